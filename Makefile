@@ -1,0 +1,37 @@
+# Each target does all its own set-up: a bare machine with Python 3.11 or later is enough.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+CONFIG ?= configs/ml-100k/mf-bpr-pld.yaml
+
+.PHONY: fit test lint types imports clean
+
+fit: $(VENV)/.installed            ## train MF + BPR + PLD on MovieLens-100K
+	$(BIN)/recpair fit --config $(CONFIG) $(ARGS)
+
+test: $(VENV)/.installed-dev lint types imports   ## every check that CI runs
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed-dev
+	$(BIN)/mypy
+
+imports: $(VENV)/.installed-dev
+	$(BIN)/lint-imports
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	@touch $@ $(VENV)/.installed
+
+clean:                             ## remove the environment and what the tools left
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

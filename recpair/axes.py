@@ -1,0 +1,19 @@
+"""The one legend of axes, used in every shape annotation of the package.
+
+Annotations are jaxtyping's: ``Float[Tensor, "Q P"]``. The tests check them as the code runs,
+and check that no annotation uses a letter that is not explained here.
+"""
+
+AXES: dict[str, str] = {
+    "Q": "queries of a batch",
+    "P": "candidate positives of a query",
+    "S": "candidate positives that a denoiser chose",
+    "N": "negatives of a query",
+    "C": "items scored per query",
+    "U": "users",
+    "I": "items",
+    "D": "vector length",
+    "T": "history length",
+    "K": "cut-off of a ranked list",
+    "E": "events (interactions)",
+}

@@ -1,0 +1,43 @@
+"""One training step's worth of comparisons."""
+
+from dataclasses import dataclass, replace
+
+from jaxtyping import Int
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Which pairs a step compares: Q queries, each with P positives and N negatives.
+
+    Attributes:
+        user: index of each query's user.
+        positives: candidate positives; P is 1 unless a denoiser chooses among them.
+        negatives: items that are no training positive of the user; None for losses over all items.
+        rows: for each positive, its row in the training interactions.
+        history: item indices of the user's past, for sequence models; None for the others.
+    """
+
+    user: Int[Tensor, "Q"]
+    positives: Int[Tensor, "Q P"]
+    negatives: Int[Tensor, "Q N"] | None
+    rows: Int[Tensor, "Q P"]
+    history: Int[Tensor, "Q T"] | None = None
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def to(self, device) -> "Batch":
+        """The same batch on another device; a copy only where one is needed."""
+        move = lambda t: None if t is None else t.to(device, non_blocking=True)  # noqa: E731
+        return Batch(move(self.user), move(self.positives), move(self.negatives), move(self.rows), move(self.history))
+
+    def take(self, columns: Int[Tensor, "Q S"]) -> "Batch":
+        """The batch with only the given candidates (columns of the pool) as positives."""
+        return replace(self, positives=self.positives.gather(1, columns), rows=self.rows.gather(1, columns))
+
+    @classmethod
+    def of_users(cls, user: Int[Tensor, "Q"], history: Int[Tensor, "Q T"] | None = None) -> "Batch":
+        """Queries with nothing to compare (P = 0): what ranking and serving ask a model with."""
+        none = user.new_empty((len(user), 0))
+        return cls(user=user, positives=none, negatives=None, rows=none, history=history)

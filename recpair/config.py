@@ -1,0 +1,252 @@
+"""From a YAML file and overrides to validated sections: the signature is the schema.
+
+This file knows how sections are read and checked, not which sections there are: those are listed
+in ``experiment.py``, next to the functions that they configure.
+"""
+
+import json
+import re
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ConfigDict, ValidationError, create_model
+
+from recpair.errors import ConfigError
+from recpair.registry import lookup, nearest, options
+
+ALIASES = {
+    "embedding_size": "embedding_dim",
+    "hidden_size": "embedding_dim",
+    "lr": "learning_rate",
+    "train_batch_size": "batch_size",
+    "stopping_step": "patience",
+    "eval_step": "validate_every",
+    "train_neg_sample_num": "n_negatives",
+    "reg_weight": "l2",
+    "topk": "cutoffs",
+    "valid_metric": "monitor",
+}
+METRIC_ALIASES = {
+    "hr": "hit",
+    "hit_ratio": "hit",
+    "hitratio": "hit",
+    "itemcoverage": "coverage",
+    "averagepopularity": "popularity",
+}
+
+
+@dataclass(frozen=True)
+class Section:
+    """How one section of a config is checked.
+
+    Attributes:
+        functions: their keyword-only parameters together are the section's keys.
+        choices: components of which the key ``name`` picks one; its options join the keys.
+        default: what stands when the section is left out (None: the section is off).
+        many: the section is a list of components.
+        value: the section is one plain value of this type, with no keys.
+    """
+
+    functions: tuple[Callable[..., Any], ...] = ()
+    choices: Mapping[str, Callable[..., Any]] | None = None
+    default: Any = field(default_factory=dict)
+    many: bool = False
+    value: type | None = None
+
+
+@dataclass(frozen=True)
+class Config:
+    """An effective config: every section with its defaults filled in, and what was understood by alias."""
+
+    sections: dict[str, Any]
+    notes: tuple[str, ...] = ()
+
+    def __getitem__(self, section: str) -> Any:
+        return self.sections[section]
+
+    def flat(self) -> dict[str, Any]:
+        """Dotted names to values, as MLflow records them."""
+        return dict(_flatten(self.sections))
+
+    def to_yaml(self) -> str:
+        return yaml.safe_dump(self.sections, sort_keys=False, allow_unicode=True)
+
+
+def read(path: str | Path) -> dict[str, Any]:
+    """The raw sections of a YAML or TOML file.
+
+    Raises:
+        ConfigError: the file is missing, is not valid YAML or TOML, or holds no sections.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ConfigError(f"config file {path} does not exist; give the path of a YAML or TOML file")
+    try:
+        text = path.read_text(encoding="utf-8")
+        raw = tomllib.loads(text) if path.suffix == ".toml" else yaml.safe_load(text)
+    except (yaml.YAMLError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path} holds no sections; expected keys such as data, model and train")
+    return raw
+
+
+def override(raw: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
+    """A copy of ``raw`` with ``section.key=value`` applied; values are typed as YAML.
+
+    A number in the path is a position in a list, ``contrast.0.weight=0.2``.
+    """
+    result: dict[str, Any] = json.loads(json.dumps(raw, default=str))
+    for assignment in assignments:
+        dotted, equals, text = assignment.partition("=")
+        if not equals or not dotted.strip():
+            raise ConfigError(f"override {assignment!r} is not of the form section.key=value")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise ConfigError(f"override {assignment!r}: the value is not valid YAML; put it in quotes") from None
+        *path, last = dotted.strip().split(".")
+        place: Any = result
+        for depth, key in enumerate(path):
+            if isinstance(place, list) and key.isdigit() and int(key) < len(place):
+                place = place[int(key)]
+            elif isinstance(place, dict):
+                if not isinstance(place.get(key), dict | list):
+                    place[key] = {"name": place[key]} if isinstance(place.get(key), str) and depth == 0 else {}
+                place = place[key]
+            else:
+                raise ConfigError(f"override {assignment!r}: there is nothing at {'.'.join(path[: depth + 1])}")
+        if isinstance(place, list):
+            if not (last.isdigit() and int(last) < len(place)):
+                raise ConfigError(f"override {assignment!r}: {dotted} is not a position in a list of {len(place)}")
+            place[int(last)] = value
+        else:
+            place[last] = value
+    return result
+
+
+def parse(raw: Mapping[str, Any], schema: Mapping[str, Section]) -> Config:
+    """Check every section against its schema and fill in the defaults.
+
+    Raises:
+        ConfigError: names every key that is unknown or wrong, and the nearest name.
+    """
+    for section in raw:
+        if section not in schema:
+            raise ConfigError(
+                f"config section {section!r} is unknown{nearest(str(section), schema)} (sections: {', '.join(schema)})"
+            )
+    notes: list[str] = []
+    sections = {name: _section(name, spec, raw, schema, notes) for name, spec in schema.items()}
+    return Config(sections, tuple(notes))
+
+
+def _section(name: str, spec: Section, raw: Mapping[str, Any], schema: Mapping[str, Section], notes: list[str]) -> Any:
+    given = raw[name] if name in raw else spec.default
+    if spec.value is not None:
+        if not isinstance(given, spec.value):
+            raise ConfigError(f"{name}: expected {spec.value.__name__}, got {given!r}")
+        return given
+    if spec.many:
+        if not isinstance(given, list):
+            raise ConfigError(f"{name}: expected a list, got {given!r}")
+        return [_checked(f"{name}.{i}", spec, entry, schema, notes) for i, entry in enumerate(given)]
+    if given is None and spec.default is None:
+        return None
+    return _checked(name, spec, {} if given is None else given, schema, notes)
+
+
+def _checked(where: str, spec: Section, given: Any, schema: Mapping[str, Section], notes: list[str]) -> dict[str, Any]:
+    """One section's keys, checked against the signatures that it names."""
+    if isinstance(given, str) and spec.choices is not None:
+        given = {"name": given}
+    if not isinstance(given, dict):
+        raise ConfigError(f"{where}: expected keys and values, got {given!r}")
+    given = dict(given)
+    fields: dict[str, Any] = {}
+    head: dict[str, Any] = {}
+    if spec.choices is not None:
+        default = spec.default["name"] if isinstance(spec.default, dict) and "name" in spec.default else None
+        chosen = given.pop("name", default)
+        if not isinstance(chosen, str):
+            raise ConfigError(f"{where}.name is missing; expected one of {', '.join(sorted(spec.choices))}")
+        fields |= options(lookup(spec.choices, chosen, f"{where}.name"))
+        head = {"name": chosen}
+    for function in spec.functions:
+        fields |= options(function)
+    given = _understood(where, given, fields, notes)
+    model = create_model("Section", __config__=ConfigDict(extra="forbid", arbitrary_types_allowed=True), **fields)
+    try:
+        checked = model(**given)
+    except ValidationError as error:
+        raise ConfigError(_explain(where, error, fields, schema)) from None
+    return head | {key: getattr(checked, key) for key in fields}
+
+
+def _understood(where: str, given: dict[str, Any], fields: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
+    """The keys with other packages' spellings replaced by ours, each with a note."""
+    result: dict[str, Any] = {}
+    for key, value in given.items():
+        ours = ALIASES.get(str(key).lower())
+        if key not in fields and ours in fields and ours not in given:
+            notes.append(f"{where}.{key} is understood as {where}.{ours}")
+            key = ours
+        if key in ("metrics", "monitor"):
+            renamed = [metric_name(m) for m in value] if isinstance(value, list) else metric_name(value)
+            if renamed != value:
+                notes.append(f"{where}.{key}: {value} is understood as {renamed}")
+            value = renamed
+        if key == "cutoffs" and isinstance(value, int):
+            value = [value]
+        result[str(key)] = value
+    return result
+
+
+def metric_name(name: Any) -> Any:
+    """``NDCG@10`` and ``hr@10`` in this package's spelling: ``ndcg@10``, ``hit@10``."""
+    if not isinstance(name, str):
+        return name
+    base, at, cutoff = name.strip().lower().partition("@")
+    return METRIC_ALIASES.get(base, base) + at + cutoff
+
+
+def _explain(where: str, error: ValidationError, fields: Mapping[str, Any], schema: Mapping[str, Section]) -> str:
+    """One line for all that is wrong in a section."""
+    messages = []
+    for problem in error.errors(include_url=False):
+        parts = [str(part) for part in problem["loc"] if not re.search(r"[\[\(]", str(part))]
+        key = ".".join([where, *parts])
+        if problem["type"] == "extra_forbidden":
+            messages.append(f"config key {key} is unknown{_suggest(parts[-1], fields, schema)}")
+        elif problem["type"] == "missing":
+            messages.append(f"config key {key} is missing")
+        else:
+            messages.append(f"config key {key}: {_lower_first(problem['msg'])}, got {problem['input']!r}")
+    return "; ".join(dict.fromkeys(messages))
+
+
+def _suggest(key: str, fields: Mapping[str, Any], schema: Mapping[str, Section]) -> str:
+    """The nearest key of this section, else the section that has this very key, else all keys."""
+    if near := nearest(key, fields):
+        return near
+    for section, spec in schema.items():
+        components = [*spec.functions, *(spec.choices or {}).values()]
+        if any(key in options(component) for component in components):
+            return f"; did you mean {section}.{key}?"
+    return f" (known: {', '.join(fields)})" if fields else " (this component has no options)"
+
+
+def _lower_first(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _flatten(value: Any, prefix: str = "") -> list[tuple[str, Any]]:
+    if isinstance(value, dict) and value:
+        return [pair for key, inner in value.items() for pair in _flatten(inner, f"{prefix}.{key}" if prefix else key)]
+    if isinstance(value, list) and value and all(isinstance(entry, dict) for entry in value):
+        return [pair for i, entry in enumerate(value) for pair in _flatten(entry, f"{prefix}.{i}")]
+    return [(prefix, value)]

@@ -1,0 +1,114 @@
+"""Interactions: who took what, when; validated once, trusted by everything after."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import scipy.sparse as sp
+
+from recpair.data.vocabulary import Vocabulary
+from recpair.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class Interactions:
+    """Events as parallel columns (E,), sorted by (user, time); the event's row is its identity.
+
+    Attributes:
+        user, item: int32 indices into ``vocabulary``.
+        time: int64 in the unit of the source (seconds for timestamps), or None.
+        rating: float32, or None.
+        vocabulary: the external ids; its sizes are ``n_users`` and ``n_items``.
+    """
+
+    user: np.ndarray
+    item: np.ndarray
+    time: np.ndarray | None
+    rating: np.ndarray | None
+    vocabulary: Vocabulary
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def __repr__(self) -> str:
+        return f"Interactions({len(self):,} events, {self.n_users:,} users, {self.n_items:,} items)"
+
+    @property
+    def n_users(self) -> int:
+        return len(self.vocabulary.users)
+
+    @property
+    def n_items(self) -> int:
+        return len(self.vocabulary.items)
+
+    @classmethod
+    def from_indices(
+        cls,
+        user: np.ndarray,
+        item: np.ndarray,
+        time: np.ndarray | None = None,
+        rating: np.ndarray | None = None,
+        *,
+        vocabulary: Vocabulary,
+    ) -> "Interactions":
+        """Sort by (user, time), keeping the given order among equals, and validate.
+
+        Raises:
+            DataError: columns of unequal length, or an index outside the vocabulary.
+        """
+        columns = {"user": user, "item": item, "time": time, "rating": rating}
+        lengths = {name: len(column) for name, column in columns.items() if column is not None}
+        if len(set(lengths.values())) > 1:
+            raise DataError(f"columns have unequal lengths: {lengths}; give one value per event in each")
+        for name, column, size in (
+            ("user", user, len(vocabulary.users)),
+            ("item", item, len(vocabulary.items)),
+        ):
+            if len(column) and (np.min(column) < 0 or np.max(column) >= size):
+                raise DataError(f"{name} indices must lie in 0 … {size - 1}, found {np.min(column)} … {np.max(column)}")
+        order = np.argsort(user, kind="stable") if time is None else np.lexsort((time, user))
+        return cls(
+            user=np.ascontiguousarray(user[order], dtype=np.int32),
+            item=np.ascontiguousarray(item[order], dtype=np.int32),
+            time=None if time is None else np.ascontiguousarray(time[order], dtype=np.int64),
+            rating=None if rating is None else np.ascontiguousarray(rating[order], dtype=np.float32),
+            vocabulary=vocabulary,
+        )
+
+    @cached_property
+    def indptr(self) -> np.ndarray:
+        """int64 (U + 1,): the events of user u are the rows indptr[u] … indptr[u + 1] − 1."""
+        return np.concatenate([[0], np.cumsum(np.bincount(self.user, minlength=self.n_users))]).astype(np.int64)
+
+    @cached_property
+    def sorted_items(self) -> np.ndarray:
+        """int32 (E,): each user's items in ascending order, on the same ``indptr``."""
+        return self.item[np.lexsort((self.item, self.user))]
+
+    @cached_property
+    def item_counts(self) -> np.ndarray:
+        """int64 (I,): events per item."""
+        return np.bincount(self.item, minlength=self.n_items)
+
+    def items_of(self, user: int) -> np.ndarray:
+        """A user's items in order of time."""
+        return self.item[self.indptr[user] : self.indptr[user + 1]]
+
+    def to_scipy(self) -> sp.csr_matrix:
+        """Users × items, ones where there is an event (a repeated event counts once)."""
+        shape = (self.n_users, self.n_items)
+        ones = np.ones(len(self), dtype=np.float32)
+        matrix = sp.csr_matrix((ones, self.item, self.indptr), shape=shape)
+        matrix.sum_duplicates()
+        matrix.data[:] = 1.0
+        return matrix
+
+    def select(self, rows: np.ndarray) -> "Interactions":
+        """The events at ``rows`` (a mask or positions), over the same vocabulary."""
+        return Interactions.from_indices(
+            self.user[rows],
+            self.item[rows],
+            None if self.time is None else self.time[rows],
+            None if self.rating is None else self.rating[rows],
+            vocabulary=self.vocabulary,
+        )

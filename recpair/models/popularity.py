@@ -1,0 +1,35 @@
+"""Most popular: the floor that every table shows."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recpair.batch import Batch
+from recpair.data.interactions import Interactions
+from recpair.models.contract import FittedModel
+from recpair.models.scorer import Vectors
+
+
+class Popularity(FittedModel):
+    """score(u, i) = number of training users who took item i, the same for everybody."""
+
+    counts: Tensor
+
+    def __init__(self, interactions: Interactions) -> None:
+        super().__init__()
+        self.register_buffer("counts", torch.zeros(interactions.n_items))
+
+    def fit(self, interactions: Interactions) -> None:
+        users_per_item = np.bincount(interactions.to_scipy().indices, minlength=interactions.n_items)
+        self.counts.copy_(torch.from_numpy(users_per_item))
+
+    def score(self, batch: Batch) -> Vectors:
+        return self._same_for(len(batch))
+
+    def fold_in(self, histories: Sequence[np.ndarray]) -> Vectors:
+        return self._same_for(len(histories))
+
+    def _same_for(self, queries: int) -> Vectors:
+        return Vectors(queries=self.counts.new_ones((queries, 1)), items=self.counts.unsqueeze(1))

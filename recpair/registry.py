@@ -1,0 +1,43 @@
+"""Look a component up by name; its keyword-only parameters are its options."""
+
+import difflib
+import inspect
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+from recpair.errors import ConfigError
+
+T = TypeVar("T")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """' (did you mean X?)', or nothing when no known name is near."""
+    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {found[0]}?" if found else ""
+
+
+def lookup(registry: Mapping[str, T], name: str, key: str) -> T:
+    """The component called ``name``.
+
+    Raises:
+        ConfigError: names the config key, the nearest name and all that exist.
+    """
+    if name not in registry:
+        known = ", ".join(sorted(registry))
+        raise ConfigError(f"{key}: unknown name {name!r}{nearest(name, registry)} (known: {known})")
+    return registry[name]
+
+
+def options(component: Callable[..., Any]) -> dict[str, tuple[Any, Any]]:
+    """A component's options: name → (type, default); ``...`` stands for "no default".
+
+    What follows ``*`` in a signature is for the user to set; what comes before is what recpair supplies.
+    """
+    target = component.__init__ if inspect.isclass(component) else component  # type: ignore[misc]
+    types = typing.get_type_hints(target, include_extras=True)
+    return {
+        name: (types.get(name, Any), ... if parameter.default is parameter.empty else parameter.default)
+        for name, parameter in inspect.signature(target).parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    }

@@ -1,0 +1,1 @@
+"""Serving: what a finished run can be asked."""

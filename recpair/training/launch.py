@@ -1,0 +1,32 @@
+"""Device, precision and distribution, in one place.
+
+lightning-fabric rather than accelerate: accelerate keeps its device and precision in a process-wide
+singleton, so a second fit with other settings in the same notebook would fail.
+"""
+
+import os
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+
+def launch(
+    *, device: Literal["auto", "cpu", "cuda", "mps"] = "auto", precision: Literal[32, 16, "bf16", 64] = 32
+) -> "Fabric":
+    """A Fabric for this process: one device, or those that ``torchrun`` has given.
+
+    ``precision`` 16 and bf16 are mixed (weights stay in 32 bits).
+    """
+    from lightning_fabric import Fabric
+
+    names = {32: "32-true", 64: "64-true", 16: "16-mixed", "bf16": "bf16-mixed"}
+    under_torchrun = "TORCHELASTIC_RUN_ID" in os.environ
+    fabric = Fabric(
+        accelerator=device,
+        devices=int(os.environ["LOCAL_WORLD_SIZE"]) if under_torchrun else 1,
+        num_nodes=int(os.environ.get("GROUP_WORLD_SIZE", "1")) if under_torchrun else 1,
+        precision=names[precision],  # type: ignore[arg-type]
+    )
+    fabric.launch()
+    return fabric

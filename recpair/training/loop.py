@@ -1,0 +1,117 @@
+"""The one gradient loop."""
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Protocol
+
+import torch
+from pydantic import Field
+from recpair.sampling.pairs import Sampler
+from recpair.sampling.prefetch import prefetch
+
+from recpair.errors import TrainingError
+from recpair.training.checkpoint import Checkpoint
+from recpair.training.ledger import Ledger
+from recpair.training.objective import Objective
+from recpair.training.progress import Progress
+from recpair.training.seeds import derive
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+CHECK_EVERY = 100  # steps between looks at the loss: a look makes an accelerator wait
+
+
+class Log(Protocol):
+    """Where an epoch's numbers go, and how far the epoch has come."""
+
+    def step(self, epoch: int, done: int, steps: int) -> None: ...
+
+    def epoch(self, number: int, values: dict[str, float]) -> None: ...
+
+
+def train(
+    objective: Objective,
+    sampler: Sampler,
+    validate: Callable[[], dict[str, float]],
+    monitor: str,
+    checkpoint: Checkpoint,
+    log: Log,
+    fabric: "Fabric",
+    resume: bool = False,
+    *,
+    epochs: Annotated[int, Field(gt=0)] = 100,
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3,
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0,
+    clip_norm: Annotated[float, Field(gt=0)] | None = None,
+    patience: Annotated[int, Field(gt=0)] | None = 10,
+    validate_every: Annotated[int, Field(gt=0)] = 1,
+    checkpoint_every: Annotated[int, Field(gt=0)] = 5,
+    seed: Annotated[int, Field(ge=0)] = 42,
+) -> Progress:
+    """Fit with Adam until ``epochs``, or ``patience`` validations in a row without a better monitored metric.
+
+    The best epoch's weights are in the model at the end. Epochs count from 1; every random number of
+    epoch e follows from (seed, e), so a resumed run ends with the weights of an uninterrupted one.
+    ``weight_decay`` is AdamW's, off by default; ``clip_norm`` bounds the norm of the whole gradient.
+
+    Raises:
+        TrainingError: a loss was NaN or infinite.
+    """
+    fused = fabric.device.type in ("cpu", "cuda")
+    optimiser = torch.optim.AdamW(objective.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=fused)
+    module, optimiser = fabric.setup(objective, optimiser)
+    progress = (checkpoint.restore(objective, optimiser) if resume else None) or Progress()
+
+    while progress.epoch < epochs and (patience is None or progress.stale < patience):
+        progress.epoch += 1
+        torch.manual_seed(derive(seed, progress.epoch))
+        ledger, started = Ledger(), time.perf_counter()
+        module.train()
+        for step, batch in enumerate(prefetch(sampler.epoch(progress.epoch)), start=1):
+            if step % fabric.world_size != fabric.global_rank:
+                continue
+            batch = batch.to(fabric.device)
+            parts = module(batch.user, batch.positives, batch.negatives, batch.rows, batch.history, progress.epoch)
+            optimiser.zero_grad()
+            fabric.backward(parts["loss"])
+            if clip_norm is not None:
+                fabric.clip_gradients(module, optimiser, max_norm=clip_norm)
+            optimiser.step()
+            ledger.add(parts, len(batch))
+            if step % CHECK_EVERY == 0:
+                stop_if_not_finite(ledger, progress.epoch, learning_rate, checkpoint)
+                log.step(progress.epoch, step, len(sampler))
+        stop_if_not_finite(ledger, progress.epoch, learning_rate, checkpoint)
+        progress.epoch_seconds.append(time.perf_counter() - started)
+        progress.samples = ledger.queries
+        values = {f"train/{name}": value for name, value in ledger.means().items()}
+
+        if progress.epoch % validate_every == 0 or progress.epoch == epochs:
+            module.eval()
+            measured = validate()
+            values |= {f"valid/{name}": value for name, value in measured.items()}
+            progress.observe(measured[monitor], objective)
+        progress.log(values)
+        log.epoch(progress.epoch, values)
+        if progress.epoch % checkpoint_every == 0 and fabric.is_global_zero:
+            checkpoint.save(objective, optimiser, progress)
+
+    objective.load_state_dict(progress.best_weights)
+    objective.eval()
+    return progress
+
+
+def stop_if_not_finite(ledger: Ledger, epoch: int, learning_rate: float, checkpoint: Checkpoint) -> None:
+    """Raise a TrainingError that names the step, the learning rate and the last good checkpoint."""
+    step = ledger.first_bad_step()
+    if step is not None:
+        saved = (
+            f"the last good checkpoint is {checkpoint.path}"
+            if checkpoint.path.exists()
+            else "no checkpoint was written yet"
+        )
+        raise TrainingError(
+            f"the loss became NaN or infinite in epoch {epoch}, step {step}, at learning rate {learning_rate:g}; "
+            f"{saved}; lower train.learning_rate or set train.clip_norm"
+        )

@@ -1,0 +1,50 @@
+"""How far a training run has come, and the best that it has seen."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor, nn
+
+
+@dataclass
+class Progress:
+    """Where a run stands after its last whole epoch.
+
+    Attributes:
+        epoch: epochs done.
+        best_epoch, best_value: of the monitored validation metric; 0 before the first validation.
+        stale: validations since the best one.
+        history: one ``(epoch, metric, value)`` per epoch and metric.
+        epoch_seconds: training time of each epoch, validation not counted.
+        best_weights: the state dict at the best epoch.
+    """
+
+    epoch: int = 0
+    best_epoch: int = 0
+    best_value: float = -math.inf
+    stale: int = 0
+    history: list[tuple[int, str, float]] = field(default_factory=list)
+    epoch_seconds: list[float] = field(default_factory=list)
+    samples: int = 0
+    best_weights: dict[str, Tensor] = field(default_factory=dict)
+
+    def log(self, values: dict[str, float]) -> None:
+        self.history.extend((self.epoch, name, value) for name, value in values.items())
+
+    def observe(self, value: float, module: nn.Module) -> None:
+        """Remember the weights if this is the best value yet (a later tie is not better)."""
+        if value > self.best_value:
+            self.best_value, self.best_epoch, self.stale = value, self.epoch, 0
+            self.best_weights = {name: t.detach().cpu().clone() for name, t in module.state_dict().items()}
+        else:
+            self.stale += 1
+
+    def to_dict(self) -> dict[str, Any]:
+        names = ("epoch", "best_epoch", "best_value", "stale", "history", "epoch_seconds", "samples")
+        return {name: getattr(self, name) for name in names}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any], best_weights: dict[str, Tensor]) -> "Progress":
+        history = [(int(epoch), str(metric), float(value)) for epoch, metric, value in values["history"]]
+        return cls(**(values | {"history": history}), best_weights=best_weights)
