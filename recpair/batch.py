@@ -1,7 +1,9 @@
 """One training step's worth of comparisons."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
+import torch
 from jaxtyping import Int
 from torch import Tensor
 
@@ -27,10 +29,13 @@ class Batch:
     def __len__(self) -> int:
         return len(self.user)
 
-    def to(self, device) -> "Batch":
+    def to(self, device: torch.device) -> "Batch":
         """The same batch on another device; a copy only where one is needed."""
-        move = lambda t: None if t is None else t.to(device, non_blocking=True)  # noqa: E731
-        return Batch(move(self.user), move(self.positives), move(self.negatives), move(self.rows), move(self.history))
+        moved: dict[str, Any] = {
+            field.name: None if (column := getattr(self, field.name)) is None else column.to(device, non_blocking=True)
+            for field in fields(self)
+        }
+        return Batch(**moved)
 
     def take(self, columns: Int[Tensor, "Q S"]) -> "Batch":
         """The batch with only the given candidates (columns of the pool) as positives."""

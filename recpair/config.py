@@ -49,6 +49,7 @@ class Section:
         default: what stands when the section is left out (None: the section is off).
         many: the section is a list of components.
         value: the section is one plain value of this type, with no keys.
+        optional: an explicit null switches the section off.
     """
 
     functions: tuple[Callable[..., Any], ...] = ()
@@ -56,6 +57,7 @@ class Section:
     default: Any = field(default_factory=dict)
     many: bool = False
     value: type | None = None
+    optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,7 @@ def parse(raw: Mapping[str, Any], schema: Mapping[str, Section]) -> Config:
 
 
 def _section(name: str, spec: Section, raw: Mapping[str, Any], schema: Mapping[str, Section], notes: list[str]) -> Any:
-    given = raw[name] if name in raw else spec.default
+    given = raw.get(name, spec.default)
     if spec.value is not None:
         if not isinstance(given, spec.value):
             raise ConfigError(f"{name}: expected {spec.value.__name__}, got {given!r}")
@@ -155,7 +157,7 @@ def _section(name: str, spec: Section, raw: Mapping[str, Any], schema: Mapping[s
         if not isinstance(given, list):
             raise ConfigError(f"{name}: expected a list, got {given!r}")
         return [_checked(f"{name}.{i}", spec, entry, schema, notes) for i, entry in enumerate(given)]
-    if given is None and spec.default is None:
+    if given is None and (spec.optional or spec.default is None):
         return None
     return _checked(name, spec, {} if given is None else given, schema, notes)
 
@@ -192,7 +194,7 @@ def _understood(where: str, given: dict[str, Any], fields: Mapping[str, Any], no
     result: dict[str, Any] = {}
     for key, value in given.items():
         ours = ALIASES.get(str(key).lower())
-        if key not in fields and ours in fields and ours not in given:
+        if key not in fields and ours is not None and ours in fields and ours not in given:
             notes.append(f"{where}.{key} is understood as {where}.{ours}")
             key = ours
         if key in ("metrics", "monitor"):

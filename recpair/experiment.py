@@ -4,9 +4,8 @@ It is the only place that sees a whole config; every component below it takes pl
 """
 
 import logging
-import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,14 +15,15 @@ import numpy as np
 import torch
 
 from recpair import config as configs
-from recpair import report
 from recpair.batch import Batch
 from recpair.config import Config, Section
 from recpair.contrast import TERMS
-from recpair.data import SPLITS
+from recpair.data import SOURCES, SPLITS
 from recpair.data.dataset import Dataset
-from recpair.data.events import Events, read_data
-from recpair.data.filtering import filter_events
+from recpair.data.describe import Description
+from recpair.data.describe import describe as describe_events
+from recpair.data.events import Events, events_from, read_data
+from recpair.data.filtering import Report, filter_events
 from recpair.data.noise import add_noise
 from recpair.data.splitting import Splits, apply_split
 from recpair.denoising import DENOISERS
@@ -31,20 +31,29 @@ from recpair.errors import ConfigError, DataError, RunError
 from recpair.evaluation.evaluator import Evaluation, Evaluator
 from recpair.evaluation.metrics import parse_metric
 from recpair.losses import LOSSES
-from recpair.models import MODELS, FittedModel, GradientModel, Model
+from recpair.models import MODELS, FittedModel, GradientModel
 from recpair.models.popularity import Popularity
+from recpair.registry import options
+from recpair.report.run_report import Outcome, RunReport
+from recpair.report.tracked import close_run, data_record, open_run, upload
 from recpair.sampling import SAMPLERS
+from recpair.sampling.pairs import Sampler
+from recpair.seeds import derive, isolated
 from recpair.serving import run_folder as files
 from recpair.serving.run import Run
-from recpair.tracking.mlflow_tracker import MlflowTracker, download
+from recpair.tracking.mlflow_tracker import RUN_ID, MlflowTracker, download
+from recpair.tracking.tracker import Tracker, Untracked
 from recpair.training.checkpoint import Checkpoint
 from recpair.training.launch import launch
-from recpair.training.loop import Log, train
+from recpair.training.log import Log, Together
+from recpair.training.loop import train
 from recpair.training.objective import Objective
 from recpair.training.progress import Progress
-from recpair.training.seeds import isolated
 
 logger = logging.getLogger("recpair")
+
+MAY_CHANGE = ("output", "tracking", "train.epochs", "train.patience", "train.device")  # on --resume
+LOOK_AT = 20_000  # queries whose pools the plot of a denoiser's choices shows
 
 
 def monitoring(*, monitor: str = "ndcg@10") -> str:
@@ -64,20 +73,17 @@ SCHEMA: dict[str, Section] = {
     "contrast": Section(choices=TERMS, default=[], many=True),
     "train": Section(functions=(train, Objective, launch)),
     "evaluate": Section(functions=(Evaluator, monitoring)),
-    "tracking": Section(functions=(MlflowTracker,)),
+    "tracking": Section(functions=(MlflowTracker,), optional=True),
     "output": Section(value=str, default="runs/latest"),
 }
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What training and testing gave."""
+class Evaluators:
+    """The validation part chooses the epoch; the test part is looked at once."""
 
-    model: Model
-    progress: Progress
-    test: Evaluation
-    floor: Evaluation
-    timing: dict[str, float]
+    valid: Evaluator
+    test: Evaluator
 
 
 def load_config(config: str | Path | Mapping[str, Any] | Config, overrides: Sequence[str] = ()) -> Config:
@@ -99,6 +105,7 @@ def fit(
     overrides: Sequence[str] = (),
     *,
     data: Any = None,
+    items: Any = None,
     resume: bool = False,
     log: Log | None = None,
 ) -> Run:
@@ -108,8 +115,9 @@ def fit(
         config: a path, a dict of sections, or a Config.
         overrides: ``section.key=value`` strings.
         data: events in memory in place of the config's data section: a polars or pandas frame.
+        items: the side table of the items that goes with ``data``.
         resume: go on from the output folder's checkpoint, if there is one.
-        log: receives each epoch's numbers (the command line's progress bar).
+        log: hears each epoch's numbers (the command line's progress bar).
 
     Raises:
         RecpairError: in one line, what is wrong with the config, the data or the output folder.
@@ -118,21 +126,267 @@ def fit(
     for note in config.notes:
         logger.info(note)
     folder = Path(config["output"])
-    finished = _prepare_to_resume(folder, config) if resume else None
-    if finished is not None:
+    if resume and (finished := _resumable(folder, config)) is not None:
         return finished
 
     started = time.perf_counter()
-    splits = prepare(config, data)
+    splits = prepare(config, data, items)
     load_seconds = time.perf_counter() - started
     evaluators = _evaluators(config, splits)
 
     if not resume:
-        _make_room(folder)
+        files.make_room(folder)
     files.write_text(folder / files.CONFIG, config.to_yaml())
-    tracker = MlflowTracker(**config["tracking"]) if config["tracking"] is not None else None
-    outcome = _learn(config, splits, evaluators, folder, resume, log)
-    report.write_run_folder(folder, config, splits, outcome, load_seconds)
-    if tracker is not None:
-        report.track(tracker, folder)
+    with _tracker(config) as tracker:
+        record = data_record(splits, config["data"] | {"split": config["split"]})
+        open_run(tracker, folder, config.flat(), record, resume)
+        logs = Together([tracker] if log is None else [log, tracker])
+        outcome = _learn(config, splits, evaluators, folder, resume, logs, load_seconds)
+        report = RunReport(folder, title(config, splits.name), config["evaluate"]["monitor"], splits, outcome)
+        report.write(evaluators.test)
+        close_run(tracker, folder, outcome.metrics() | {"data": record})
     return Run.open(folder)
+
+
+def prepare(config: Config, data: Any = None, items: Any = None) -> Splits:
+    """From the source to train, valid and test, with what there is to tell about them."""
+    events = read_data(**config["data"]) if data is None else events_from(data, config["data"]["columns"], items)
+    events, filtered = filter_events(events, **config["filter"])
+    _require_something_to_rank(events)
+    dataset = Dataset.from_events(events)
+    split = dict(config["split"])
+    name = split.pop("name")
+    splits = apply_split(dataset, SPLITS[name](dataset, **split), name)
+    if config["noise"] is not None:
+        splits = add_noise(splits, **config["noise"])
+    lost = [
+        f"{name} left {left:,}"
+        for (name, left), (_, before) in zip(filtered[1:], filtered, strict=False)
+        if left < before
+    ]
+    if lost:
+        logger.info("of %s events %s", f"{filtered[0][1]:,}", ", ".join(lost))
+    for note in splits.notes:
+        logger.info(note)
+    return splits
+
+
+def evaluate(run: Run, overrides: Sequence[str] = (), *, data: Any = None) -> tuple[Evaluation, Evaluation]:
+    """A run's test evaluation again, and that of the most popular items; ``evaluate.*`` may be overridden.
+
+    Raises:
+        RunError: the data is no longer what the run was trained on.
+    """
+    config = load_config(run.config, overrides)
+    if changed := [key for key in _differences(run.config, config) if not key.startswith(("evaluate", "data"))]:
+        raise ConfigError(f"{changed[0]} cannot change after training; override evaluate.… or data.… only")
+    splits = prepare(config, data)
+    if splits.fingerprint != run.metrics["data"]["fingerprint"]:
+        raise RunError(
+            f"the data of {config['data']['source'] or config['data']['path']} is not what {run.folder} was trained on "
+            f"(fingerprint {splits.fingerprint}, then {run.metrics['data']['fingerprint']}); restore it or train again"
+        )
+    test = _evaluators(config, splits).test
+    return test.evaluate(run.model), test.evaluate(_most_popular(splits))
+
+
+def load(run: str | Path, *, uri: str | None = None) -> Run:
+    """A finished run from its folder or its MLflow run id; needs no data set.
+
+    Raises:
+        RunError: a file is missing or damaged, or the run id is not known to the store.
+    """
+    if not Path(run).exists() and RUN_ID.fullmatch(str(run)):
+        return Run.open(download(str(run), uri))
+    return Run.open(run)
+
+
+def describe(source: str, overrides: Sequence[str] = ()) -> tuple[Description, Report]:
+    """What a named set, a file or a folder holds, and what the filters of ``overrides`` would leave of it."""
+    known = source in SOURCES
+    config = load_config({"data": {"source" if known else "path": source}}, overrides)
+    events = read_data(**config["data"])
+    return describe_events(events), filter_events(events, **config["filter"])[1]
+
+
+def track(run: Run, *, uri: str | None = None) -> str | None:
+    """Upload a finished run from its folder; its MLflow run id, or None where the store is away."""
+    config = load_config(run.config)
+    section = dict(config["tracking"] or {})
+    with MlflowTracker(**(section | ({"uri": uri} if uri else {}))) as tracker:
+        upload(tracker, run, config.flat())
+    return tracker.run_id
+
+
+def tracking_uri(config: Config) -> str:
+    """The MLflow store that a run of this config is written to."""
+    return MlflowTracker(**(config["tracking"] or {})).uri
+
+
+def title(config: Config, data: str) -> str:
+    """What was run on what, in a line."""
+    gradient = issubclass(MODELS[config["model"]["name"]], GradientModel)
+    parts = [config["model"]["name"], config["loss"]["name"] if gradient else ""]
+    parts += [config["denoise"]["name"] if config["denoise"] else "", *(term["name"] for term in config["contrast"])]
+    return f"{' · '.join(part for part in parts if part)} on {data}"
+
+
+def _learn(
+    config: Config,
+    splits: Splits,
+    evaluators: Evaluators,
+    folder: Path,
+    resume: bool,
+    log: Log,
+    load_seconds: float,
+) -> Outcome:
+    """Build the components, train, and test the best epoch's model."""
+    monitor = config["evaluate"]["monitor"]
+    seed = config["train"]["seed"]
+    section = dict(config["model"])
+    component = MODELS[section.pop("name")]
+    pool = None
+    with isolated(seed):
+        model = component(splits.train, **section)
+        if isinstance(model, FittedModel):
+            model.fit(splits.train)
+            progress, valid = Progress(), evaluators.valid.evaluate(model).means
+        elif isinstance(model, GradientModel):
+            objective, sampler = _objective(config, model, splits), _sampler(config, splits)
+            progress = train(
+                objective,
+                sampler,
+                lambda: evaluators.valid.evaluate(model).means,
+                monitor,
+                Checkpoint(folder / files.CHECKPOINT),
+                log,
+                launch(**_options(config["train"], launch)),
+                resume,
+                **_options(config["train"], train),
+            )
+            valid = {
+                name.removeprefix("valid/"): value
+                for epoch, name, value in progress.history
+                if epoch == progress.best_epoch and name.startswith("valid/")
+            }
+            pool = _pool_losses(objective, sampler, progress.best_epoch, seed)
+    test, floor = evaluators.test.evaluate(model), evaluators.test.evaluate(_most_popular(splits))
+    return Outcome(model, progress, valid, test, floor, load_seconds, pool)
+
+
+def _objective(config: Config, model: GradientModel, splits: Splits) -> Objective:
+    loss, denoise = dict(config["loss"]), dict(config["denoise"] or {})
+    denoiser = DENOISERS[denoise.pop("name")](**denoise) if denoise else None
+    terms = {}
+    for entry in config["contrast"]:
+        name, weight, rest = (
+            entry["name"],
+            entry["weight"],
+            {k: v for k, v in entry.items() if k not in ("name", "weight")},
+        )
+        terms[name] = (weight, TERMS[name](**rest))
+    noise = None if splits.noise is None else torch.from_numpy(splits.noise)
+    l2 = _options(config["train"], Objective)
+    return Objective(model, partial(LOSSES[loss.pop("name")], **loss), denoiser, terms, noise, **l2)
+
+
+def _sampler(config: Config, splits: Splits) -> Sampler:
+    section, denoise = dict(config["sampler"]), config["denoise"]
+    candidates = denoise["candidates"] if denoise else 1
+    return SAMPLERS[section.pop("name")](splits.train, candidates, config["train"]["seed"], **section)
+
+
+def _evaluators(config: Config, splits: Splits) -> Evaluators:
+    """Validation masks what was trained on; the test masks the validation part, too."""
+    section = _options(config["evaluate"], Evaluator)
+    metric, cutoff = parse_metric(config["evaluate"]["monitor"])
+    watched = section | {
+        "metrics": list(dict.fromkeys([*section["metrics"], metric])),
+        "cutoffs": sorted({*section["cutoffs"], cutoff}),
+    }
+    valid = Evaluator(splits.train, splits.valid, **watched)
+    return Evaluators(valid, Evaluator(splits.train, splits.test, (splits.valid,), **section))
+
+
+def _most_popular(splits: Splits) -> Popularity:
+    model = Popularity(splits.train)
+    model.fit(splits.train)
+    return model
+
+
+@torch.no_grad()
+def _pool_losses(objective: Objective, sampler: Sampler, epoch: int, seed: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """Losses (nats) of what the denoiser chooses and passes over, under the final model."""
+    if objective.denoiser is None:
+        return None
+    torch.manual_seed(derive(seed, epoch, 1))
+    device = next(objective.parameters()).device
+    chosen, passed, seen = [], [], 0
+    for batch in sampler.epoch(epoch):
+        batch = batch.to(device)
+        scorer = objective.model.score(Batch.of_users(batch.user, batch.history))
+        losses, choice = objective.pool_losses(scorer, batch), objective.decide(scorer, batch)
+        mask = torch.zeros_like(losses, dtype=torch.bool).scatter_(1, choice.columns, True)
+        chosen.append(losses[mask].cpu().numpy())
+        passed.append(losses[~mask].cpu().numpy())
+        seen += len(batch)
+        if seen >= LOOK_AT:
+            break
+    return (np.concatenate(chosen), np.concatenate(passed)) if passed and sum(map(len, passed)) else None
+
+
+def _tracker(config: Config) -> Tracker:
+    return Untracked() if config["tracking"] is None else MlflowTracker(**config["tracking"])
+
+
+def _options(section: Mapping[str, Any], component: Callable[..., Any]) -> dict[str, Any]:
+    """The part of a section that one of its components takes."""
+    return {name: section[name] for name in options(component)}
+
+
+def _require_something_to_rank(events: Events) -> None:
+    for kind in ("user", "item"):
+        if events.frame[f"{kind}_id"].n_unique() < 2:
+            raise DataError(
+                f"{events.name} has events of one {kind} only ({events.frame[f'{kind}_id'][0]!r}); "
+                f"recommending needs at least two {kind}s"
+            )
+
+
+def _refuse_contradictions(config: Config) -> None:
+    """Combinations that each key alone does not show to be wrong."""
+    for metric in [*config["evaluate"]["metrics"], config["evaluate"]["monitor"]]:
+        parse_metric(metric if "@" in metric else f"{metric}@1")
+    if "@" not in config["evaluate"]["monitor"]:
+        raise ConfigError(
+            f"evaluate.monitor is {config['evaluate']['monitor']!r}; expected a metric and a cut-off: ndcg@10"
+        )
+    if config["denoise"] is not None and issubclass(MODELS[config["model"]["name"]], FittedModel):
+        raise ConfigError(
+            f"denoise.name is {config['denoise']['name']}, but model {config['model']['name']} is not trained by a "
+            f"loss; choose a model such as mf, or drop denoise"
+        )
+
+
+def _resumable(folder: Path, config: Config) -> Run | None:
+    """Check that ``--resume`` goes on with the same run; the run itself where it has already finished."""
+    if not (folder / files.CONFIG).is_file():
+        logger.info("%s holds no run yet; starting it", folder)
+        return None
+    stored = load_config(files.read_config(folder))
+    changed = _differences(stored.sections, config)
+    if wrong := [key for key in changed if not key.startswith(MAY_CHANGE)]:
+        raise ConfigError(
+            f"{wrong[0]} is {config.flat().get(wrong[0])!r}, but {folder} was begun with "
+            f"{stored.flat().get(wrong[0])!r}; a resumed run keeps its config (but for {', '.join(MAY_CHANGE)})"
+        )
+    if (folder / files.METRICS).is_file() and not any(key.startswith("train.") for key in changed):
+        logger.info("%s is already finished", folder)
+        return Run.open(folder)
+    return None
+
+
+def _differences(stored: Mapping[str, Any], config: Config) -> list[str]:
+    """Dotted keys whose values differ."""
+    before, now = Config(dict(stored)).flat(), config.flat()
+    return [key for key in {**before, **now} if before.get(key, ...) != now.get(key, ...)]

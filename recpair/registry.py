@@ -2,7 +2,6 @@
 
 import difflib
 import inspect
-import typing
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -34,10 +33,8 @@ def options(component: Callable[..., Any]) -> dict[str, tuple[Any, Any]]:
 
     What follows ``*`` in a signature is for the user to set; what comes before is what recpair supplies.
     """
-    target = component.__init__ if inspect.isclass(component) else component  # type: ignore[misc]
-    types = typing.get_type_hints(target, include_extras=True)
     return {
-        name: (types.get(name, Any), ... if parameter.default is parameter.empty else parameter.default)
-        for name, parameter in inspect.signature(target).parameters.items()
+        name: (parameter.annotation, ... if parameter.default is parameter.empty else parameter.default)
+        for name, parameter in inspect.signature(component).parameters.items()
         if parameter.kind is parameter.KEYWORD_ONLY
     }

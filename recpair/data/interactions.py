@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import polars as pl
 import scipy.sparse as sp
 
 from recpair.data.vocabulary import Vocabulary
@@ -17,7 +20,7 @@ class Interactions:
     Attributes:
         user, item: int32 indices into ``vocabulary``.
         time: int64 in the unit of the source (seconds for timestamps), or None.
-        rating: float32, or None.
+        rating, weight: float32, or None; ``weight`` is how many events one stands for.
         vocabulary: the external ids; its sizes are ``n_users`` and ``n_items``.
     """
 
@@ -25,6 +28,7 @@ class Interactions:
     item: np.ndarray
     time: np.ndarray | None
     rating: np.ndarray | None
+    weight: np.ndarray | None
     vocabulary: Vocabulary
 
     def __len__(self) -> int:
@@ -48,6 +52,7 @@ class Interactions:
         item: np.ndarray,
         time: np.ndarray | None = None,
         rating: np.ndarray | None = None,
+        weight: np.ndarray | None = None,
         *,
         vocabulary: Vocabulary,
     ) -> "Interactions":
@@ -56,7 +61,7 @@ class Interactions:
         Raises:
             DataError: columns of unequal length, or an index outside the vocabulary.
         """
-        columns = {"user": user, "item": item, "time": time, "rating": rating}
+        columns = {"user": user, "item": item, "time": time, "rating": rating, "weight": weight}
         lengths = {name: len(column) for name, column in columns.items() if column is not None}
         if len(set(lengths.values())) > 1:
             raise DataError(f"columns have unequal lengths: {lengths}; give one value per event in each")
@@ -66,14 +71,70 @@ class Interactions:
         ):
             if len(column) and (np.min(column) < 0 or np.max(column) >= size):
                 raise DataError(f"{name} indices must lie in 0 … {size - 1}, found {np.min(column)} … {np.max(column)}")
-        order = np.argsort(user, kind="stable") if time is None else np.lexsort((time, user))
+        order = cls.order(user, time)
         return cls(
             user=np.ascontiguousarray(user[order], dtype=np.int32),
             item=np.ascontiguousarray(item[order], dtype=np.int32),
             time=None if time is None else np.ascontiguousarray(time[order], dtype=np.int64),
             rating=None if rating is None else np.ascontiguousarray(rating[order], dtype=np.float32),
+            weight=None if weight is None else np.ascontiguousarray(weight[order], dtype=np.float32),
             vocabulary=vocabulary,
         )
+
+    @staticmethod
+    def order(user: np.ndarray, time: np.ndarray | None) -> np.ndarray:
+        """The permutation that sorts by (user, time) and keeps the given order among equals."""
+        if time is None:
+            return np.argsort(user, kind="stable")
+        return np.lexsort((time, user))
+
+    @classmethod
+    def from_polars(cls, frame: pl.DataFrame, *, columns: dict[str, str | int] | None = None) -> "Interactions":
+        """Events from a frame with user_id, item_id and, where known, rating and timestamp.
+
+        ``columns`` maps user, item, rating and time to other names. Repeated events are kept.
+
+        Raises:
+            DataError: a column is missing, or a row cannot be used.
+        """
+        from recpair.data.dataset import Dataset  # the index is built there
+        from recpair.data.events import events_from
+
+        return Dataset.from_events(events_from(frame, columns)).interactions
+
+    @classmethod
+    def from_pandas(cls, frame: Any, *, columns: dict[str, str | int] | None = None) -> "Interactions":
+        """As ``from_polars``, from a pandas frame."""
+        return cls.from_polars(frame, columns=columns)
+
+    @classmethod
+    def from_scipy(cls, matrix: sp.sparray | sp.spmatrix) -> "Interactions":
+        """An event for every non-zero entry of a users × items matrix; ids are row and column numbers."""
+        entries: sp.coo_array = sp.coo_array(matrix)  # type: ignore[call-overload]
+        kept = entries.data != 0
+        users, items = entries.shape
+        rating = entries.data[kept].astype(np.float32)
+        user, item = entries.row[kept], entries.col[kept]
+        return cls.from_indices(user, item, None, rating, vocabulary=Vocabulary.range(users, items))
+
+    @classmethod
+    def read(cls, path: str | Path, *, columns: dict[str, str | int] | None = None) -> "Interactions":
+        """Events from a file or folder of any format that ``data.path`` takes.
+
+        Raises:
+            DataError: names the file, the line and the column that cannot be used.
+        """
+        from recpair.data.dataset import Dataset
+        from recpair.data.events import read_data
+
+        return Dataset.from_events(read_data(path=str(path), columns=columns)).interactions  # type: ignore[arg-type]
+
+    def to_polars(self) -> pl.DataFrame:
+        """The events by external ids: user_id, item_id and, where known, rating, timestamp and weight."""
+        ids = self.vocabulary
+        columns = {"rating": self.rating, "timestamp": self.time, "weight": self.weight}
+        known = {name: column for name, column in columns.items() if column is not None}
+        return pl.DataFrame({"user_id": ids.users.of(self.user), "item_id": ids.items.of(self.item)} | known)
 
     @cached_property
     def indptr(self) -> np.ndarray:
@@ -110,5 +171,6 @@ class Interactions:
             self.item[rows],
             None if self.time is None else self.time[rows],
             None if self.rating is None else self.rating[rows],
+            None if self.weight is None else self.weight[rows],
             vocabulary=self.vocabulary,
         )

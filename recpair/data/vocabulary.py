@@ -56,7 +56,7 @@ class Ids:
         if unknown:
             shown = ", ".join(unknown[:5]) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
             raise UnknownIdError(
-                f"unknown {self.kind}_id: {shown} (the run knows {len(self):,} {self.kind}s); check the ids and their spelling"
+                f"unknown {self.kind}_id: {shown} ({len(self):,} {self.kind}s are known); check the spelling"
             )
         return indices
 

@@ -1,7 +1,7 @@
 """What a denoiser is: it looks at losses, and says which candidates train and how much they count."""
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -22,6 +22,7 @@ class Choice:
     stats: dict[str, Float[Tensor, ""]] = field(default_factory=dict)
 
 
+@runtime_checkable
 class Denoiser(Protocol):
     """Chooses among or weighs the candidate positives; never sees the model.
 

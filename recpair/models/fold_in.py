@@ -34,4 +34,5 @@ def ridge_fold_in(
         left = taken.T @ taken + unobserved * len(taken) / n_items * gram + ridge * trace * len(taken) / n_items * eye
         vectors[row] = torch.linalg.solve(left, taken.sum(0))
     lengths = vectors.norm(dim=1, keepdim=True).clamp_min(torch.finfo(items.dtype).tiny)
-    return vectors / lengths * norm
+    scaled: Tensor = vectors / lengths * norm
+    return scaled

@@ -1,13 +1,14 @@
 """The narrow waist: what a model gives to losses, denoisers, contrast terms and rankings."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 
+@runtime_checkable
 class Scorer(Protocol):
     """Scores of items for the Q queries that it was made for."""
 

@@ -8,11 +8,11 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 import torch
-from recpair.evaluation.ranking import top_k
 
 from recpair.batch import Batch
 from recpair.data.interactions import Interactions
 from recpair.errors import RunError, UnknownIdError
+from recpair.evaluation.ranking import top_k
 from recpair.models import Model, Scorer, Vectors
 from recpair.models.popularity import Popularity
 
@@ -80,7 +80,7 @@ class Recommender:
             self.train.vocabulary.users.values if users is None else as_series(users), ask, on_unknown
         )
 
-    def similar_items(self, items: Sequence[Any], k: int = 10) -> pl.DataFrame:
+    def similar_items(self, items: Sequence[Any] | pl.Series, k: int = 10) -> pl.DataFrame:
         """The k nearest items by cosine of their vectors: item_id, similar_item_id, score, rank.
 
         Raises:
@@ -97,7 +97,7 @@ class Recommender:
         frame = self._rank(lambda rows: Vectors(unit[_long(index[rows])], unit), itself, ids, Ask(k, True, None))
         return frame.rename({"user_id": "item_id", "item_id": "similar_item_id"})
 
-    def score(self, users: Sequence[Any], items: Sequence[Any]) -> pl.DataFrame:
+    def score(self, users: Sequence[Any] | pl.Series, items: Sequence[Any] | pl.Series) -> pl.DataFrame:
         """The model's score of each (user, item) pair: user_id, item_id, score.
 
         Raises:
@@ -166,7 +166,12 @@ class Recommender:
     ) -> pl.DataFrame:
         """Rank all items for each label, a block of queries at a time."""
         vocabulary = self.train.vocabulary.items
-        schema = {"user_id": labels.dtype, "item_id": vocabulary.values.dtype, "score": pl.Float32, "rank": pl.Int32}
+        schema: dict[str, Any] = {
+            "user_id": labels.dtype,
+            "item_id": vocabulary.values.dtype,
+            "score": pl.Float32,
+            "rank": pl.Int32,
+        }
         frames = [pl.DataFrame(schema=schema)]
         block = max(1, BLOCK_BYTES // (4 * self.train.n_items))
         nothing = np.empty(0, dtype=np.int32)
@@ -178,7 +183,7 @@ class Recommender:
                 kept = np.full_like(scores, -np.inf)
                 kept[:, ask.allowed] = scores[:, ask.allowed]
                 scores = kept
-            hidden = [seen[row] if ask.exclude_seen else nothing for row in rows]
+            hidden = [seen[row] if ask.exclude_seen else nothing for row in rows.tolist()]
             items, best = top_k(scores, hidden, ask.k)
             found = items >= 0  # fewer than k items are left for somebody who took nearly all
             query, place = np.nonzero(found)

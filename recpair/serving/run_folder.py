@@ -4,7 +4,9 @@ Every file is written under a temporary name and renamed; ``metrics.json`` is wr
 folder that has it is complete.
 """
 
+import itertools
 import json
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,8 @@ from recpair.data.interactions import Interactions
 from recpair.data.vocabulary import Ids, Vocabulary
 from recpair.errors import RunError
 from recpair.models import Model
+
+logger = logging.getLogger("recpair")
 
 CONFIG, METRICS, HISTORY = "config.yaml", "metrics.json", "history.parquet"
 WEIGHTS, VOCABULARY, TRAIN, ITEMS = "model.safetensors", "vocabulary.parquet", "train.parquet", "items.parquet"
@@ -49,6 +53,10 @@ def write_text(path: Path, text: str) -> None:
     write(path, lambda partial: partial.write_text(text, encoding="utf-8"))
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    write(path, lambda partial: partial.write_bytes(content))
+
+
 def write_json(path: Path, values: dict[str, Any]) -> None:
     write_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
 
@@ -64,7 +72,14 @@ def write_model(folder: Path, model: Model) -> None:
 
 def write_training_data(folder: Path, train: Interactions, noise: np.ndarray | None) -> None:
     """The events that were trained on and the ids they stand for: enough to load without the data set."""
-    columns = {"user": train.user, "item": train.item, "time": train.time, "rating": train.rating, "noise": noise}
+    columns = {
+        "user": train.user,
+        "item": train.item,
+        "time": train.time,
+        "rating": train.rating,
+        "weight": train.weight,
+        "noise": noise,
+    }
     write_frame(folder / TRAIN, pl.DataFrame({name: c for name, c in columns.items() if c is not None}))
     ids = {"user_id": [train.vocabulary.users.values], "item_id": [train.vocabulary.items.values]}
     write_frame(folder / VOCABULARY, pl.DataFrame(ids))
@@ -101,8 +116,8 @@ def read_training_data(folder: Path) -> Interactions:
     try:
         vocabulary = Vocabulary(Ids("user", ids["user_id"][0]), Ids("item", ids["item_id"][0]))
         column = {name: events[name].to_numpy() for name in events.columns}
-        time, rating = column.get("time"), column.get("rating")
-        return Interactions.from_indices(column["user"], column["item"], time, rating, vocabulary=vocabulary)
+        time, rating, weight = (column.get(name) for name in ("time", "rating", "weight"))
+        return Interactions.from_indices(column["user"], column["item"], time, rating, weight, vocabulary=vocabulary)
     except (KeyError, pl.exceptions.PolarsError) as error:
         raise _damaged(folder / TRAIN, error) from None
 
@@ -116,6 +131,25 @@ def read_weights(folder: Path, model: Model) -> None:
         raise _damaged(path, error) from None
     if any(not torch.isfinite(t).all() for t in model.state_dict().values() if t.is_floating_point()):
         raise RunError(f"{path} holds values that are not finite; train again")
+
+
+def make_room(folder: Path) -> None:
+    """Move an earlier run aside, so that nothing is lost and nothing is mixed.
+
+    Raises:
+        RunError: the folder holds something that is no run, or cannot be moved.
+    """
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    if not (folder / CONFIG).is_file():
+        raise RunError(f"output {folder} exists and is no run folder; choose another output")
+    number = next(n for n in itertools.count(1) if not folder.with_name(f"{folder.name}.{n}").exists())
+    aside = folder.with_name(f"{folder.name}.{number}")
+    try:
+        folder.rename(aside)
+    except OSError as error:
+        raise RunError(f"output {folder} cannot be moved aside ({error.strerror}); choose another output") from None
+    logger.info("the earlier run in %s is now %s", folder, aside)
 
 
 def _existing(folder: Path, name: str) -> Path:

@@ -26,7 +26,7 @@ def launch(
         accelerator=device,
         devices=int(os.environ["LOCAL_WORLD_SIZE"]) if under_torchrun else 1,
         num_nodes=int(os.environ.get("GROUP_WORLD_SIZE", "1")) if under_torchrun else 1,
-        precision=names[precision],  # type: ignore[arg-type]
+        precision=names[precision],
     )
     fabric.launch()
     return fabric

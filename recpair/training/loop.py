@@ -2,32 +2,26 @@
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Protocol
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated
 
 import torch
 from pydantic import Field
-from recpair.sampling.pairs import Sampler
-from recpair.sampling.prefetch import prefetch
 
 from recpair.errors import TrainingError
+from recpair.sampling.pairs import Sampler
+from recpair.sampling.prefetch import prefetch
+from recpair.seeds import derive
 from recpair.training.checkpoint import Checkpoint
 from recpair.training.ledger import Ledger
+from recpair.training.log import Log
 from recpair.training.objective import Objective
 from recpair.training.progress import Progress
-from recpair.training.seeds import derive
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 CHECK_EVERY = 100  # steps between looks at the loss: a look makes an accelerator wait
-
-
-class Log(Protocol):
-    """Where an epoch's numbers go, and how far the epoch has come."""
-
-    def step(self, epoch: int, done: int, steps: int) -> None: ...
-
-    def epoch(self, number: int, values: dict[str, float]) -> None: ...
 
 
 def train(
@@ -62,13 +56,14 @@ def train(
     optimiser = torch.optim.AdamW(objective.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=fused)
     module, optimiser = fabric.setup(objective, optimiser)
     progress = (checkpoint.restore(objective, optimiser) if resume else None) or Progress()
+    steps = len(sampler) // fabric.world_size * fabric.world_size  # the same number on every rank
 
     while progress.epoch < epochs and (patience is None or progress.stale < patience):
         progress.epoch += 1
         torch.manual_seed(derive(seed, progress.epoch))
         ledger, started = Ledger(), time.perf_counter()
         module.train()
-        for step, batch in enumerate(prefetch(sampler.epoch(progress.epoch)), start=1):
+        for step, batch in enumerate(islice(prefetch(sampler.epoch(progress.epoch)), steps), start=1):
             if step % fabric.world_size != fabric.global_rank:
                 continue
             batch = batch.to(fabric.device)
@@ -81,7 +76,7 @@ def train(
             ledger.add(parts, len(batch))
             if step % CHECK_EVERY == 0:
                 stop_if_not_finite(ledger, progress.epoch, learning_rate, checkpoint)
-                log.step(progress.epoch, step, len(sampler))
+                log.step(progress.epoch, step, steps)
         stop_if_not_finite(ledger, progress.epoch, learning_rate, checkpoint)
         progress.epoch_seconds.append(time.perf_counter() - started)
         progress.samples = ledger.queries
@@ -94,12 +89,17 @@ def train(
             progress.observe(measured[monitor], objective)
         progress.log(values)
         log.epoch(progress.epoch, values)
-        if progress.epoch % checkpoint_every == 0 and fabric.is_global_zero:
+        if _is_due(progress, checkpoint_every, epochs, patience) and fabric.is_global_zero:
             checkpoint.save(objective, optimiser, progress)
 
     objective.load_state_dict(progress.best_weights)
     objective.eval()
     return progress
+
+
+def _is_due(progress: Progress, every: int, epochs: int, patience: int | None) -> bool:
+    """Whether to write a checkpoint: every n epochs, and at the end."""
+    return progress.epoch % every == 0 or progress.epoch == epochs or progress.stale == patience
 
 
 def stop_if_not_finite(ledger: Ledger, epoch: int, learning_rate: float, checkpoint: Checkpoint) -> None:

@@ -31,6 +31,8 @@ class Objective(nn.Module):
             over P and over N), as the papers have it.
     """
 
+    noise: Tensor | None
+
     def __init__(
         self,
         model: GradientModel,
@@ -69,7 +71,8 @@ class Objective(nn.Module):
         parts = {"recommendation": (losses if weights is None else losses * weights).mean()}
         total = parts["recommendation"]
         if self.l2:
-            parts["l2"] = self.l2 * sum(e.square().sum(-1).mean(1).mean() for e in self.model.regularised(batch))
+            norms = [e.square().sum(-1).mean(1).mean() for e in self.model.regularised(batch)]
+            parts["l2"] = self.l2 * torch.stack(norms).sum()
             total = total + parts["l2"]
         for name, (weight, term) in self.terms.items():
             parts[name] = weight * term(self.model, scorer, batch)

@@ -1,0 +1,44 @@
+"""recpair: recommenders from noisy implicit feedback.
+
+>>> import recpair
+>>> run = recpair.fit("configs/ml-100k/mf-bpr-pld.yaml")
+>>> run.recommend(["196", "22"], k=10)
+
+Names are imported when they are first used, so that ``import recpair`` costs nothing.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from recpair.config import Config as Config
+    from recpair.data.interactions import Interactions as Interactions
+    from recpair.errors import RecpairError as RecpairError
+    from recpair.experiment import evaluate as evaluate
+    from recpair.experiment import fit as fit
+    from recpair.experiment import load as load
+    from recpair.experiment import load_config as load_config
+    from recpair.serving.run import Run as Run
+
+_HOME = {
+    "Config": "config",
+    "Interactions": "data.interactions",
+    "RecpairError": "errors",
+    "Run": "serving.run",
+    "evaluate": "experiment",
+    "fit": "experiment",
+    "load": "experiment",
+    "load_config": "experiment",
+}
+__all__ = ["Config", "Interactions", "RecpairError", "Run", "evaluate", "fit", "load", "load_config"]
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'recpair' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"recpair.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

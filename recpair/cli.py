@@ -1,0 +1,242 @@
+"""The command line: thin verbs over the library; errors are one line and exit with code 2."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from recpair.errors import RecpairError
+
+app = typer.Typer(
+    help="Train, evaluate and use recommenders from noisy implicit feedback.",
+    epilog="Every verb takes --debug, which shows the traceback of an error. Start with: recpair fit --help",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+data_app = typer.Typer(help="Look at data sets and fetch public ones.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+OnUnknown = Literal["raise", "skip", "popular"]
+UsageError: type[typer.BadParameter] = typer.BadParameter.__mro__[1]  # click's, wherever this typer keeps its click
+
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="A run folder, or an MLflow run id.")]
+OverridesArgument = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[SECTION.KEY=VALUE]...", help="Overrides, values typed as YAML: train.epochs=30"),
+]
+
+
+@app.command()
+def fit(
+    config: Annotated[Path, typer.Option("--config", "-c", help="A YAML or TOML file, such as those in configs/.")],
+    overrides: OverridesArgument = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the output folder's last checkpoint, if there is one.")
+    ] = False,
+) -> None:
+    """Train, evaluate, track and save one run.
+
+    The config's sections are data, filter, split, noise, sampler, model, loss, denoise, contrast, train,
+    evaluate, tracking and output; a misspelt key stops the run before any data is read.
+
+    An existing output folder is moved aside to OUTPUT.1, OUTPUT.2, …: nothing is overwritten.
+
+    [bold]Examples[/]
+
+      recpair fit --config configs/ml-100k/mf-bpr-pld.yaml
+
+      recpair fit --config my.yaml train.epochs=30 denoise.temperature=0.2 output=runs/warmer
+
+      recpair fit --config my.yaml denoise=null            (plain training)
+
+      recpair fit --config my.yaml --resume                (after an interruption)
+    """
+    from recpair import console, experiment
+
+    checked = experiment.load_config(config, overrides or [])
+    with console.notes(), console.EpochBar(checked["train"]["epochs"], checked["evaluate"]["monitor"]) as bar:
+        run = experiment.fit(checked, resume=resume, log=bar)
+    timing, metrics = run.metrics["timing"], run.metrics
+    columns = {"this model": metrics["test"], "most popular": metrics["popularity"]}
+    console.metric_table(f"Test metrics: {experiment.title(checked, metrics['data']['name'])}", columns)
+    best = f"best epoch {metrics['best_epoch']} of {metrics['epochs']}, {timing['epoch_s']:.2f} s an epoch"
+    console.console.print(f"{best}, {timing['samples_per_s']:,.0f} samples/s")
+    console.console.print(f"run folder:  {run.folder}  (SUMMARY.md, plots/)")
+    console.console.print(f"recommend:   recpair recommend {run.folder} --all --k 20 --out recs.csv")
+    if metrics["mlflow_run_id"]:
+        uri = experiment.tracking_uri(checked)
+        console.console.print(f"MLflow:      mlflow ui --backend-store-uri {uri}   (run {metrics['mlflow_run_id']})")
+
+
+@app.command()
+def evaluate(run: RunArgument, overrides: OverridesArgument = None) -> None:
+    """Test a run again, with other metrics or cut-offs if you like; the run folder stays as it is.
+
+    Reads the data set of the run's config, and refuses if it is no longer what the run was trained on.
+
+    [bold]Example[/]
+
+      recpair evaluate runs/ml-100k-mf-bpr-pld evaluate.metrics=[recall,ndcg,map] evaluate.cutoffs=[5,100]
+    """
+    from recpair import console, experiment
+
+    with console.notes():
+        model, floor = experiment.evaluate(experiment.load(run), overrides or [])
+    columns = {"this model": model.means, "most popular": floor.means}
+    console.metric_table(f"Test metrics: {run}, {model.n_users:,} users", columns)
+
+
+@app.command()
+def recommend(
+    run: RunArgument,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where to write: .csv, .parquet or .jsonl.")],
+    users: Annotated[
+        Path | None, typer.Option("--users", help="A table with a user_id column, or a .txt file with one id a line.")
+    ] = None,
+    everyone: Annotated[bool, typer.Option("--all", help="Every user of the training data.")] = False,
+    k: Annotated[int, typer.Option("--k", "-k", help="Items per user.")] = 10,
+    include_seen: Annotated[bool, typer.Option("--include-seen", help="Also rank what a user already took.")] = False,
+    titles: Annotated[bool, typer.Option("--titles", help="Add the columns of the item table.")] = False,
+    on_unknown: Annotated[OnUnknown, typer.Option(help="For a user who was not in training.")] = "raise",
+) -> None:
+    """Write the k best items of each user: user_id, item_id, score, rank.
+
+    Needs no data set. Ids are your own; items that the user took in training are left out.
+
+    [bold]Examples[/]
+
+      recpair recommend runs/ml-100k-mf-bpr-pld --all --k 20 --out recs.parquet
+
+      recpair recommend runs/ml-100k-mf-bpr-pld --users users.csv --on-unknown popular --out recs.csv
+    """
+    from recpair import console, experiment
+    from recpair.serving import batch
+
+    if (users is None) == (not everyone):
+        raise typer.BadParameter("give either --users FILE or --all")
+    batch.check_ending(out)
+    asked = None if users is None else batch.read_users(users)
+    loaded = experiment.load(run)
+    with console.notes():
+        frame = loaded.recommend(
+            asked,
+            k=k,
+            exclude_seen=not include_seen,
+            on_unknown=on_unknown,
+            titles=titles,
+        )
+    batch.write_table(out, frame)
+    console.console.print(f"{len(frame):,} recommendations for {frame['user_id'].n_unique():,} users in {out}")
+
+
+@app.command()
+def track(
+    run: RunArgument,
+    uri: Annotated[str | None, typer.Option(help="Of the MLflow store; by default that of the run's config.")] = None,
+) -> None:
+    """Upload a finished run to MLflow, when the server was away while it trained.
+
+    [bold]Example[/]
+
+      recpair track runs/ml-100k-mf-bpr-pld --uri http://tracking.example:5000
+    """
+    from recpair import console, experiment
+
+    with console.notes():
+        run_id = experiment.track(experiment.load(run), uri=uri)
+    if run_id is None:
+        raise typer.Exit(2)
+    console.console.print(f"tracked as MLflow run {run_id}")
+
+
+@app.command()
+def doctor() -> None:
+    """Print versions, devices, thread settings, and what is missing for which feature."""
+    from recpair import console
+    from recpair.report import doctor as checks
+
+    for title, rows in checks.findings().items():
+        console.pair_table(title, rows)
+
+
+@data_app.command()
+def describe(
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="A named set (ml-100k), a file or a folder.")],
+    overrides: OverridesArgument = None,
+) -> None:
+    """Count a data set: density, activity of users and items, time span, duplicates, what filters would leave.
+
+    [bold]Examples[/]
+
+      recpair data describe ml-100k filter.user_core=10 filter.item_core=10
+
+      recpair data describe events.csv data.columns.user=uid data.columns.item=sku
+    """
+    from recpair import console, experiment
+
+    description, filtered = experiment.describe(source, overrides or [])
+    rows = [(name, f"{value:,.4f}" if value % 1 else f"{value:,.0f}") for name, value in description.counts.items()]
+    if description.time_span:
+        rows.append(("time span", " – ".join(description.days())))
+    console.pair_table(source, rows)
+    console.histogram("users by number of events", description.user_activity)
+    console.histogram("items by number of events", description.item_activity)
+    console.pair_table("what the filters leave", [(name, f"{left:,} events") for name, left in filtered])
+
+
+@data_app.command()
+def fetch(
+    name: Annotated[str, typer.Argument(help="ml-1m, gowalla, yelp2018 or amazon-beauty.")],
+    root: Annotated[Path | None, typer.Option(help="Where to; by default $RECPAIR_DATA, else data/.")] = None,
+    mirror: Annotated[str | None, typer.Option(help="Another host with the same files, http://host:port.")] = None,
+) -> None:
+    """Download a public data set from its home, verify it, and keep it as Parquet.
+
+    An interrupted download goes on where it stopped. Then use it with data: {source: NAME}.
+    """
+    from recpair import console
+    from recpair.data.events import data_root
+    from recpair.data.fetch import fetch as download
+
+    with console.DownloadBar() as bar:
+        folder = download(name, root or data_root(), report=bar, mirror=mirror)
+    console.console.print(f"{name} is in {folder}; use it with data.source={name}")
+
+
+app.command("train", hidden=True, help="The same as fit.")(fit)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; the exit code is 0, 2 for what the user can put right, or 130 when interrupted."""
+    given = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in given
+    try:
+        code = app([a for a in given if a != "--debug"], standalone_mode=False)
+    except (RecpairError, OSError) as error:
+        if debug:
+            raise
+        return _fail(_one_line(error))
+    except (typer.Abort, KeyboardInterrupt):
+        return 130
+    except UsageError as error:
+        return _fail(f"{error.format_message()} (see --help)")
+    return code if isinstance(code, int) else 0
+
+
+def _fail(message: str) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return 2
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or 'the system'}: {error.strerror}"
+    return " ".join(str(error).split())
+
+
+def entry() -> None:
+    """The console script."""
+    sys.exit(main())

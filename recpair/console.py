@@ -1,0 +1,141 @@
+"""What the command line shows: notes, a progress bar, tables."""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TransferSpeedColumn,
+)
+from rich.table import Table
+
+console = Console(highlight=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class NoteHandler(logging.Handler):
+    """Prints the package's own notes and warnings, each on a line."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        style = "yellow" if record.levelno >= logging.WARNING else "dim"
+        kind = "warning" if record.levelno >= logging.WARNING else "note"
+        errors.print(f"[{style}]{kind}: {escape(record.getMessage())}[/]")
+
+
+@contextmanager
+def notes() -> Iterator[None]:
+    """Show what the ``recpair`` logger says, without touching the root logger."""
+    logger, handler = logging.getLogger("recpair"), NoteHandler()
+    level, propagate = logger.level, logger.propagate
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        logger.propagate = propagate
+
+
+class EpochBar:
+    """A bar over the epochs with the last loss and validation metric; a line per epoch where there is no terminal."""
+
+    def __init__(self, epochs: int, monitor: str) -> None:
+        self.epochs, self.monitor = epochs, monitor
+        self.best = float("-inf")
+        self.bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=28),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[shown]}"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+        )
+        self.task = self.bar.add_task("epoch", total=epochs, shown="")
+
+    def __enter__(self) -> "EpochBar":
+        if console.is_terminal:
+            self.bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.bar.stop()
+
+    def step(self, epoch: int, done: int, steps: int) -> None:
+        self.bar.update(self.task, completed=epoch - 1 + done / steps)
+
+    def epoch(self, number: int, values: dict[str, float]) -> None:
+        shown = f"loss {values['train/loss']:.4f}"
+        value = values.get(f"valid/{self.monitor}")
+        if value is not None:
+            star = " [green]*[/]" if value > self.best else "  "
+            self.best = max(self.best, value)
+            shown += f"  valid {self.monitor} {value:.4f}{star}"
+        self.bar.update(self.task, completed=number, shown=shown)
+        if not console.is_terminal:
+            console.print(f"epoch {number:>4}/{self.epochs}  {shown}")
+
+
+class DownloadBar:
+    """A bar for each file that is downloaded: called with the file, the bytes so far and the bytes in all."""
+
+    def __init__(self) -> None:
+        self.bar = Progress(
+            TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), console=console
+        )
+        self.tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> "DownloadBar":
+        self.bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.bar.stop()
+
+    def __call__(self, file: str, done: int, total: int | None) -> None:
+        if file not in self.tasks:
+            self.tasks[file] = self.bar.add_task(file, total=total)
+        self.bar.update(self.tasks[file], completed=done, total=total)
+
+
+def metric_table(title: str, columns: Mapping[str, Mapping[str, float]]) -> None:
+    """Metrics as rows, models as columns."""
+    table = Table(title=title, title_justify="left")
+    table.add_column("metric")
+    for name in columns:
+        table.add_column(name, justify="right")
+    for metric in next(iter(columns.values())):
+        table.add_row(metric, *(f"{values[metric]:.4f}" for values in columns.values()))
+    console.print(table)
+
+
+def pair_table(title: str, rows: Sequence[tuple[str, str]]) -> None:
+    """Names and values, two columns."""
+    table = Table(title=title, title_justify="left", show_header=False)
+    table.add_column("name")
+    table.add_column("value")
+    for name, value in rows:
+        table.add_row(escape(name), escape(value))
+    console.print(table)
+
+
+def histogram(title: str, bins: Sequence[tuple[int, int, int]]) -> None:
+    """How many users or items have so many events, as bars."""
+    most = max(count for *_, count in bins) or 1
+    console.print(f"[bold]{escape(title)}[/]")
+    for low, high, count in bins:
+        label = f"{low:,}" if low == high else f"{low:,}–{high:,}"
+        console.print(f"  {label:>15}  {'█' * round(40 * count / most):<40}  {count:,}")

@@ -1,0 +1,6 @@
+"""Data: from files and frames to train, valid and test over one vocabulary."""
+
+from recpair.data.events import SOURCES
+from recpair.data.splitting import SPLITS
+
+__all__ = ["SOURCES", "SPLITS"]

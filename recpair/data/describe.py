@@ -1,0 +1,64 @@
+"""What a data set looks like before anybody trains on it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from recpair.data.events import Events
+
+EDGES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10_000)
+
+
+@dataclass(frozen=True)
+class Description:
+    """Counts of a data set.
+
+    Attributes:
+        counts: name → number, ready to print.
+        user_activity, item_activity: (from, to, how many) for bins of events per user and per item.
+        time_span: first and last time in the unit of the source, or None.
+    """
+
+    counts: dict[str, float]
+    user_activity: list[tuple[int, int, int]]
+    item_activity: list[tuple[int, int, int]]
+    time_span: tuple[int, int] | None
+
+    def days(self) -> tuple[str, str]:
+        """First and last day, where the times are plausible seconds since 1970, else the times as they are."""
+        assert self.time_span is not None
+        plausible = all(0 < t < 4_102_444_800 for t in self.time_span) and self.time_span[1] > 31_536_000
+        first, last = (
+            str(np.datetime64(t, "s").astype("datetime64[D]")) if plausible else str(t) for t in self.time_span
+        )
+        return first, last
+
+
+def describe(events: Events) -> Description:
+    """Counts, density, activity histograms, time span and duplicates of the events as they are."""
+    frame = events.frame
+    per_user = frame.group_by("user_id").len()["len"].to_numpy()
+    per_item = frame.group_by("item_id").len()["len"].to_numpy()
+    pairs = frame.select(pl.struct("user_id", "item_id").n_unique()).item()
+    counts: dict[str, float] = {
+        "events": len(frame),
+        "users": len(per_user),
+        "items": len(per_item),
+        "density": pairs / (len(per_user) * len(per_item)),
+        "duplicates": len(frame) - pairs,
+        "events per user (median)": float(np.median(per_user)),
+        "events per item (median)": float(np.median(per_item)),
+    }
+    span = None
+    if "timestamp" in frame.columns:
+        span = int(frame["timestamp"].min()), int(frame["timestamp"].max())  # type: ignore[arg-type]
+    return Description(counts, _histogram(per_user), _histogram(per_item), span)
+
+
+def _histogram(counts: np.ndarray) -> list[tuple[int, int, int]]:
+    """(from, to, how many) with ``to`` inclusive, up to the bin of the largest."""
+    edges = [edge for edge in EDGES if edge <= counts.max()] + [int(counts.max()) + 1]
+    edges = sorted(set(edges))
+    bins = np.histogram(counts, bins=edges)[0] if len(edges) > 1 else np.array([len(counts)])
+    return [(low, high - 1, int(n)) for low, high, n in zip(edges, edges[1:], bins, strict=False)]

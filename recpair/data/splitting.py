@@ -1,0 +1,261 @@
+"""Which events train, which choose the epoch, and which are the test."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import polars as pl
+from pydantic import Field
+
+from recpair.data.dataset import Dataset
+from recpair.data.filtering import as_time
+from recpair.data.interactions import Interactions
+from recpair.data.vocabulary import Vocabulary
+from recpair.errors import ConfigError, DataError
+
+TRAIN, VALID, TEST = 0, 1, 2
+FUTURE_LEAK = (
+    "a {name} split trains on events that are later than other users' test events; "
+    "split: {{name: temporal}} cuts at one time for all"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Splits:
+    """Train, valid and test over one vocabulary, that of the whole (filtered) data set.
+
+    Attributes:
+        noise: for each training event, whether it was injected; None where nothing was.
+        report: what there is to tell: sizes, and what fell out of the evaluation.
+        notes: warnings for the reader of the results.
+    """
+
+    train: Interactions
+    valid: Interactions
+    test: Interactions
+    items: pl.DataFrame | None
+    users: pl.DataFrame | None
+    name: str
+    fingerprint: str
+    noise: np.ndarray | None = None
+    report: dict[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        return self.train.vocabulary
+
+
+def ratio(
+    dataset: Dataset,
+    *,
+    fractions: tuple[float, float, float] = (0.8, 0.1, 0.1),
+    by: Literal["user", "all"] = "user",
+    order: Literal["random", "time"] = "random",
+    seed: Annotated[int, Field(ge=0)] = 42,
+) -> np.ndarray:
+    """Labels (E,) by shares of each user's events, or of all events.
+
+    A user's share is rounded down, but a user with at least three events has one in each part that is
+    not empty by design.
+
+    Raises:
+        ConfigError: the fractions are no shares, or order is "time" and there are no times.
+    """
+    check_fractions(fractions)
+    events = dataset.interactions
+    if order == "time":
+        require_times(events, "split.order: time")
+    generator = np.random.default_rng(np.random.SeedSequence([seed, 0x5B117]))
+    shuffle = generator.random(len(events)) if order == "random" else None
+    if by == "all":
+        key = shuffle if shuffle is not None else events.time
+        assert key is not None
+        place = np.empty(len(events), dtype=np.int64)
+        place[np.argsort(key, kind="stable")] = np.arange(len(events))
+        size = np.full(len(events), len(events))
+    else:
+        place, size = places_within_users(events, shuffle)
+    n_test, n_valid = (_share(size, fraction) for fraction in (fractions[2], fractions[1]))
+    return labels_from_the_end(place, size, n_valid, n_test)
+
+
+def leave_last(dataset: Dataset, *, n: Annotated[int, Field(ge=1)] = 1) -> np.ndarray:
+    """Labels (E,): each user's last n events are the test, the n before them valid.
+
+    A user with fewer than 2n + 1 events only trains.
+
+    Raises:
+        ConfigError: there are no times to say which event is last.
+    """
+    events = dataset.interactions
+    require_times(events, "split.name: leave_last")
+    place, size = places_within_users(events, None)
+    count = np.where(size >= 2 * n + 1, n, 0)
+    return labels_from_the_end(place, size, count, count)
+
+
+def temporal(
+    dataset: Dataset,
+    *,
+    fractions: tuple[float, float, float] = (0.8, 0.1, 0.1),
+    valid_from: int | str | None = None,
+    test_from: int | str | None = None,
+) -> np.ndarray:
+    """Labels (E,) by two cuts in time for all users: at given times, else where the shares lie.
+
+    Raises:
+        ConfigError: there are no times, or the cuts are out of order.
+    """
+    events = dataset.interactions
+    require_times(events, "split.name: temporal")
+    assert events.time is not None
+    if (valid_from is None) != (test_from is None):
+        raise ConfigError("split.valid_from and split.test_from go together; give both or neither")
+    if valid_from is not None and test_from is not None:
+        cuts = [as_time(valid_from, "split.valid_from"), as_time(test_from, "split.test_from")]
+    else:
+        check_fractions(fractions)
+        train, valid, _ = fractions
+        cuts = np.quantile(events.time, [train, train + valid], method="higher").tolist()
+    if cuts[0] > cuts[1]:
+        raise ConfigError(f"split.valid_from ({valid_from}) is later than split.test_from ({test_from})")
+    return np.searchsorted(np.array(cuts), events.time, side="right").astype(np.int8)
+
+
+def predefined(
+    dataset: Dataset,
+    *,
+    train: str = "train",
+    valid: str = "valid",
+    test: str = "test",
+    valid_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.1,
+    seed: Annotated[int, Field(ge=0)] = 42,
+) -> np.ndarray:
+    """Labels (E,) from the source's own column (``split``, or what ``data.columns.split`` names).
+
+    Where the column has no valid events, ``valid_fraction`` of each user's training events (random)
+    become valid.
+
+    Raises:
+        DataError: there is no such column, or it holds another word.
+    """
+    if dataset.split is None:
+        raise DataError(
+            f"split.name is predefined, but {dataset.name} has no split column; name it in data.columns.split"
+        )
+    words = {train: TRAIN, valid: VALID, test: TEST}
+    found = set(np.unique(dataset.split.astype(str)).tolist())
+    if strange := sorted(found - set(words)):
+        raise DataError(
+            f"the split column of {dataset.name} holds {strange[0]!r}; expected {', '.join(words)} "
+            f"(other words: split.train, split.valid, split.test)"
+        )
+    labels = np.select([dataset.split == word for word in words], list(words.values())).astype(np.int8)
+    if not (labels == VALID).any() and valid_fraction > 0:
+        rows = np.flatnonzero(labels == TRAIN)
+        generator = np.random.default_rng(np.random.SeedSequence([seed, 0x5B117]))
+        place, size = places_within_users(dataset.interactions.select(rows), generator.random(len(rows)))
+        labels[rows] = labels_from_the_end(place, size, _share(size, valid_fraction), np.zeros_like(size))
+    return labels
+
+
+def apply_split(dataset: Dataset, labels: np.ndarray, name: str = "") -> Splits:
+    """The three parts; held-out events of users without a training event fall out, and are counted.
+
+    Items without a training event stay in the catalogue: their held-out events count as misses.
+
+    Raises:
+        DataError: a part is empty.
+    """
+    events = dataset.interactions
+    trained_users = np.bincount(events.user[labels == TRAIN], minlength=events.n_users) > 0
+    trained_items = np.bincount(events.item[labels == TRAIN], minlength=events.n_items) > 0
+    held_out = labels != TRAIN
+    lost = held_out & ~trained_users[events.user]
+    parts = {
+        part: events.select(np.flatnonzero((labels == label) & ~lost))
+        for part, label in (("train", TRAIN), ("valid", VALID), ("test", TEST))
+    }
+    for part, chosen in parts.items():
+        if len(chosen) == 0:
+            raise DataError(
+                f"the split leaves no {part} events of {len(events):,} events of {events.n_users:,} users; "
+                f"change split, or loosen filter"
+            )
+    report = {f"{part}_events": len(chosen) for part, chosen in parts.items()} | {
+        "users_without_training": int((~trained_users).sum()),
+        "events_of_users_without_training": int(lost.sum()),
+        "items_without_training": int((~trained_items).sum()),
+        "held_out_events_of_items_without_training": int((held_out & ~lost & ~trained_items[events.item]).sum()),
+    }
+    notes = []
+    if name in ("ratio", "leave_last") and events.time is not None:
+        notes.append(FUTURE_LEAK.format(name=name))
+    if report["events_of_users_without_training"]:
+        notes.append(
+            f"{report['events_of_users_without_training']:,} held-out events are of "
+            f"{report['users_without_training']:,} users without training events and are left out of the evaluation"
+        )
+    if report["held_out_events_of_items_without_training"]:
+        notes.append(
+            f"{report['held_out_events_of_items_without_training']:,} held-out events are of items without a training "
+            f"event; they count as misses"
+        )
+    return Splits(
+        parts["train"],
+        parts["valid"],
+        parts["test"],
+        items=dataset.items,
+        users=dataset.users,
+        name=dataset.name,
+        fingerprint=dataset.fingerprint(),
+        report=report,
+        notes=tuple(notes),
+    )
+
+
+def places_within_users(events: Interactions, key: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Each event's place (from 0) among its user's events by ``key`` (None: by time), and their number."""
+    size = np.diff(events.indptr)[events.user]
+    place = np.arange(len(events)) - events.indptr[events.user]
+    if key is None:
+        return place, size
+    shuffled = np.empty(len(events), dtype=np.int64)
+    shuffled[np.lexsort((key, events.user))] = place
+    return shuffled, size
+
+
+def labels_from_the_end(place: np.ndarray, size: np.ndarray, n_valid: Any, n_test: Any) -> np.ndarray:
+    """Labels (E,): the last n_test places are test, the n_valid before them valid, the rest train."""
+    from_end = size - place
+    labels = np.full(len(place), TRAIN, dtype=np.int8)
+    labels[from_end <= n_valid + n_test] = VALID
+    labels[from_end <= n_test] = TEST
+    return labels
+
+
+def check_fractions(fractions: tuple[float, float, float]) -> None:
+    """Raise a ConfigError unless the three are shares of one, with something to train on."""
+    if min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-6 or fractions[0] == 0:
+        raise ConfigError(f"split.fractions {list(fractions)} must be three shares that add up to 1, the first above 0")
+
+
+def require_times(events: Interactions, key: str) -> None:
+    if events.time is None:
+        raise ConfigError(f"{key} needs a time column, and the data has none; map it with data.columns.time")
+
+
+def _share(size: np.ndarray, fraction: float) -> np.ndarray:
+    """fraction · size rounded down (with a hair for binary fractions), but one where three events allow it."""
+    count = np.floor(size * fraction + 1e-9).astype(np.int64)
+    return np.where((count == 0) & (fraction > 0) & (size >= 3), 1, count)
+
+
+SPLITS: dict[str, Callable[..., np.ndarray]] = {
+    "leave_last": leave_last,
+    "predefined": predefined,
+    "ratio": ratio,
+    "temporal": temporal,
+}

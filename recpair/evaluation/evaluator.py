@@ -1,0 +1,172 @@
+"""Ranks once, measures everything, averages once."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import numpy as np
+import polars as pl
+import torch
+from pydantic import Field
+
+from recpair.batch import Batch
+from recpair.data.interactions import Interactions
+from recpair.errors import ConfigError, DataError
+from recpair.evaluation.kernels import measure_rows
+from recpair.evaluation.metrics import OVER_LISTS, PER_USER, parse_metric
+from recpair.evaluation.ranking import top_k_csr
+from recpair.models import Model
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a ranking was worth.
+
+    Attributes:
+        means: ``ndcg@10`` and so on, averaged over users (or over lists).
+        per_user: ``user`` (index) and a column per metric of users; rows in order of ``user``.
+        n_users: users with held-out events.
+        seconds: what scoring, ranking and measuring took.
+    """
+
+    means: dict[str, float]
+    per_user: pl.DataFrame
+    n_users: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Lists:
+    """An item list per user, as CSR: distinct and ascending."""
+
+    indptr: np.ndarray
+    items: np.ndarray
+
+    @classmethod
+    def of(cls, parts: Sequence[Interactions]) -> "Lists":
+        """The union of each user's items over the parts."""
+        n_items, n_users = parts[0].n_items, parts[0].n_users
+        codes = np.unique(np.concatenate([p.user.astype(np.int64) * n_items + p.item for p in parts]))
+        counts = np.bincount(codes // n_items, minlength=n_users)
+        return cls(np.concatenate([[0], np.cumsum(counts)]), (codes % n_items).astype(np.int32))
+
+    def rows(self, users: np.ndarray) -> "Lists":
+        """The lists of some users, in their order (ascending users are cheapest)."""
+        lengths = self.indptr[users + 1] - self.indptr[users]
+        indptr = np.concatenate([[0], np.cumsum(lengths)])
+        places = np.repeat(self.indptr[users] - indptr[:-1], lengths) + np.arange(indptr[-1])
+        return Lists(indptr, self.items[places])
+
+
+class Evaluator:
+    """Ranks all items for every user who has held-out events.
+
+    Memory: scores of at most ``block_mb`` MiB at a time, beside the lists that are kept (users × the
+    largest cut-off, 4 bytes an entry). Of equal scores the lower item index stands first. A held-out
+    item that the user also took in training is masked with the training items and counts as missed.
+    """
+
+    def __init__(
+        self,
+        train: Interactions,
+        held_out: Interactions,
+        also_seen: Sequence[Interactions] = (),
+        *,
+        metrics: Sequence[str] = ("recall", "ndcg"),
+        cutoffs: Sequence[Annotated[int, Field(ge=1)]] = (10, 20),
+        mask_seen: bool = True,
+        ideal: Literal["cut", "full"] = "cut",
+        block_mb: Annotated[int, Field(gt=0)] = 256,
+    ) -> None:
+        """
+        Args:
+            train: what was trained on.
+            held_out: what is to be found.
+            also_seen: parts that are masked as ``train`` is: validation, when testing.
+            metrics: names of ``METRICS``.
+            cutoffs: lengths of the lists that are measured.
+            mask_seen: leave what a user has already taken out of the ranking.
+            ideal: whether the ideal list of NDCG is cut at K or holds all relevant items.
+
+        Raises:
+            ConfigError: an unknown metric, or a cut-off larger than the catalogue.
+            DataError: there are no held-out events.
+        """
+        if len(held_out) == 0:
+            raise DataError("there are no held-out events to measure with; change split")
+        if not metrics or not cutoffs:
+            raise ConfigError("evaluate.metrics and evaluate.cutoffs must name at least one each")
+        for cutoff in cutoffs:
+            if cutoff > train.n_items:
+                raise ConfigError(
+                    f"evaluate.cutoffs: {cutoff} is larger than the catalogue of {train.n_items} items; lower it"
+                )
+        self.names = list(dict.fromkeys(parse_metric(f"{metric}@1", "evaluate.metrics")[0] for metric in metrics))
+        self.train = train
+        self.cutoffs = sorted(set(cutoffs))
+        self.full_ideal = ideal == "full"
+        self.block_mb = block_mb
+        self.relevant = Lists.of([held_out])
+        self.users = np.flatnonzero(np.diff(self.relevant.indptr))
+        nothing = Lists(np.zeros(train.n_users + 1, dtype=np.int64), np.empty(0, dtype=np.int32))
+        self.seen = Lists.of([train, *also_seen]) if mask_seen else nothing
+
+    @torch.no_grad()
+    def evaluate(self, model: Model) -> Evaluation:
+        """Rank and measure; the model's mode and the order of its random numbers stay as they are."""
+        started = time.perf_counter()
+        device = next((t.device for t in (*model.parameters(), *model.buffers())), torch.device("cpu"))
+        deepest = self.cutoffs[-1]
+        items = np.empty((len(self.users), deepest), dtype=np.int32)
+        block = max(1, self.block_mb * 2**20 // (4 * self.train.n_items))
+        for start in range(0, len(self.users), block):
+            users = self.users[start : start + block]
+            scores = model.score(Batch.of_users(torch.from_numpy(users).to(device))).catalogue()
+            seen = self.seen.rows(users)
+            found, _ = top_k_csr(scores.float().cpu().numpy(), seen.indptr, seen.items, deepest)
+            items[start : start + len(users)] = found
+        return self._measured(items, started)
+
+    def _measured(self, items: np.ndarray, started: float) -> Evaluation:
+        relevant = self.relevant.rows(self.users)
+        cutoffs = np.array(self.cutoffs)
+        values = measure_rows(items, relevant.indptr, relevant.items, cutoffs, self.full_ideal)
+        columns = {
+            f"{name}@{cutoff}": values[:, c, PER_USER.index(name)]
+            for name in self.names
+            if name in PER_USER
+            for c, cutoff in enumerate(self.cutoffs)
+        }
+        means = {name: float(column.mean()) for name, column in columns.items()}
+        for name in self.names:
+            if name in OVER_LISTS:
+                means |= {f"{name}@{k}": OVER_LISTS[name](items[:, :k], self.train) for k in self.cutoffs}
+        per_user = pl.DataFrame({"user": self.users.astype(np.int32)} | columns)
+        return Evaluation(means, per_user, len(self.users), time.perf_counter() - started)
+
+    def by_activity(self, evaluation: Evaluation, metric: str, groups: int = 5) -> pl.DataFrame:
+        """Mean of a metric in groups of (nearly) equal size by the users' training events.
+
+        Columns: group (from 0, the least active), from_events, to_events, n_users, mean. Users with the
+        same number of events stand in the same group, so there can be fewer groups.
+        """
+        events = np.diff(self.train.indptr)[evaluation.per_user["user"].to_numpy()]
+        edges = np.unique(np.quantile(events, np.linspace(0, 1, groups + 1)[1:-1], method="lower"))
+        frame = pl.DataFrame(
+            {
+                "group": np.searchsorted(edges, events, side="left").astype(np.int32),
+                "events": events,
+                "value": evaluation.per_user[metric],
+            }
+        )
+        return (
+            frame.group_by("group")
+            .agg(
+                pl.col("events").min().alias("from_events"),
+                pl.col("events").max().alias("to_events"),
+                pl.len().alias("n_users"),
+                pl.col("value").mean().alias("mean"),
+            )
+            .sort("group")
+        )

@@ -1,0 +1,130 @@
+"""Ranking and measuring in Numba: one scan of a row of scores, no sort of the catalogue."""
+
+import numba
+import numpy as np
+
+CHUNK = 64  # scores compared at once with the worst that is kept
+
+
+@numba.njit(inline="always")
+def _worse(score_a, item_a, score_b, item_b):
+    """Whether a stands below b: a lower score, or the same score and a higher item."""
+    return score_a < score_b or (score_a == score_b and item_a > item_b)
+
+
+@numba.njit(nogil=True)
+def _sift_down(scores, items, size, place):
+    """Restore a heap whose root is the worst kept item."""
+    while True:
+        child = 2 * place + 1
+        if child >= size:
+            return
+        if child + 1 < size and _worse(scores[child + 1], items[child + 1], scores[child], items[child]):
+            child += 1
+        if not _worse(scores[child], items[child], scores[place], items[place]):
+            return
+        scores[place], scores[child] = scores[child], scores[place]
+        items[place], items[child] = items[child], items[place]
+        place = child
+
+
+@numba.njit(nogil=True)
+def _top_of_row(row, hidden, best_items, best_scores):
+    """Fill one row of the answer; ``hidden`` is sorted. Returns whether a NaN was met."""
+    k = len(best_items)
+    best_items[:] = np.int32(2**31 - 1)
+    best_scores[:] = -np.inf
+    n_items, n_hidden, next_hidden = len(row), len(hidden), 0
+    worst = np.float32(-np.inf)
+    for start in range(0, n_items, CHUNK):
+        stop = min(start + CHUNK, n_items)
+        beaten = False
+        for i in range(start, stop):  # no branch inside: the compiler makes vector comparisons of it
+            beaten |= not (row[i] <= worst)
+        if not beaten:
+            continue
+        for i in range(start, stop):
+            score = row[i]
+            if score <= worst:
+                continue
+            if np.isnan(score):
+                return True
+            while next_hidden < n_hidden and hidden[next_hidden] < i:
+                next_hidden += 1
+            if next_hidden < n_hidden and hidden[next_hidden] == i:
+                continue
+            best_scores[0], best_items[0] = score, i
+            _sift_down(best_scores, best_items, k, 0)
+            worst = best_scores[0]
+    for size in range(k - 1, 0, -1):  # heap sort: the worst goes to the end
+        best_scores[0], best_scores[size] = best_scores[size], best_scores[0]
+        best_items[0], best_items[size] = best_items[size], best_items[0]
+        _sift_down(best_scores, best_items, size, 0)
+    for place in range(k):
+        if best_scores[place] == -np.inf:
+            best_items[place] = -1
+    return False
+
+
+@numba.njit(parallel=True, nogil=True, cache=True)
+def top_k_rows(scores, indptr, hidden, k):
+    """The k best items of each row: items (B, k), −1 where none is left, their scores, and rows with a NaN.
+
+    ``hidden[indptr[b]:indptr[b + 1]]``, in ascending order, are left out of row b; so is a score of −∞.
+    """
+    n_rows = scores.shape[0]
+    items = np.empty((n_rows, k), dtype=np.int32)
+    best = np.empty((n_rows, k), dtype=np.float32)
+    nan = np.zeros(n_rows, dtype=np.bool_)
+    for b in numba.prange(n_rows):
+        nan[b] = _top_of_row(scores[b], hidden[indptr[b] : indptr[b + 1]], items[b], best[b])
+    return items, best, nan
+
+
+@numba.njit(nogil=True)
+def _holds(ascending, item):
+    """Whether a sorted array holds the item."""
+    low, high = 0, len(ascending)
+    while low < high:
+        middle = (low + high) // 2
+        if ascending[middle] < item:
+            low = middle + 1
+        else:
+            high = middle
+    return low < len(ascending) and ascending[low] == item
+
+
+@numba.njit(parallel=True, nogil=True, cache=True)
+def measure_rows(items, indptr, relevant, cutoffs, full_ideal):
+    """Recall, precision, NDCG, MRR, MAP and hit of each row at each cut-off: (B, cut-offs, 6).
+
+    ``relevant[indptr[b]:indptr[b + 1]]`` are the distinct held-out items of row b, in ascending order.
+    """
+    n_rows, k = items.shape
+    n_most = k
+    for b in range(n_rows):
+        n_most = max(n_most, indptr[b + 1] - indptr[b])
+    gain = 1.0 / np.log2(np.arange(n_most) + 2.0)
+    ideal = np.cumsum(gain)
+    values = np.zeros((n_rows, len(cutoffs), 6))
+    for b in numba.prange(n_rows):
+        own = relevant[indptr[b] : indptr[b + 1]]
+        n = len(own)
+        hits, first, dcg, precisions, c = 0, 0, 0.0, 0.0, 0
+        for place in range(k):
+            if items[b, place] >= 0 and _holds(own, items[b, place]):
+                hits += 1
+                dcg += gain[place]
+                precisions += hits / (place + 1)
+                if first == 0:
+                    first = place + 1
+            while c < len(cutoffs) and cutoffs[c] == place + 1:
+                at = cutoffs[c]
+                values[b, c, 0] = hits / n
+                values[b, c, 1] = hits / at
+                values[b, c, 2] = dcg / ideal[(n if full_ideal else min(n, at)) - 1]
+                values[b, c, 3] = 1.0 / first if first else 0.0
+                values[b, c, 4] = precisions / min(n, at)
+                values[b, c, 5] = 1.0 if hits else 0.0
+                c += 1
+    return values

@@ -1,0 +1,67 @@
+"""What is measured of a ranking: one file, one definition per name.
+
+Per user, with hits at ranks r ≤ K and n relevant items; then averaged over users:
+
+- ``recall``: hits / n. ``precision``: hits / K. ``hit``: 1 if there is a hit.
+- ``ndcg``: Σ 1/log₂(r + 1) over hits, divided by that of an ideal list: its min(n, K) first places
+  (``ideal: cut``, Järvelin & Kekäläinen, TOIS 2002), or all n (``ideal: full``, as in PLD's code).
+- ``mrr``: 1 / rank of the first hit, 0 without one within K.
+- ``map``: mean of precision@r over hits, divided by min(n, K).
+
+Over all lists together, with training events as counts:
+
+- ``coverage``: share of the catalogue that stands in at least one list.
+- ``novelty``: mean of −log₂(users who took the item / users) over listed items, in bits; an item
+  that nobody took counts as if one user had (Zhou et al., PNAS 2010).
+- ``popularity``: mean number of training events of the listed items.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from recpair.data.interactions import Interactions
+from recpair.errors import ConfigError
+from recpair.registry import nearest
+
+PER_USER = ("recall", "precision", "ndcg", "mrr", "map", "hit")  # in the order of the kernel's last axis
+
+
+def coverage(items: np.ndarray, train: Interactions) -> float:
+    """Share of the catalogue among the listed items (B, K)."""
+    return len(np.unique(items[items >= 0])) / train.n_items
+
+
+def novelty(items: np.ndarray, train: Interactions) -> float:
+    """Mean self-information of the listed items (B, K), in bits."""
+    counts = np.maximum(train.item_counts, 1)
+    listed = items[items >= 0]
+    return float(-np.log2(counts[listed] / train.n_users).mean()) if len(listed) else 0.0
+
+
+def popularity(items: np.ndarray, train: Interactions) -> float:
+    """Mean training events of the listed items (B, K)."""
+    listed = items[items >= 0]
+    return float(train.item_counts[listed].mean()) if len(listed) else 0.0
+
+
+OVER_LISTS: dict[str, Callable[[np.ndarray, Interactions], float]] = {
+    "coverage": coverage,
+    "novelty": novelty,
+    "popularity": popularity,
+}
+METRICS: tuple[str, ...] = (*PER_USER, *OVER_LISTS)
+
+
+def parse_metric(name: str, key: str = "evaluate.monitor") -> tuple[str, int]:
+    """``ndcg@10`` → ("ndcg", 10).
+
+    Raises:
+        ConfigError: the metric is unknown, or the cut-off is no positive number.
+    """
+    base, at, cutoff = name.partition("@")
+    if base not in METRICS:
+        raise ConfigError(f"{key}: unknown metric {base!r}{nearest(base, METRICS)} (known: {', '.join(METRICS)})")
+    if not at or not cutoff.isdigit() or int(cutoff) < 1:
+        raise ConfigError(f"{key} is {name!r}; expected a metric and a cut-off, as in ndcg@10")
+    return base, int(cutoff)

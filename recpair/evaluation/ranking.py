@@ -1,0 +1,36 @@
+"""The k best items of many queries, ties broken the same way everywhere."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from recpair.errors import TrainingError
+from recpair.evaluation.kernels import top_k_rows
+
+
+def top_k(scores: np.ndarray, hidden: Sequence[np.ndarray], k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Items (B, k) int32 of the highest scores (B, k) float32 per row; of equal scores the lower item first.
+
+    Args:
+        scores: (B, I) float32.
+        hidden: for each row, items that are left out.
+
+    Where fewer than k items are left, or a score is −∞, the item is −1 and the score −∞.
+
+    Raises:
+        TrainingError: a score is NaN.
+    """
+    lengths = np.fromiter((len(items) for items in hidden), dtype=np.int64, count=len(hidden))
+    indptr = np.concatenate([[0], np.cumsum(lengths)])
+    flat = np.concatenate([*(np.sort(items) for items in hidden), np.empty(0, dtype=np.int32)]).astype(np.int32)
+    return top_k_csr(scores, indptr, flat, k)
+
+
+def top_k_csr(scores: np.ndarray, indptr: np.ndarray, hidden: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """As ``top_k``, with the hidden items of row b, ascending, at ``hidden[indptr[b]:indptr[b + 1]]``."""
+    items, best, nan = top_k_rows(np.ascontiguousarray(scores, dtype=np.float32), indptr, hidden, k)
+    if nan.any():
+        raise TrainingError(
+            f"a score of query {int(nan.argmax())} is NaN, so nothing can be ranked; lower train.learning_rate"
+        )
+    return items, best

@@ -1,0 +1,87 @@
+"""Pictures of a run; each function gives a figure and touches no global state of matplotlib."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import polars as pl
+from matplotlib.figure import Figure
+
+INK, ACCENT, MUTED = "#1f4e79", "#d1495b", "#9aa5b1"
+PALETTE = (INK, ACCENT, "#3c9d7f", "#e0a030", "#7a5195", MUTED)
+
+
+def curves(history: pl.DataFrame, best_epoch: int, monitor: str) -> Figure:
+    """Parts of the loss (left) and validation metrics (right) by epoch, the chosen epoch marked."""
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    loss_axes, metric_axes = figure.subplots(1, 2)
+    losses = [name for name in _names(history, "train/") if name.split("/")[1] in ("loss", "recommendation", "l2")]
+    _lines(loss_axes, history, losses)
+    loss_axes.set(xlabel="epoch", ylabel="nats per query", title="Training loss")
+    metric = monitor.partition("@")[0]
+    shown = [
+        name for name in _names(history, "valid/") if name.partition("@")[0] in (f"valid/{metric}", "valid/recall")
+    ]
+    _lines(metric_axes, history, shown[:6])
+    metric_axes.axvline(best_epoch, color=MUTED, linestyle="--", linewidth=1)
+    top = metric_axes.get_ylim()[1]
+    metric_axes.annotate(
+        f"best epoch {best_epoch}", (best_epoch, top), xytext=(-4, -4), textcoords="offset points", fontsize=8,
+        color="#5a6570", rotation=90, ha="right", va="top",
+    )  # fmt: skip
+    metric_axes.set(xlabel="epoch", title="Validation")
+    _tidy(figure)
+    return figure
+
+
+def by_activity(groups: Mapping[str, pl.DataFrame], metric: str) -> Figure:
+    """Mean of a metric in groups of users by their number of training events, one bar per model."""
+    figure = Figure(figsize=(7, 3.6), layout="constrained")
+    axes = figure.subplots()
+    width = 0.8 / len(groups)
+    for i, (name, frame) in enumerate(groups.items()):
+        places = np.arange(len(frame)) + (i - (len(groups) - 1) / 2) * width
+        axes.bar(places, frame["mean"], width=width * 0.94, label=name, color=(INK, MUTED, ACCENT)[i % 3])
+    frame = next(iter(groups.values()))
+    labels = [f"{row['from_events']}–{row['to_events']}\n{row['n_users']} users" for row in frame.iter_rows(named=True)]
+    axes.set_xticks(range(len(frame)), labels)
+    axes.set(xlabel="training events of the user", ylabel=metric, title=f"Test {metric} by user activity")
+    axes.legend(frameon=False)
+    _tidy(figure)
+    return figure
+
+
+def choices(chosen: np.ndarray, passed: np.ndarray) -> Figure:
+    """Distribution of losses (nats) of the candidates that the denoiser chose and of those that it passed over."""
+    figure = Figure(figsize=(7, 3.6), layout="constrained")
+    axes = figure.subplots()
+    top = float(np.quantile(np.concatenate([chosen, passed]), 0.995))
+    bins = np.linspace(0, max(top, 1e-6), 60).tolist()
+    named = (("passed over", passed, MUTED), ("chosen", chosen, INK))
+    for name, losses, colour in named:
+        axes.hist(
+            losses, bins=bins, density=True, alpha=0.65, color=colour, label=f"{name}, median {np.median(losses):.3f}"
+        )
+    axes.set(xlabel="loss of the candidate, nats", ylabel="density", title="What the denoiser chose")
+    axes.legend(frameon=False)
+    _tidy(figure)
+    return figure
+
+
+def _names(history: pl.DataFrame, prefix: str) -> Sequence[str]:
+    return [name for name in history["metric"].unique(maintain_order=True) if name.startswith(prefix)]
+
+
+def _lines(axes, history: pl.DataFrame, names: Sequence[str]) -> None:  # type: ignore[no-untyped-def]
+    for name, colour in zip(names, PALETTE, strict=False):
+        rows = history.filter(pl.col("metric") == name)
+        marker = "o" if len(rows) < 3 else None
+        axes.plot(rows["epoch"], rows["value"], label=name.partition("/")[2], color=colour, marker=marker)
+    if names:
+        axes.legend(frameon=False, fontsize=8)
+
+
+def _tidy(figure: Figure) -> None:
+    for axes in figure.axes:
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(axis="y", color="#e6e9ec", linewidth=0.8)
+        axes.set_axisbelow(True)

@@ -1,0 +1,147 @@
+"""What a finished run leaves behind, apart from its config and its checkpoints."""
+
+import io
+import statistics
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from matplotlib.figure import Figure
+
+from recpair.data.splitting import Splits
+from recpair.evaluation.evaluator import Evaluation, Evaluator
+from recpair.models import Model
+from recpair.report import plots
+from recpair.report.environment import environment
+from recpair.serving import run_folder as files
+from recpair.training.progress import Progress
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What training and testing gave.
+
+    Attributes:
+        model: with the best epoch's weights.
+        valid: the means on the validation part at the best epoch.
+        test, floor: the test evaluation of the model and of the most popular items.
+        load_seconds: from the source to ready splits.
+        pool: losses of the candidates that a denoiser chose, and of those it passed over; None without one.
+    """
+
+    model: Model
+    progress: Progress
+    valid: dict[str, float]
+    test: Evaluation
+    floor: Evaluation
+    load_seconds: float
+    pool: tuple[np.ndarray, np.ndarray] | None = None
+
+    def timing(self) -> dict[str, float]:
+        """Seconds of loading, of the median epoch and of the test, and queries trained per second."""
+        seconds = self.progress.epoch_seconds
+        epoch = statistics.median(seconds) if seconds else 0.0
+        return {
+            "load_s": self.load_seconds,
+            "epoch_s": epoch,
+            "samples_per_s": self.progress.samples / epoch if epoch else 0.0,
+            "evaluate_s": self.test.seconds,
+        }
+
+    def metrics(self) -> dict[str, Any]:
+        """The content of ``metrics.json``, but for the tracking's run id."""
+        return {
+            "valid": self.valid,
+            "test": self.test.means,
+            "popularity": self.floor.means,
+            "best_epoch": self.progress.best_epoch,
+            "epochs": self.progress.epoch,
+            "timing": self.timing(),
+        }
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """Writes an outcome into a run folder.
+
+    Attributes:
+        title: a line such as ``mf · bpr · pld on ml-100k``.
+        monitor: the metric that chose the epoch.
+    """
+
+    folder: Path
+    title: str
+    monitor: str
+    splits: Splits
+    outcome: Outcome
+    figures: dict[str, Figure] = field(default_factory=dict)
+
+    def write(self, evaluator: Evaluator) -> None:
+        """Everything that loading and reading the run needs; ``metrics.json`` is left to the caller, as the last."""
+        outcome, splits = self.outcome, self.splits
+        files.write_model(self.folder, outcome.model)
+        files.write_training_data(self.folder, splits.train, splits.noise)
+        if splits.items is not None:
+            files.write_frame(self.folder / files.ITEMS, splits.items)
+        history = outcome.progress.history
+        schema = {"epoch": pl.Int32, "metric": pl.String, "value": pl.Float64}
+        frame = pl.DataFrame(history, schema=schema, orient="row")
+        files.write_frame(self.folder / files.HISTORY, frame)
+        files.write_frame(self.folder / files.PER_USER, self._per_user())
+        files.write_json(self.folder / files.ENVIRONMENT, environment())
+        self._draw(frame, evaluator)
+        for name, figure in self.figures.items():
+            buffer = io.BytesIO()
+            figure.savefig(buffer, format="png", dpi=130)
+            files.write_bytes(self.folder / files.PLOTS / f"{name}.png", buffer.getvalue())
+        files.write_text(self.folder / files.SUMMARY, self.summary())
+
+    def _per_user(self) -> pl.DataFrame:
+        """Test metrics by external user id, with the number of training events."""
+        frame, train = self.outcome.test.per_user, self.splits.train
+        users = frame["user"].to_numpy()
+        head = [train.vocabulary.users.of(users), pl.Series("train_events", np.diff(train.indptr)[users])]
+        return pl.DataFrame([*head, *frame.drop("user").get_columns()])
+
+    def _draw(self, history: pl.DataFrame, evaluator: Evaluator) -> None:
+        outcome = self.outcome
+        if outcome.progress.epoch:
+            self.figures["curves"] = plots.curves(history, outcome.progress.best_epoch, self.monitor)
+        recalls = [name for name in outcome.test.per_user.columns if name.startswith("recall@")]
+        if recalls:
+            both = {"this model": outcome.test, "most popular": outcome.floor}
+            groups = {name: evaluator.by_activity(evaluation, recalls[-1]) for name, evaluation in both.items()}
+            self.figures["recall_by_activity"] = plots.by_activity(groups, recalls[-1])
+        if outcome.pool is not None:
+            self.figures["choices"] = plots.choices(*outcome.pool)
+
+    def summary(self) -> str:
+        """One page in Markdown: what was run on what, the test metrics beside the floor, and the pictures."""
+        outcome = self.outcome
+        sizes = self.splits.report
+        rows = [
+            f"| {name} | {value:.4f} | {outcome.floor.means[name]:.4f} |" for name, value in outcome.test.means.items()
+        ]
+        data = ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in sizes.items() if value)
+        timing = outcome.timing()
+        return "\n".join(
+            [
+                f"# {self.title}",
+                "",
+                f"Data: {self.splits.name} ({self.splits.fingerprint}): {data}.",
+                "",
+                f"Best epoch {outcome.progress.best_epoch} of {outcome.progress.epoch}, chosen by validation "
+                f"{self.monitor}; {timing['epoch_s']:.2f} s an epoch; {outcome.test.n_users:,} test users.",
+                "",
+                "| test metric | this model | most popular |",
+                "|---|---:|---:|",
+                *rows,
+                "",
+                *(f"- Note: {note}." for note in self.splits.notes),
+                "",
+                *(f"![{name}]({files.PLOTS}/{name}.png)" for name in self.figures),
+                "",
+            ]
+        )

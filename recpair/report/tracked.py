@@ -1,0 +1,61 @@
+"""How a run is told to a tracker: as it begins, as it ends, or afterwards from its folder."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from recpair.data.splitting import Splits
+from recpair.report.environment import git_state, versions
+from recpair.serving import run_folder as files
+from recpair.serving.run import Run
+from recpair.tracking.tracker import Tracker
+
+
+def data_record(splits: Splits, source: Mapping[str, Any]) -> dict[str, Any]:
+    """What the data was: its name, fingerprint, source and split, and the sizes of its parts."""
+    sizes = {"users": splits.train.n_users, "items": splits.train.n_items, **splits.report}
+    return {"name": splits.name, "fingerprint": splits.fingerprint, "source": dict(source), "sizes": sizes}
+
+
+def open_run(tracker: Tracker, folder: Path, params: Mapping[str, Any], data: Mapping[str, Any], resume: bool) -> None:
+    """Start tracking; a resumed run goes on in the tracked run that it began."""
+    noted = folder / files.CHECKPOINT / "mlflow_run_id"
+    before = noted.read_text(encoding="utf-8") if resume and noted.is_file() else None
+    tracker.start(folder.name, params, _tags(versions(), git_state()), data, before)
+    if tracker.run_id is not None:
+        files.write_text(noted, tracker.run_id)
+
+
+def close_run(tracker: Tracker, folder: Path, metrics: Mapping[str, Any]) -> None:
+    """Write ``metrics.json``, last of all (a folder that has it is complete), and hand the folder over."""
+    files.write_json(folder / files.METRICS, {**metrics, "mlflow_run_id": tracker.run_id})
+    tracked = tracker.run_id
+    tracker.finish(folder, _final(metrics))
+    if tracker.run_id != tracked:  # the store went away meanwhile
+        files.write_json(folder / files.METRICS, {**metrics, "mlflow_run_id": None})
+
+
+def upload(tracker: Tracker, run: Run, params: Mapping[str, Any]) -> None:
+    """Track a finished run from its folder, epochs and all, and note the id in ``metrics.json``."""
+    environment = files.read_json(run.folder, files.ENVIRONMENT)
+    tracker.start(run.folder.name, params, _tags(environment["versions"], environment), run.metrics["data"])
+    for (epoch,), rows in run.history.group_by("epoch", maintain_order=True):
+        tracker.epoch(int(str(epoch)), dict(zip(rows["metric"], rows["value"], strict=True)))
+    if tracker.run_id is not None:
+        close_run(tracker, run.folder, run.metrics)
+
+
+def _final(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers at the end of a run: ``test/recall@10``, ``popularity/recall@10``, ``timing/epoch_s``."""
+    parts = {
+        f"{part}/{name}": value for part in ("test", "popularity", "timing") for name, value in metrics[part].items()
+    }
+    return parts | {"best_epoch": metrics["best_epoch"], "epochs": metrics["epochs"]}
+
+
+def _tags(packages: Mapping[str, Any], git: Mapping[str, Any]) -> dict[str, str]:
+    """The versions of the packages, and the commit."""
+    tags = {f"version.{name}": str(version) for name, version in packages.items() if version is not None}
+    if "git_commit" in git:
+        tags |= {"mlflow.source.git.commit": git["git_commit"], "git_dirty": str(git["git_dirty"]).lower()}
+    return tags

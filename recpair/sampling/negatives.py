@@ -1,0 +1,157 @@
+"""Where negatives come from; never a training positive of the user, however many items they took."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+
+from recpair.data.interactions import Interactions
+from recpair.errors import ConfigError, DataError
+from recpair.registry import lookup
+from recpair.sampling import kernels
+from recpair.seeds import derive
+
+BITS_PER_ITEM = 16
+
+
+class Taken:
+    """Each user's distinct training items, ascending, and a filter of about 16 bits per item before them.
+
+    Attributes:
+        table: what the kernels take: (indptr, items, word_indptr, words).
+
+    Raises:
+        DataError: a user has taken every item, so that there is no negative.
+    """
+
+    def __init__(self, interactions: Interactions) -> None:
+        items, user = interactions.sorted_items, interactions.user
+        fresh = np.ones(len(items), dtype=bool)
+        fresh[1:] = (items[1:] != items[:-1]) | (user[1:] != user[:-1])
+        counts = np.bincount(user[fresh], minlength=interactions.n_users)
+        indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        size = 2 ** np.ceil(np.log2(np.maximum(BITS_PER_ITEM * counts, 64))).astype(np.int64)
+        word_indptr = np.concatenate([[0], np.cumsum(size // 64)]).astype(np.int64)
+        words = np.zeros(word_indptr[-1], dtype=np.uint64)
+        kernels.fill_filter(indptr, items[fresh], word_indptr, words)
+        self.table = indptr, items[fresh], word_indptr, words
+        self.n_items = interactions.n_items
+        if (counts >= self.n_items).any():
+            who = interactions.vocabulary.users.values[int(np.argmax(counts))]
+            raise DataError(
+                f"user {who!r} has taken all {self.n_items} items, so there is no negative to draw; "
+                f"filter this user out, or give data with more items"
+            )
+
+
+class Negatives(Protocol):
+    """A source of negatives."""
+
+    def draw(self, users: np.ndarray, positives: np.ndarray, n: int, key: np.uint64, first: int) -> np.ndarray:
+        """int64 (Q, N) items for users (Q,) with positives (Q,); ``first`` counts the queries before this batch."""
+        ...
+
+
+class Uniform:
+    """Every item that the user has not taken is equally likely."""
+
+    def __init__(self, interactions: Interactions, taken: Taken) -> None:
+        self.taken = taken
+
+    def draw(self, users: np.ndarray, positives: np.ndarray, n: int, key: np.uint64, first: int) -> np.ndarray:
+        out = np.empty((len(users), n), dtype=np.int64)
+        taken = self.taken
+        kernels.uniform(key, np.uint64(first * n), users, taken.table, taken.n_items, out)
+        return out
+
+
+class Popularity:
+    """An item is drawn in proportion to (its training events)^alpha among those that the user has not taken.
+
+    Source: word2vec's noise distribution (Mikolov et al., 2013), α = 0.75. The draw is by an alias table
+    (Walker, 1977) with rejection, and exact after that.
+    """
+
+    def __init__(self, interactions: Interactions, taken: Taken, *, alpha: float = 0.75) -> None:
+        self.taken = taken
+        self.weights = np.where(interactions.item_counts > 0, interactions.item_counts.astype(np.float64) ** alpha, 0.0)
+        self.keep, self.alias = alias_table(self.weights)
+
+    def draw(self, users: np.ndarray, positives: np.ndarray, n: int, key: np.uint64, first: int) -> np.ndarray:
+        out = np.empty((len(users), n), dtype=np.int64)
+        table = self.taken.table
+        kernels.weighted(key, np.uint64(first * n), users, table, self.weights, self.keep, self.alias, out)
+        return out
+
+
+class InBatch:
+    """A positive of another query of the batch that the user has not taken; without one, a uniform item."""
+
+    def __init__(self, interactions: Interactions, taken: Taken) -> None:
+        self.taken = taken
+
+    def draw(self, users: np.ndarray, positives: np.ndarray, n: int, key: np.uint64, first: int) -> np.ndarray:
+        out = np.empty((len(users), n), dtype=np.int64)
+        taken = self.taken
+        kernels.in_batch(key, np.uint64(first * n), users, positives, taken.table, taken.n_items, out)
+        return out
+
+
+class Mixture:
+    """Each negative comes from one of several sources, by their shares."""
+
+    def __init__(self, sources: Mapping[float, Negatives] | list[tuple[float, Negatives]]) -> None:
+        entries = list(sources.items()) if isinstance(sources, Mapping) else sources
+        shares = np.array([share for share, _ in entries])
+        self.sources = [source for _, source in entries]
+        self.thresholds = np.cumsum(shares / shares.sum())
+
+    def draw(self, users: np.ndarray, positives: np.ndarray, n: int, key: np.uint64, first: int) -> np.ndarray:
+        keys = [np.uint64(derive(int(key) >> 1, place)) for place in range(len(self.sources) + 1)]
+        drawn = np.stack([s.draw(users, positives, n, k, first) for s, k in zip(self.sources, keys, strict=False)])
+        out = np.empty(drawn.shape[1:], dtype=np.int64)
+        kernels.pick(keys[-1], np.uint64(first * n), self.thresholds, drawn, out)
+        return out
+
+
+NEGATIVES: dict[str, type[Negatives]] = {
+    "in_batch": InBatch,
+    "popularity": Popularity,
+    "uniform": Uniform,
+}
+
+
+def make_negatives(interactions: Interactions, spec: str | Mapping[str, float], alpha: float) -> Negatives:
+    """The source that ``sampler.negatives`` names: one by its name, or several by their shares.
+
+    Raises:
+        ConfigError: a name is unknown, or a share is not positive.
+        DataError: a user has taken every item.
+    """
+    shares = {spec: 1.0} if isinstance(spec, str) else dict(spec)
+    if not shares:
+        raise ConfigError(f"sampler.negatives is empty; expected one of {', '.join(NEGATIVES)}")
+    taken = Taken(interactions)
+    sources: list[tuple[float, Negatives]] = []
+    for name, share in shares.items():
+        component = lookup(NEGATIVES, name, "sampler.negatives")
+        if not share > 0:
+            raise ConfigError(f"sampler.negatives.{name} is {share}; expected a share above 0")
+        options = {"alpha": alpha} if component is Popularity else {}
+        sources.append((share, component(interactions, taken, **options)))  # type: ignore[call-arg]
+    return sources[0][1] if len(sources) == 1 else Mixture(sources)
+
+
+def alias_table(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Walker's table of unnormalised weights (I,): keep (I,) in [0, 1] and alias (I,)."""
+    n = len(weights)
+    scaled = weights * (n / weights.sum())
+    keep, alias = np.ones(n), np.arange(n)
+    small, large = list(np.flatnonzero(scaled < 1)), list(np.flatnonzero(scaled >= 1))
+    while small and large:
+        low, high = small.pop(), large[-1]
+        keep[low], alias[low] = scaled[low], high
+        scaled[high] -= 1 - scaled[low]
+        if scaled[high] < 1:
+            small.append(large.pop())
+    return keep, alias

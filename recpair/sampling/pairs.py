@@ -1,0 +1,101 @@
+"""Pairs: a user's positive, or a pool of them, against items that the user has not taken."""
+
+from collections.abc import Iterator
+from typing import Annotated, Literal, Protocol
+
+import numpy as np
+import torch
+from pydantic import Field
+
+from recpair.batch import Batch
+from recpair.data.interactions import Interactions
+from recpair.errors import TrainingError
+from recpair.sampling import kernels
+from recpair.sampling.negatives import make_negatives
+from recpair.seeds import derive
+
+ORDER, POOL, NEGATIVE = range(3)  # streams of an epoch
+
+
+class Sampler(Protocol):
+    """Gives the batches of an epoch; all randomness follows from (seed, epoch)."""
+
+    def __len__(self) -> int:
+        """Batches per epoch."""
+        ...
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """The batches of epoch ``number``, the same whenever and on however many threads it is asked."""
+        ...
+
+
+class PairSampler:
+    """Queries (Q,), pools of P positives, and N negatives that the user has not taken.
+
+    ``queries: interactions`` has one query per training interaction, in random order; its pool is the
+    interaction (column 0) and P − 1 others of the user. ``queries: users`` draws as many users,
+    uniformly with replacement from those who have interactions, as PLD's authors do (WWW 2025). A
+    pool is without replacement where the user has at least P interactions, else with.
+    """
+
+    def __init__(
+        self,
+        interactions: Interactions,
+        candidates: int,
+        seed: int,
+        *,
+        negatives: str | dict[str, float] = "uniform",
+        popularity_alpha: Annotated[float, Field(ge=0)] = 0.75,
+        n_negatives: Annotated[int, Field(gt=0)] = 1,
+        batch_size: Annotated[int, Field(gt=0)] = 2048,
+        queries: Literal["interactions", "users"] = "interactions",
+    ) -> None:
+        """
+        Args:
+            candidates: P.
+            negatives: uniform, popularity, in_batch, or shares of them: ``{uniform: 0.7, popularity: 0.3}``.
+            popularity_alpha: exponent of the item counts for popularity negatives.
+            n_negatives: N.
+            batch_size: Q; the last batch of an epoch may be smaller.
+
+        Raises:
+            TrainingError: there are no interactions.
+            ConfigError: unknown negatives.
+            DataError: a user has taken every item.
+        """
+        if len(interactions) == 0:
+            raise TrainingError("there are no training interactions to sample from; change split or filter")
+        self.interactions = interactions
+        self.candidates = candidates
+        self.seed = seed
+        self.n_negatives = n_negatives
+        self.batch_size = batch_size
+        self.by_user = queries == "users"
+        self.negatives = make_negatives(interactions, negatives, popularity_alpha)
+        self.active = np.flatnonzero(np.diff(interactions.indptr))
+
+    def __len__(self) -> int:
+        return -(-len(self.interactions) // self.batch_size)
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """Batches of int64 tensors, drawn one at a time."""
+        key = [np.uint64(derive(self.seed, number, stream)) for stream in (ORDER, POOL, NEGATIVE)]
+        events = self.interactions
+        order = None
+        if not self.by_user:
+            order = np.random.Generator(np.random.Philox(key=int(key[ORDER]))).permutation(len(events))
+        for first in range(0, len(events), self.batch_size):
+            size = min(self.batch_size, len(events) - first)
+            if order is None:
+                rows = np.empty(0, dtype=np.int64)
+                drawn = np.empty(size, dtype=np.int64)
+                kernels.draw_of(key[ORDER], np.uint64(first), len(self.active), drawn)
+                users = self.active[drawn]
+            else:
+                rows = order[first : first + size]
+                users = events.user[rows].astype(np.int64)
+            pool = np.empty((size, self.candidates), dtype=np.int64)
+            kernels.pools(key[POOL], np.uint64(first), users, rows, events.indptr, pool)
+            positives = events.item[pool].astype(np.int64)
+            negatives = self.negatives.draw(users, positives[:, 0], self.n_negatives, key[NEGATIVE], first)
+            yield Batch(*(torch.from_numpy(array) for array in (users, positives, negatives, pool)))

@@ -1,0 +1,1 @@
+"""Tracking: every run in MLflow; the only place that knows it."""

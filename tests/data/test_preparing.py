@@ -1,0 +1,237 @@
+"""Filters, splits, noise and counts against naive loops and their definitions."""
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recpair.data.dataset import Dataset, indexed
+from recpair.data.describe import describe
+from recpair.data.events import Events
+from recpair.data.filtering import filter_events
+from recpair.data.noise import add_noise
+from recpair.data.splitting import SPLITS, TEST, TRAIN, VALID, apply_split, leave_last, predefined, ratio, temporal
+from recpair.errors import ConfigError, DataError
+
+PAIRS = st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), min_size=1, max_size=60)
+
+
+def events(pairs, **columns) -> Events:
+    user, item = zip(*pairs, strict=True)
+    return Events(pl.DataFrame({"user_id": user, "item_id": item, **columns}))
+
+
+def random_events(n_users=40, n_items=60, n=1500, seed=0) -> Events:
+    generator = np.random.default_rng(seed)
+    frame = pl.DataFrame(
+        {
+            "user_id": generator.integers(n_users, size=n),
+            "item_id": generator.integers(n_items, size=n),
+            "timestamp": generator.integers(1_000_000, size=n),
+        }
+    )
+    return filter_events(Events(frame))[0]
+
+
+@pytest.fixture
+def dataset():
+    return Dataset.from_events(random_events())
+
+
+@given(PAIRS, st.integers(1, 4), st.integers(1, 4))
+@settings(deadline=None)
+def test_the_core_is_what_remains_when_the_sparse_are_removed_one_by_one(pairs, user_core, item_core):
+    pairs = sorted(set(pairs))
+    left = list(pairs)
+    while True:
+        bad = [
+            p
+            for p in left
+            if sum(q[0] == p[0] for q in left) < user_core or sum(q[1] == p[1] for q in left) < item_core
+        ]
+        if not bad:
+            break
+        left.remove(bad[0])
+    if left:
+        kept, _ = filter_events(events(pairs), user_core=user_core, item_core=item_core)
+        assert sorted(kept.frame.rows()) == left
+    else:
+        with pytest.raises(DataError, match=r"filter\.core left none"):
+            filter_events(events(pairs), user_core=user_core, item_core=item_core)
+
+
+@pytest.mark.parametrize(("keep", "times"), [("first", [1, 7]), ("last", [5, 7]), ("count", [1, 7])])
+def test_duplicates(keep, times):
+    given_events = events([(1, 1), (1, 2), (1, 1), (1, 1)], timestamp=[5, 7, 1, 3])
+    kept, report = filter_events(given_events, deduplicate=keep)
+    assert sorted(kept.frame["timestamp"].to_list()) == times
+    assert report == [("read", 4), ("deduplicate", 2)]
+    if keep == "count":
+        assert dict(kept.frame.select("item_id", "weight").rows()) == {1: 3.0, 2: 1.0}
+    assert len(filter_events(given_events, deduplicate="keep")[0]) == 4
+
+
+def test_rating_and_date_thresholds():
+    stars = events([(1, 1), (1, 2), (2, 1)], rating=[1.0, 4.0, 5.0], timestamp=[0, 86_400, 3 * 86_400])
+    assert filter_events(stars, min_rating=4)[0].frame["rating"].to_list() == [4.0, 5.0]
+    assert len(filter_events(stars, start="1970-01-02", end="1970-01-04")[0]) == 1
+    assert len(filter_events(stars, end=86_401)[0]) == 2
+    with pytest.raises(DataError, match=r"filter\.min_rating left none of 3 events"):
+        filter_events(stars, min_rating=6)
+    with pytest.raises(DataError, match=r"filter\.min_rating needs a rating column"):
+        filter_events(events([(1, 1)]), min_rating=3)
+    with pytest.raises(ConfigError, match=r"filter\.start is 'tuesday'"):
+        filter_events(stars, start="tuesday")
+
+
+@given(st.lists(st.integers(-(2**40), 2**40), min_size=1))
+def test_indices_follow_the_ascending_order_of_ids(ids):
+    distinct, index = indexed(pl.Series("user_id", ids))
+    expected, inverse = np.unique(ids, return_inverse=True)
+    assert distinct.to_list() == expected.tolist()
+    assert index.tolist() == inverse.tolist()
+
+
+def test_the_fingerprint_follows_the_events_and_not_their_order():
+    first = random_events()
+    shuffled = Events(first.frame.sample(fraction=1.0, shuffle=True, seed=3))
+    changed = Events(first.frame.with_columns(pl.col("item_id") + 1))
+    prints = [Dataset.from_events(e).fingerprint() for e in (first, first, changed)]
+    assert prints[0] == prints[1] != prints[2]
+    by_time = Dataset.from_events(shuffled).interactions
+    assert (np.diff(by_time.time)[np.diff(by_time.user) == 0] >= 0).all()
+
+
+@pytest.mark.parametrize("order", ["random", "time"])
+def test_a_ratio_by_user_gives_everybody_their_shares(dataset, order):
+    labels = ratio(dataset, fractions=(0.7, 0.1, 0.2), order=order)
+    counts = np.array([np.bincount(labels[dataset.interactions.user == u], minlength=3) for u in range(40)])
+    n = counts.sum(1)
+    assert (counts[:, TEST] == np.maximum(1, np.floor(0.2 * n + 1e-9))).all()
+    assert (counts[:, VALID] == np.maximum(1, np.floor(0.1 * n + 1e-9))).all()
+    if order == "time":
+        for u in range(40):
+            own = labels[dataset.interactions.user == u]
+            assert own.tolist() == sorted(own.tolist())  # train 0, valid 1, test 2, in order of time
+    assert (ratio(dataset, order=order) == ratio(dataset, order=order)).all()
+    if order == "random":
+        assert (ratio(dataset) != ratio(dataset, seed=1)).any()
+
+
+def test_a_ratio_over_all_events_has_exact_sizes(dataset):
+    labels = ratio(dataset, by="all", fractions=(0.5, 0.2, 0.3))
+    n = len(labels)
+    assert np.bincount(labels).tolist()[1:] == [int(0.2 * n + 1e-9), int(0.3 * n + 1e-9)]
+
+
+def test_leave_last_takes_the_latest(dataset):
+    labels = leave_last(dataset, n=2)
+    for u in range(40):
+        assert labels[dataset.interactions.user == u].tolist()[-5:] == [TRAIN, VALID, VALID, TEST, TEST]
+    short = Dataset.from_events(events([(1, 1), (1, 2), (2, 1), (2, 2), (2, 3)], timestamp=[1, 2, 1, 2, 3]))
+    assert leave_last(short).tolist() == [TRAIN, TRAIN, TRAIN, VALID, TEST]
+
+
+def test_a_temporal_split_never_trains_on_the_future(dataset):
+    for options in ({}, {"valid_from": 600_000, "test_from": 800_000}):
+        labels, time = temporal(dataset, **options), dataset.interactions.time
+        assert time[labels == TRAIN].max() < time[labels == VALID].min()
+        assert time[labels == VALID].max() < time[labels == TEST].min()
+    assert (time[labels == TEST] >= 800_000).all()
+
+
+def test_a_predefined_split_is_taken_as_it_is_and_may_lend_a_validation_part():
+    words = ["train"] * 10 + ["test"] * 2
+    source = events([(u, i) for u in range(2) for i in range(6)], split=words[:5] + ["test"] + words[:5] + ["test"])
+    dataset = Dataset.from_events(source)
+    labels = predefined(dataset, valid_fraction=0.2)
+    assert (labels == TEST).tolist() == (dataset.split == "test").tolist()
+    assert [(labels[dataset.interactions.user == u] == VALID).sum() for u in range(2)] == [1, 1]
+    assert (predefined(dataset, valid_fraction=0) == VALID).sum() == 0
+    with pytest.raises(DataError, match="holds 'test'; expected train, valid, hold"):
+        predefined(dataset, test="hold")
+
+
+@pytest.mark.parametrize("name", sorted(set(SPLITS) - {"predefined"}))
+def test_every_split_is_a_partition_over_one_vocabulary(dataset, name):
+    splits = apply_split(dataset, SPLITS[name](dataset), name)
+    parts = [splits.train, splits.valid, splits.test]
+    assert all(part.vocabulary is splits.vocabulary for part in parts)
+    rows = [set(zip(p.user.tolist(), p.item.tolist(), strict=True)) for p in parts]
+    assert not rows[0] & rows[1]
+    assert not rows[0] & rows[2]
+    assert not rows[1] & rows[2]
+    assert sum(map(len, rows)) + splits.report["events_of_users_without_training"] == len(dataset.interactions)
+    assert any("later than other users" in note for note in splits.notes) == (name != "temporal")
+
+
+def test_users_who_only_come_later_fall_out_and_are_counted():
+    source = events([(1, 1), (1, 2), (2, 1), (2, 3), (3, 1), (1, 3)], timestamp=[1, 2, 3, 12, 22, 11])
+    dataset = Dataset.from_events(source)
+    splits = apply_split(dataset, temporal(dataset, valid_from=10, test_from=12), "temporal")
+    assert splits.report["users_without_training"] == 1
+    assert splits.report["events_of_users_without_training"] == 1
+    assert splits.report["held_out_events_of_items_without_training"] == 2
+    assert len(splits.test) == 1
+
+
+@pytest.mark.parametrize(
+    ("split", "options", "message"),
+    [
+        (ratio, {"fractions": (0.8, 0.3, 0.1)}, r"split\.fractions"),
+        (ratio, {"fractions": (0.0, 0.5, 0.5)}, r"split\.fractions"),
+        (ratio, {"order": "time"}, "needs a time column"),
+        (leave_last, {}, "needs a time column"),
+        (temporal, {}, "needs a time column"),
+        (predefined, {}, "no split column"),
+    ],
+)
+def test_impossible_splits(split, options, message):
+    dataset = Dataset.from_events(events([(u, i) for u in range(3) for i in range(5)]))
+    with pytest.raises((ConfigError, DataError), match=message):
+        split(dataset, **options)
+
+
+def test_a_split_that_leaves_a_part_empty_is_refused():
+    dataset = Dataset.from_events(events([(0, 0), (1, 1)]))
+    with pytest.raises(DataError, match="leaves no valid events of 2 events"):
+        apply_split(dataset, ratio(dataset), "ratio")
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 3.0])
+def test_noise_is_new_to_its_user_and_in_training_only(dataset, share):
+    splits = apply_split(dataset, ratio(dataset), "ratio")
+    noisy = add_noise(splits, ratio=share, seed=1)
+    before, after = np.diff(splits.train.indptr), np.diff(noisy.train.indptr)
+    known = [set(np.concatenate([p.items_of(u) for p in (splits.train, splits.valid, splits.test)])) for u in range(40)]
+    room = 60 - np.array([len(k) for k in known])
+    assert (after - before == np.minimum(np.floor(share * before + 1e-9), room)).all()
+    assert noisy.noise.sum() == len(noisy.train) - len(splits.train)
+    for u, i in zip(noisy.train.user[noisy.noise], noisy.train.item[noisy.noise], strict=True):
+        assert i not in known[u]
+    pairs = list(zip(noisy.train.user.tolist(), noisy.train.item.tolist(), strict=True))
+    assert len(set(pairs)) == len(pairs)
+    clean = noisy.train.select(~noisy.noise)
+    assert sorted(zip(clean.user, clean.item, strict=True)) == sorted(
+        zip(splits.train.user, splits.train.item, strict=True)
+    )
+    assert (add_noise(splits, ratio=share, seed=1).train.item == noisy.train.item).all()
+    assert noisy.valid is splits.valid
+
+
+def test_noise_may_hit_held_out_items_only_when_asked(dataset):
+    splits = apply_split(dataset, ratio(dataset, fractions=(0.4, 0.3, 0.3)), "ratio")
+    held_out = {(u, i) for p in (splits.valid, splits.test) for u, i in zip(p.user, p.item, strict=True)}
+    authors = add_noise(splits, ratio=1.0, exclude_held_out=False)
+    injected = set(zip(authors.train.user[authors.noise], authors.train.item[authors.noise], strict=True))
+    assert injected & held_out
+
+
+def test_describe_counts():
+    """3 users, 3 items, 4 distinct of 5 events: density 4/9, one duplicate."""
+    found = describe(events([(1, 1), (1, 2), (1, 2), (2, 1), (3, 3)], timestamp=[0, 1, 2, 3, 900_000_000]))
+    assert found.counts["density"] == pytest.approx(4 / 9)
+    assert found.counts["duplicates"] == 1
+    assert found.user_activity == [(1, 1, 2), (2, 3, 1)]
+    assert found.time_span == (0, 900_000_000)

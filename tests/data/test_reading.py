@@ -1,0 +1,191 @@
+"""Every format gives the same events; every bad row is named."""
+
+import datetime
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import scipy.sparse as sp
+
+from recpair.data.events import events_from, read_data
+from recpair.data.interactions import Interactions
+from recpair.data.table import canonical_ids
+from recpair.errors import ConfigError, DataError
+
+EVENTS = pl.DataFrame(
+    {
+        "user_id": ["u1", "u1", "u2", "u3"],
+        "item_id": [10, 20, 10, 30],
+        "rating": [5.0, 3.5, 1.0, 4.0],
+        "timestamp": [100, 300, 200, 400],
+    }
+)
+COLUMNS = {"user": "user_id", "item": "item_id"}
+
+
+def written(folder, ending):
+    """EVENTS in the format that the ending names."""
+    path = folder / f"events.{ending}"
+    if ending in ("csv", "tsv", "txt"):
+        EVENTS.write_csv(path, separator={"csv": ",", "tsv": "\t", "txt": "|"}[ending])
+    elif ending == "dat":
+        lines = ["::".join(map(str, row)) for row in EVENTS.rows()]
+        path.write_text("\n".join(lines) + "\n")
+    elif ending == "parquet":
+        EVENTS.write_parquet(path)
+    elif ending == "jsonl":
+        EVENTS.write_ndjson(path)
+    elif ending == "inter":
+        types = {"user_id": "token", "item_id": "token", "rating": "float", "timestamp": "float"}
+        EVENTS.rename({name: f"{name}:{type_}" for name, type_ in types.items()}).write_csv(path, separator="\t")
+    return path
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "txt", "dat", "parquet", "jsonl", "inter"])
+def test_every_format_gives_the_same_events(tmp_path, ending):
+    frame = read_data(path=str(written(tmp_path, ending))).frame
+    assert frame.equals(EVENTS.with_columns(pl.col("rating").cast(pl.Float32)))
+
+
+def test_a_folder_of_parquet_files_is_one_data_set(tmp_path):
+    EVENTS.head(3).write_parquet(tmp_path / "part-0.parquet")
+    EVENTS.tail(1).write_parquet(tmp_path / "part-1.parquet")
+    assert len(read_data(path=str(tmp_path))) == 4
+
+
+def test_a_recbole_folder_brings_its_side_tables(tmp_path):
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    written(tmp_path, "inter").rename(folder / "shop.inter")
+    (folder / "shop.item").write_text("item_id:token\ttitle:token_seq\n10\tLamp\n20\tChair\n")
+    events = read_data(path=str(folder))
+    assert events.items.rows() == [(10, "Lamp"), (20, "Chair")]
+    assert events.name == "shop"
+
+
+def test_a_file_without_a_header_has_columns_in_the_usual_order(tmp_path):
+    path = tmp_path / "plain.csv"
+    path.write_text("7,8\n7,9\n8,8\n")
+    assert read_data(path=str(path)).frame.rows() == [(7, 8), (7, 9), (8, 8)]
+
+
+def test_columns_are_mapped_by_name_and_by_position(tmp_path):
+    path = tmp_path / "events.csv"
+    path.write_text("sku,when,uid\na,5,1\nb,6,1\n")
+    expected = [(1, "a", 5), (1, "b", 6)]
+    assert read_data(path=str(path), columns={"user": "uid", "item": "sku", "time": "when"}).frame.rows() == expected
+    assert read_data(path=str(path), columns={"user": 2, "item": 0, "time": 1}).frame.rows() == expected
+
+
+def test_ids_of_any_type_are_kept_as_they_are_written():
+    assert canonical_ids(pl.Series(["7", "12", "0"])).to_list() == [7, 12, 0]
+    assert canonical_ids(pl.Series(["007", "12"])).to_list() == ["007", "12"]
+    assert canonical_ids(pl.Series(["a", "1"])).to_list() == ["a", "1"]
+    assert canonical_ids(pl.Series([1.0, 2.0])).to_list() == [1, 2]
+    assert canonical_ids(pl.Series(["99999999999999999999", "1"])).dtype == pl.String
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        ["1970-01-01 00:01:40", "1970-01-01 00:05:00"],
+        [datetime.datetime(1970, 1, 1, 0, 1, 40), datetime.datetime(1970, 1, 1, 0, 5)],
+        [100.7, 300.2],
+        ["100.7", "300.2"],
+    ],
+)
+def test_times_become_whole_seconds(times):
+    frame = pl.DataFrame({"user_id": [1, 2], "item_id": [1, 2], "timestamp": times})
+    assert events_from(frame).frame["timestamp"].to_list() == [100, 300]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "is empty"),
+        ("user_id,item_id\n", "holds no events"),
+        ("user,item_id\n1,2\n", "no column 'user_id'; did you mean user?"),
+        ("user_id,item_id,timestamp\n1,2,5\n1,3,soon\n", "line 3: timestamp is 'soon'; expected a number"),
+        ("user_id,item_id,timestamp\n1,2,5\n1,3,\n", "line 3: timestamp is empty"),
+        ("user_id,item_id,rating\n1,2,good\n", "line 2: rating is 'good'; expected a number"),
+        ("user_id,item_id\n1,2\n,3\n", "line 3: user_id is empty"),
+        ("user_id,item_id,timestamp\n1,2,3\n1,2,3,4\n", "line 3 has 4 fields, but line 1 has 3"),
+        ("user_id,item_id,timestamp\n1,2,3\n1,2\n", "line 3 has 2 fields, but line 1 has 3"),
+        ("user_id\n1\n", "one column"),
+    ],
+)
+def test_a_bad_file_is_named_with_its_line(tmp_path, content, message):
+    path = tmp_path / "events.csv"
+    path.write_text(content)
+    with pytest.raises(DataError) as caught:
+        read_data(path=str(path))
+    assert message in str(caught.value)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("events.parquet", b"PAR1 cut", "no readable Parquet"),
+        ("events.jsonl", b'{"user_id": 1,', "no JSON object"),
+        ("events.xls", b"whatever", "unknown ending"),
+    ],
+)
+def test_damaged_and_unknown_files(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        read_data(path=str(tmp_path / name))
+
+
+def test_a_missing_file_and_contradictory_sources(tmp_path):
+    with pytest.raises(DataError, match="does not exist"):
+        read_data(path=str(tmp_path / "no.csv"))
+    with pytest.raises(ConfigError, match=r"either data\.source"):
+        read_data(path="a.csv", source="ml-100k")
+    with pytest.raises(ConfigError, match="did you mean gowalla"):
+        read_data(source="gowala")
+
+
+def test_a_set_that_was_not_fetched_says_how(tmp_path, monkeypatch):
+    monkeypatch.setenv("RECPAIR_DATA", str(tmp_path))
+    with pytest.raises(DataError, match="recpair data fetch ml-1m"):
+        read_data(source="ml-1m")
+
+
+def test_side_tables_must_have_one_row_per_id(tmp_path):
+    events, items = tmp_path / "e.csv", tmp_path / "i.csv"
+    EVENTS.write_csv(events)
+    items.write_text("item_id,title\n10,Lamp\n10,Chair\n")
+    with pytest.raises(DataError, match=r"line 3: item_id 10 is there twice"):
+        read_data(path=str(events), items=str(items))
+
+
+def test_objects_in_memory_give_the_same_interactions(tmp_path):
+    from_polars = Interactions.from_polars(EVENTS)
+    from_pandas = Interactions.from_pandas(EVENTS.to_pandas())
+    from_file = Interactions.read(written(tmp_path, "csv"))
+    for other in (from_pandas, from_file):
+        assert other.to_polars().equals(from_polars.to_polars())
+    assert from_polars.vocabulary.users.values.to_list() == ["u1", "u2", "u3"]
+    assert from_polars.to_polars()["item_id"].to_list() == [10, 20, 10, 30]
+
+
+def test_a_sparse_matrix_is_its_non_zero_entries():
+    matrix = sp.csr_array(np.array([[0, 2, 0], [1, 0, 3]]))
+    interactions = Interactions.from_scipy(matrix)
+    assert interactions.user.tolist() == [0, 1, 1]
+    assert interactions.item.tolist() == [1, 0, 2]
+    assert interactions.rating.tolist() == [2, 1, 3]
+    assert interactions.to_scipy().toarray().tolist() == [[0, 1, 0], [1, 0, 1]]
+
+
+def test_a_frame_of_another_kind_is_refused():
+    with pytest.raises(DataError, match="expected a polars or pandas frame"):
+        events_from([1, 2, 3])
+
+
+def test_pandas_with_a_null_id_names_the_row():
+    with pytest.raises(DataError, match="row 2: item_id is empty"):
+        events_from(pd.DataFrame({"user_id": [1, 1], "item_id": ["a", None]}))
