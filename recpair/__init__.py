@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from recpair.config import Config as Config
     from recpair.data.interactions import Interactions as Interactions
     from recpair.errors import RecpairError as RecpairError
-    from recpair.experiment import evaluate as evaluate
     from recpair.experiment import fit as fit
-    from recpair.experiment import load as load
     from recpair.experiment import load_config as load_config
+    from recpair.runs import evaluate as evaluate
+    from recpair.runs import load as load
     from recpair.serving.run import Run as Run
 
 _HOME = {
@@ -25,9 +25,9 @@ _HOME = {
     "Interactions": "data.interactions",
     "RecpairError": "errors",
     "Run": "serving.run",
-    "evaluate": "experiment",
+    "evaluate": "runs",
     "fit": "experiment",
-    "load": "experiment",
+    "load": "runs",
     "load_config": "experiment",
 }
 __all__ = ["Config", "Interactions", "RecpairError", "Run", "evaluate", "fit", "load", "load_config"]

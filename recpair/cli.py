@@ -16,7 +16,10 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-data_app = typer.Typer(help="Look at data sets and fetch public ones.", no_args_is_help=True)
+data_app = typer.Typer(
+    help="Look at data sets (recpair data describe SOURCE) and fetch public ones (recpair data fetch NAME).",
+    no_args_is_help=True,
+)
 app.add_typer(data_app, name="data")
 
 OnUnknown = Literal["raise", "skip", "popular"]
@@ -54,7 +57,7 @@ def fit(
 
       recpair fit --config my.yaml --resume                (after an interruption)
     """
-    from recpair import console, experiment
+    from recpair import console, experiment, runs
 
     checked = experiment.load_config(config, overrides or [])
     with console.notes(), console.EpochBar(checked["train"]["epochs"], checked["evaluate"]["monitor"]) as bar:
@@ -67,7 +70,7 @@ def fit(
     console.console.print(f"run folder:  {run.folder}  (SUMMARY.md, plots/)")
     console.console.print(f"recommend:   recpair recommend {run.folder} --all --k 20 --out recs.csv")
     if metrics["mlflow_run_id"]:
-        uri = experiment.tracking_uri(checked)
+        uri = runs.tracking_uri(checked)
         console.console.print(f"MLflow:      mlflow ui --backend-store-uri {uri}   (run {metrics['mlflow_run_id']})")
 
 
@@ -81,10 +84,10 @@ def evaluate(run: RunArgument, overrides: OverridesArgument = None) -> None:
 
       recpair evaluate runs/ml-100k-mf-bpr-pld evaluate.metrics=[recall,ndcg,map] evaluate.cutoffs=[5,100]
     """
-    from recpair import console, experiment
+    from recpair import console, runs
 
     with console.notes():
-        model, floor = experiment.evaluate(experiment.load(run), overrides or [])
+        model, floor = runs.evaluate(runs.load(run), overrides or [])
     columns = {"this model": model.means, "most popular": floor.means}
     console.metric_table(f"Test metrics: {run}, {model.n_users:,} users", columns)
 
@@ -112,14 +115,14 @@ def recommend(
 
       recpair recommend runs/ml-100k-mf-bpr-pld --users users.csv --on-unknown popular --out recs.csv
     """
-    from recpair import console, experiment
+    from recpair import console, runs
     from recpair.serving import batch
 
     if (users is None) == (not everyone):
         raise typer.BadParameter("give either --users FILE or --all")
     batch.check_ending(out)
     asked = None if users is None else batch.read_users(users)
-    loaded = experiment.load(run)
+    loaded = runs.load(run)
     with console.notes():
         frame = loaded.recommend(
             asked,
@@ -143,10 +146,10 @@ def track(
 
       recpair track runs/ml-100k-mf-bpr-pld --uri http://tracking.example:5000
     """
-    from recpair import console, experiment
+    from recpair import console, runs
 
     with console.notes():
-        run_id = experiment.track(experiment.load(run), uri=uri)
+        run_id = runs.track(runs.load(run), uri=uri)
     if run_id is None:
         raise typer.Exit(2)
     console.console.print(f"tracked as MLflow run {run_id}")
@@ -175,9 +178,9 @@ def describe(
 
       recpair data describe events.csv data.columns.user=uid data.columns.item=sku
     """
-    from recpair import console, experiment
+    from recpair import console, runs
 
-    description, filtered = experiment.describe(source, overrides or [])
+    description, filtered = runs.describe(source, overrides or [])
     rows = [(name, f"{value:,.4f}" if value % 1 else f"{value:,.0f}") for name, value in description.counts.items()]
     if description.time_span:
         rows.append(("time span", " – ".join(description.days())))
@@ -196,6 +199,10 @@ def fetch(
     """Download a public data set from its home, verify it, and keep it as Parquet.
 
     An interrupted download goes on where it stopped. Then use it with data: {source: NAME}.
+
+    [bold]Example[/]
+
+      recpair data fetch ml-1m
     """
     from recpair import console
     from recpair.data.events import data_root

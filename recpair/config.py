@@ -186,7 +186,8 @@ def _checked(where: str, spec: Section, given: Any, schema: Mapping[str, Section
         checked = model(**given)
     except ValidationError as error:
         raise ConfigError(_explain(where, error, fields, schema)) from None
-    return head | {key: getattr(checked, key) for key in fields}
+    values: dict[str, Any] = checked.model_dump(mode="json")  # lists for tuples, as they come back from YAML
+    return head | values
 
 
 def _understood(where: str, given: dict[str, Any], fields: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
@@ -223,7 +224,7 @@ def _explain(where: str, error: ValidationError, fields: Mapping[str, Any], sche
         parts = [str(part) for part in problem["loc"] if not re.search(r"[\[\(]", str(part))]
         key = ".".join([where, *parts])
         if problem["type"] == "extra_forbidden":
-            messages.append(f"config key {key} is unknown{_suggest(parts[-1], fields, schema)}")
+            messages.append(f"config key {key} is unknown{_suggest(parts[-1], where, fields, schema)}")
         elif problem["type"] == "missing":
             messages.append(f"config key {key} is missing")
         else:
@@ -231,13 +232,13 @@ def _explain(where: str, error: ValidationError, fields: Mapping[str, Any], sche
     return "; ".join(dict.fromkeys(messages))
 
 
-def _suggest(key: str, fields: Mapping[str, Any], schema: Mapping[str, Section]) -> str:
+def _suggest(key: str, own: str, fields: Mapping[str, Any], schema: Mapping[str, Section]) -> str:
     """The nearest key of this section, else the section that has this very key, else all keys."""
     if near := nearest(key, fields):
         return near
     for section, spec in schema.items():
         components = [*spec.functions, *(spec.choices or {}).values()]
-        if any(key in options(component) for component in components):
+        if section != own and any(key in options(component) for component in components):
             return f"; did you mean {section}.{key}?"
     return f" (known: {', '.join(fields)})" if fields else " (this component has no options)"
 

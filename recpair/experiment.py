@@ -18,30 +18,28 @@ from recpair import config as configs
 from recpair.batch import Batch
 from recpair.config import Config, Section
 from recpair.contrast import TERMS
-from recpair.data import SOURCES, SPLITS
+from recpair.data import SPLITS
 from recpair.data.dataset import Dataset
-from recpair.data.describe import Description
-from recpair.data.describe import describe as describe_events
 from recpair.data.events import Events, events_from, read_data
-from recpair.data.filtering import Report, filter_events
+from recpair.data.filtering import filter_events
 from recpair.data.noise import add_noise
 from recpair.data.splitting import Splits, apply_split
 from recpair.denoising import DENOISERS
-from recpair.errors import ConfigError, DataError, RunError
-from recpair.evaluation.evaluator import Evaluation, Evaluator
+from recpair.errors import ConfigError, DataError
+from recpair.evaluation.evaluator import Evaluator
 from recpair.evaluation.metrics import parse_metric
 from recpair.losses import LOSSES
-from recpair.models import MODELS, FittedModel, GradientModel
+from recpair.models import MODELS, FittedModel, GradientModel, Model
 from recpair.models.popularity import Popularity
 from recpair.registry import options
 from recpair.report.run_report import Outcome, RunReport
-from recpair.report.tracked import close_run, data_record, open_run, upload
+from recpair.report.tracked import close_run, data_record, open_run
 from recpair.sampling import SAMPLERS
 from recpair.sampling.pairs import Sampler
 from recpair.seeds import derive, isolated
 from recpair.serving import run_folder as files
 from recpair.serving.run import Run
-from recpair.tracking.mlflow_tracker import RUN_ID, MlflowTracker, download
+from recpair.tracking.mlflow_tracker import MlflowTracker
 from recpair.tracking.tracker import Tracker, Untracked
 from recpair.training.checkpoint import Checkpoint
 from recpair.training.launch import launch
@@ -84,6 +82,15 @@ class Evaluators:
 
     valid: Evaluator
     test: Evaluator
+
+
+@dataclass(frozen=True)
+class Components:
+    """What is trained; without objective and sampler, the model fits itself."""
+
+    model: Model
+    objective: Objective | None = None
+    sampler: Sampler | None = None
 
 
 def load_config(config: str | Path | Mapping[str, Any] | Config, overrides: Sequence[str] = ()) -> Config:
@@ -132,7 +139,9 @@ def fit(
     started = time.perf_counter()
     splits = prepare(config, data, items)
     load_seconds = time.perf_counter() - started
-    evaluators = _evaluators(config, splits)
+    evaluators = evaluators_of(config, splits)
+
+    components = _build(config, splits)
 
     if not resume:
         files.make_room(folder)
@@ -141,7 +150,7 @@ def fit(
         record = data_record(splits, config["data"] | {"split": config["split"]})
         open_run(tracker, folder, config.flat(), record, resume)
         logs = Together([tracker] if log is None else [log, tracker])
-        outcome = _learn(config, splits, evaluators, folder, resume, logs, load_seconds)
+        outcome = _learn(config, components, splits, evaluators, resume, logs, load_seconds)
         report = RunReport(folder, title(config, splits.name), config["evaluate"]["monitor"], splits, outcome)
         report.write(evaluators.test)
         close_run(tracker, folder, outcome.metrics() | {"data": record})
@@ -171,58 +180,6 @@ def prepare(config: Config, data: Any = None, items: Any = None) -> Splits:
     return splits
 
 
-def evaluate(run: Run, overrides: Sequence[str] = (), *, data: Any = None) -> tuple[Evaluation, Evaluation]:
-    """A run's test evaluation again, and that of the most popular items; ``evaluate.*`` may be overridden.
-
-    Raises:
-        RunError: the data is no longer what the run was trained on.
-    """
-    config = load_config(run.config, overrides)
-    if changed := [key for key in _differences(run.config, config) if not key.startswith(("evaluate", "data"))]:
-        raise ConfigError(f"{changed[0]} cannot change after training; override evaluate.… or data.… only")
-    splits = prepare(config, data)
-    if splits.fingerprint != run.metrics["data"]["fingerprint"]:
-        raise RunError(
-            f"the data of {config['data']['source'] or config['data']['path']} is not what {run.folder} was trained on "
-            f"(fingerprint {splits.fingerprint}, then {run.metrics['data']['fingerprint']}); restore it or train again"
-        )
-    test = _evaluators(config, splits).test
-    return test.evaluate(run.model), test.evaluate(_most_popular(splits))
-
-
-def load(run: str | Path, *, uri: str | None = None) -> Run:
-    """A finished run from its folder or its MLflow run id; needs no data set.
-
-    Raises:
-        RunError: a file is missing or damaged, or the run id is not known to the store.
-    """
-    if not Path(run).exists() and RUN_ID.fullmatch(str(run)):
-        return Run.open(download(str(run), uri))
-    return Run.open(run)
-
-
-def describe(source: str, overrides: Sequence[str] = ()) -> tuple[Description, Report]:
-    """What a named set, a file or a folder holds, and what the filters of ``overrides`` would leave of it."""
-    known = source in SOURCES
-    config = load_config({"data": {"source" if known else "path": source}}, overrides)
-    events = read_data(**config["data"])
-    return describe_events(events), filter_events(events, **config["filter"])[1]
-
-
-def track(run: Run, *, uri: str | None = None) -> str | None:
-    """Upload a finished run from its folder; its MLflow run id, or None where the store is away."""
-    config = load_config(run.config)
-    section = dict(config["tracking"] or {})
-    with MlflowTracker(**(section | ({"uri": uri} if uri else {}))) as tracker:
-        upload(tracker, run, config.flat())
-    return tracker.run_id
-
-
-def tracking_uri(config: Config) -> str:
-    """The MLflow store that a run of this config is written to."""
-    return MlflowTracker(**(config["tracking"] or {})).uri
-
-
 def title(config: Config, data: str) -> str:
     """What was run on what, in a line."""
     gradient = issubclass(MODELS[config["model"]["name"]], GradientModel)
@@ -231,34 +188,40 @@ def title(config: Config, data: str) -> str:
     return f"{' · '.join(part for part in parts if part)} on {data}"
 
 
+def _build(config: Config, splits: Splits) -> Components:
+    """The model and, where the loop trains it, its objective and sampler."""
+    section = dict(config["model"])
+    with isolated(config["train"]["seed"]):
+        model = MODELS[section.pop("name")](splits.train, **section)
+        if isinstance(model, GradientModel):
+            return Components(model, _objective(config, model, splits), _sampler(config, splits))
+    return Components(model)
+
+
 def _learn(
     config: Config,
+    components: Components,
     splits: Splits,
     evaluators: Evaluators,
-    folder: Path,
     resume: bool,
     log: Log,
     load_seconds: float,
 ) -> Outcome:
-    """Build the components, train, and test the best epoch's model."""
-    monitor = config["evaluate"]["monitor"]
+    """Train or fit, and test the best epoch's model."""
     seed = config["train"]["seed"]
-    section = dict(config["model"])
-    component = MODELS[section.pop("name")]
+    model, objective, sampler = components.model, components.objective, components.sampler
     pool = None
     with isolated(seed):
-        model = component(splits.train, **section)
         if isinstance(model, FittedModel):
             model.fit(splits.train)
             progress, valid = Progress(), evaluators.valid.evaluate(model).means
-        elif isinstance(model, GradientModel):
-            objective, sampler = _objective(config, model, splits), _sampler(config, splits)
+        if objective is not None and sampler is not None:
             progress = train(
                 objective,
                 sampler,
                 lambda: evaluators.valid.evaluate(model).means,
-                monitor,
-                Checkpoint(folder / files.CHECKPOINT),
+                config["evaluate"]["monitor"],
+                Checkpoint(Path(config["output"]) / files.CHECKPOINT),
                 log,
                 launch(**_options(config["train"], launch)),
                 resume,
@@ -270,7 +233,7 @@ def _learn(
                 if epoch == progress.best_epoch and name.startswith("valid/")
             }
             pool = _pool_losses(objective, sampler, progress.best_epoch, seed)
-    test, floor = evaluators.test.evaluate(model), evaluators.test.evaluate(_most_popular(splits))
+    test, floor = evaluators.test.evaluate(model), evaluators.test.evaluate(most_popular(splits))
     return Outcome(model, progress, valid, test, floor, load_seconds, pool)
 
 
@@ -296,7 +259,7 @@ def _sampler(config: Config, splits: Splits) -> Sampler:
     return SAMPLERS[section.pop("name")](splits.train, candidates, config["train"]["seed"], **section)
 
 
-def _evaluators(config: Config, splits: Splits) -> Evaluators:
+def evaluators_of(config: Config, splits: Splits) -> Evaluators:
     """Validation masks what was trained on; the test masks the validation part, too."""
     section = _options(config["evaluate"], Evaluator)
     metric, cutoff = parse_metric(config["evaluate"]["monitor"])
@@ -308,7 +271,8 @@ def _evaluators(config: Config, splits: Splits) -> Evaluators:
     return Evaluators(valid, Evaluator(splits.train, splits.test, (splits.valid,), **section))
 
 
-def _most_popular(splits: Splits) -> Popularity:
+def most_popular(splits: Splits) -> Popularity:
+    """The floor of every table, fitted on the training part."""
     model = Popularity(splits.train)
     model.fit(splits.train)
     return model
@@ -358,9 +322,7 @@ def _refuse_contradictions(config: Config) -> None:
     for metric in [*config["evaluate"]["metrics"], config["evaluate"]["monitor"]]:
         parse_metric(metric if "@" in metric else f"{metric}@1")
     if "@" not in config["evaluate"]["monitor"]:
-        raise ConfigError(
-            f"evaluate.monitor is {config['evaluate']['monitor']!r}; expected a metric and a cut-off: ndcg@10"
-        )
+        raise ConfigError(f"evaluate.monitor is {config['evaluate']['monitor']!r}; add a cut-off, as in ndcg@10")
     if config["denoise"] is not None and issubclass(MODELS[config["model"]["name"]], FittedModel):
         raise ConfigError(
             f"denoise.name is {config['denoise']['name']}, but model {config['model']['name']} is not trained by a "
@@ -374,7 +336,7 @@ def _resumable(folder: Path, config: Config) -> Run | None:
         logger.info("%s holds no run yet; starting it", folder)
         return None
     stored = load_config(files.read_config(folder))
-    changed = _differences(stored.sections, config)
+    changed = differences(stored.sections, config)
     if wrong := [key for key in changed if not key.startswith(MAY_CHANGE)]:
         raise ConfigError(
             f"{wrong[0]} is {config.flat().get(wrong[0])!r}, but {folder} was begun with "
@@ -386,7 +348,7 @@ def _resumable(folder: Path, config: Config) -> Run | None:
     return None
 
 
-def _differences(stored: Mapping[str, Any], config: Config) -> list[str]:
+def differences(stored: Mapping[str, Any], config: Config) -> list[str]:
     """Dotted keys whose values differ."""
     before, now = Config(dict(stored)).flat(), config.flat()
     return [key for key in {**before, **now} if before.get(key, ...) != now.get(key, ...)]

@@ -5,13 +5,11 @@ from pathlib import Path
 
 import jaxtyping
 import numpy as np
+import polars as pl
 import pytest
 
 CHECKED = ["recpair.batch", "recpair.losses", "recpair.models", "recpair.denoising", "recpair.training.objective"]
 HOOK = jaxtyping.install_import_hook(CHECKED, "beartype.beartype")
-
-from recpair.data.interactions import Interactions  # noqa: E402  (after the hook)
-from recpair.data.vocabulary import Vocabulary  # noqa: E402
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -24,10 +22,25 @@ def golden():
 
 @pytest.fixture
 def checkerboard():
-    """Users take items of their own colour; each user's held-out item is the one left on the diagonal.
+    """Users take items of their own colour; two of each user's are held out.
 
-    40 users × 40 items: user u takes every item i with (u + i) even, but for i = u. Whoever has
-    understood the pattern ranks the held-out item u first among the items that u has not taken.
+    40 users × 40 items: user u takes every item i with (u + i) even; i = u is the test, i = u + 2 (mod
+    40) valid. Whoever has understood the pattern ranks the test item first among those left.
     """
-    user, item = np.nonzero((np.add.outer(np.arange(40), np.arange(40)) % 2 == 0) & ~np.eye(40, dtype=bool))
-    return Interactions.from_indices(user, item, vocabulary=Vocabulary.range(40, 40))
+    user, item = np.nonzero(np.add.outer(np.arange(40), np.arange(40)) % 2 == 0)
+    split = np.where(item == user, "test", np.where(item == (user + 2) % 40, "valid", "train"))
+    return pl.DataFrame({"user_id": user, "item_id": item, "split": split})
+
+
+@pytest.fixture
+def quick(tmp_path):
+    """A config that trains on the checkerboard in a second, into a folder of the test's own."""
+    return {
+        "split": {"name": "predefined"},
+        "sampler": {"batch_size": 256},
+        "model": {"name": "mf", "embedding_dim": 8},
+        "train": {"epochs": 5, "learning_rate": 0.05, "seed": 1},
+        "evaluate": {"metrics": ["hit", "ndcg"], "cutoffs": [1, 5], "monitor": "ndcg@5"},
+        "tracking": None,
+        "output": str(tmp_path / "run"),
+    }

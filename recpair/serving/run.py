@@ -10,6 +10,7 @@ import polars as pl
 
 from recpair.models import MODELS, Model
 from recpair.registry import lookup
+from recpair.seeds import isolated
 from recpair.serving import run_folder as files
 from recpair.serving.recommend import OnUnknown, Recommender, as_series
 
@@ -43,7 +44,9 @@ class Run:
         metrics, config = files.read_json(folder, files.METRICS), files.read_config(folder)
         train = files.read_training_data(folder)
         section = dict(config["model"])
-        model = lookup(MODELS, section.pop("name"), f"{folder / files.CONFIG}: model.name")(train, **section)
+        component = lookup(MODELS, section.pop("name"), f"{folder / files.CONFIG}: model.name")
+        with isolated(0):  # the initial weights are overwritten, and the caller's generator stays as it is
+            model = component(train, **section)
         files.read_weights(folder, model)
         model.eval()
         items = files.read_frame(folder, files.ITEMS) if (folder / files.ITEMS).exists() else None

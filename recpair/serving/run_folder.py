@@ -50,22 +50,27 @@ def write(path: Path, writer: Callable[[Path], Any]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text."""
     write(path, lambda partial: partial.write_text(text, encoding="utf-8"))
 
 
 def write_bytes(path: Path, content: bytes) -> None:
+    """Write bytes as they are."""
     write(path, lambda partial: partial.write_bytes(content))
 
 
 def write_json(path: Path, values: dict[str, Any]) -> None:
+    """Write a dict as indented JSON."""
     write_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
 
 
 def write_frame(path: Path, frame: pl.DataFrame) -> None:
+    """Write a frame as Parquet."""
     write(path, frame.write_parquet)
 
 
 def write_model(folder: Path, model: Model) -> None:
+    """Write a model's state dict as ``model.safetensors``."""
     tensors = {name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}
     write(folder / WEIGHTS, lambda partial: save_file(tensors, partial))
 
@@ -86,6 +91,7 @@ def write_training_data(folder: Path, train: Interactions, noise: np.ndarray | N
 
 
 def read_json(folder: Path, name: str) -> dict[str, Any]:
+    """Read a JSON file of a run."""
     try:
         values = json.loads(_existing(folder, name).read_text(encoding="utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
@@ -94,16 +100,18 @@ def read_json(folder: Path, name: str) -> dict[str, Any]:
 
 
 def read_config(folder: Path) -> dict[str, Any]:
+    """Read a run's effective config."""
     try:
         values = yaml.safe_load(_existing(folder, CONFIG).read_text(encoding="utf-8"))
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise _damaged(folder / CONFIG, error) from None
-    if not isinstance(values, dict):
-        raise _damaged(folder / CONFIG, "it holds no sections")
+    if not isinstance(values, dict) or not values.get("output"):  # the last section
+        raise _damaged(folder / CONFIG, "sections are missing")
     return values
 
 
 def read_frame(folder: Path, name: str) -> pl.DataFrame:
+    """Read a Parquet file of a run."""
     try:
         return pl.read_parquet(_existing(folder, name))
     except (pl.exceptions.PolarsError, OSError) as error:
@@ -111,6 +119,7 @@ def read_frame(folder: Path, name: str) -> pl.DataFrame:
 
 
 def read_training_data(folder: Path) -> Interactions:
+    """Read back what ``write_training_data`` wrote, but for the noise labels."""
     ids = read_frame(folder, VOCABULARY)
     events = read_frame(folder, TRAIN)
     try:

@@ -1,0 +1,5 @@
+"""``python -m recpair`` is the command line."""
+
+from recpair.cli import entry
+
+entry()

@@ -1,0 +1,140 @@
+"""Downloads public data sets: resumable, verified, nothing half-written."""
+
+import gzip
+import hashlib
+import http.client
+import json
+import urllib.error
+import urllib.request
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from recpair.data.public import PUBLIC, PublicSet, RemoteFile, Tables
+from recpair.errors import DataError
+from recpair.registry import nearest
+
+Report = Callable[[str, int, int | None], None]  # file, bytes so far, bytes in all
+
+CHUNK = 1 << 16
+TIMEOUT = 30  # seconds without an answer
+
+
+def fetch(
+    name: str,
+    root: Path,
+    *,
+    report: Report = lambda file, done, total: None,
+    mirror: str | None = None,
+    known: Mapping[str, PublicSet] = PUBLIC,
+) -> Path:
+    """Download a set into ``<root>/<name>`` as Parquet; a complete one is left as it is.
+
+    Args:
+        report: hears of every chunk (a progress bar).
+        mirror: ``scheme://host[:port]`` that stands in for every file's own.
+
+    Raises:
+        DataError: unknown name, no connection, a download that is cut, or content that is not what
+            was published. What was downloaded of a cut file stays and is gone on with.
+    """
+    if name not in known:
+        raise DataError(f"unknown data set {name!r}{nearest(name, known)} (known: {', '.join(known)})")
+    wanted, folder = known[name], root / name
+    if (folder / "interactions.parquet").is_file():
+        return folder
+    raw = folder / "raw"
+    raw.mkdir(parents=True, exist_ok=True)
+    sums = _known_sums(folder)
+    for file in wanted.files:
+        if not (raw / file.name).is_file():
+            _download(file, raw / file.name, report, mirror)
+        sums[file.name] = _verified(file, raw / file.name, sums.get(file.name))
+    try:
+        tables = wanted.convert(raw)
+    except (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, ValueError, KeyError, SyntaxError) as error:
+        raise DataError(f"{raw} does not hold what {name} should be ({error}); delete it and fetch again") from None
+    _check_counts(wanted, tables)
+    _write(folder / "checksums.json", lambda path: path.write_text(json.dumps(sums, indent=1), encoding="utf-8"))
+    for kind in sorted(tables, reverse=True):  # interactions last: whoever sees them sees all
+        _write(folder / f"{'interactions' if kind == 'interactions' else kind}.parquet", tables[kind].write_parquet)
+    return folder
+
+
+def _download(file: RemoteFile, target: Path, report: Report, mirror: str | None) -> None:
+    """Fetch to ``<target>.part``, going on after what is there, then rename."""
+    url = _at(file.url, mirror)
+    partial = target.with_name(target.name + ".part")
+    have = partial.stat().st_size if partial.exists() else 0
+    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
+            if answer.status != 206:  # the server starts again from the first byte
+                have = 0
+            length = answer.headers.get("Content-Length")
+            total = have + int(length) if length else None
+            with partial.open("ab" if have else "wb") as out:
+                while chunk := answer.read(CHUNK):
+                    out.write(chunk)
+                    have += len(chunk)
+                    report(file.name, have, total)
+    except urllib.error.HTTPError as error:
+        if error.code == 416:  # nothing after what is there: it was complete
+            partial.replace(target)
+            return
+        raise DataError(f"{url} answers {error.code} {error.reason}; the file may have moved") from None
+    except urllib.error.URLError as error:
+        raise DataError(
+            f"cannot reach {urlsplit(url).netloc} ({error.reason}); check the network, or put {url} into {target.parent}"
+        ) from None
+    except (http.client.HTTPException, ConnectionError, TimeoutError) as error:
+        raise DataError(
+            f"{url} was cut after {have:,} bytes ({error or type(error).__name__}); run the command again"
+        ) from None
+    if total is not None and have < total:
+        raise DataError(f"{url} was cut after {have:,} of {total:,} bytes; run the command again to go on")
+    partial.replace(target)
+
+
+def _at(url: str, mirror: str | None) -> str:
+    if mirror is None:
+        return url
+    scheme, host, *_ = urlsplit(mirror)
+    return urlunsplit((scheme, host, *urlsplit(url)[2:]))
+
+
+def _verified(file: RemoteFile, path: Path, before: str | None) -> str:
+    """The file's sha256, once its md5 (where published) and its sha256 of last time (where known) agree."""
+    content = path.read_bytes()
+    md5, sha256 = hashlib.md5(content, usedforsecurity=False).hexdigest(), hashlib.sha256(content).hexdigest()
+    if (file.md5 is not None and md5 != file.md5) or (before is not None and sha256 != before):
+        path.unlink()
+        found, expected = (md5, file.md5) if file.md5 is not None else (sha256, before)
+        raise DataError(f"{path} has the checksum {found}, expected {expected}; it was deleted, fetch again")
+    return sha256
+
+
+def _known_sums(folder: Path) -> dict[str, str]:
+    path = folder / "checksums.json"
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+
+
+def _check_counts(wanted: PublicSet, tables: Tables) -> None:
+    events = tables["interactions"]
+    found = events["user_id"].n_unique(), events["item_id"].n_unique(), len(events)
+    if found != wanted.counts:
+        raise DataError(
+            f"{wanted.name} has {found} users, items and interactions, expected {wanted.counts}; "
+            f"the home of the data has changed it"
+        )
+
+
+def _write(path: Path, writer: Callable[[Path], object]) -> None:
+    partial = path.with_name(f".{path.name}.part")
+    try:
+        writer(partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,131 @@
+"""Public data sets: where their files are, and how they become tables."""
+
+import ast
+import gzip
+import io
+import json
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+Tables = dict[str, pl.DataFrame]  # interactions, and where known items and users
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file on its home's server; ``md5`` where the home publishes one."""
+
+    url: str
+    md5: str | None = None
+
+    @property
+    def name(self) -> str:
+        return self.url.rsplit("/", 1)[1]
+
+
+@dataclass(frozen=True)
+class PublicSet:
+    """A data set with a home of its own.
+
+    Attributes:
+        counts: users, items, interactions, as published: checked after conversion.
+        convert: the folder of the raw files → tables.
+    """
+
+    name: str
+    files: tuple[RemoteFile, ...]
+    counts: tuple[int, int, int]
+    convert: Callable[[Path], Tables]
+
+
+def movielens_1m(raw: Path) -> Tables:
+    """``::`` between fields; titles in Latin-1; genres with ``|`` between them."""
+    with zipfile.ZipFile(raw / "ml-1m.zip") as archive:
+        parts = {
+            name: _fields(archive.read(f"ml-1m/{name}.dat").decode("latin-1"))
+            for name in ("ratings", "movies", "users")
+        }
+    ratings = np.array(parts["ratings"], dtype=np.int64)
+    columns = ("user_id", "item_id", "rating", "timestamp")
+    interactions = pl.DataFrame({name: ratings[:, i] for i, name in enumerate(columns)})
+    movies = [(int(item), title, genres.split("|")) for item, title, genres in parts["movies"]]
+    users = [(int(user), gender, int(age), int(job), zip_) for user, gender, age, job, zip_ in parts["users"]]
+    return {
+        "interactions": interactions,
+        "items": pl.DataFrame(movies, schema=["item_id", "title", "genres"], orient="row"),
+        "users": pl.DataFrame(users, schema=["user_id", "gender", "age", "occupation", "zip"], orient="row"),
+    }
+
+
+def adjacency_lists(raw: Path) -> Tables:
+    """A line for each user: the user, then the items; in ``train.txt`` and ``test.txt``."""
+    parts = []
+    for split in ("train", "test"):
+        rows = [line.split() for line in (raw / f"{split}.txt").read_text(encoding="ascii").splitlines()]
+        users = np.repeat([int(row[0]) for row in rows if row], [len(row) - 1 for row in rows if row])
+        items = np.array([int(item) for row in rows for item in row[1:]], dtype=np.int64)
+        parts.append(pl.DataFrame({"user_id": users, "item_id": items}).with_columns(split=pl.lit(split)))
+    return {"interactions": pl.concat(parts)}
+
+
+def amazon_beauty(raw: Path) -> Tables:
+    """Reviews as JSON lines; metadata as Python literals, of the items that were reviewed."""
+    reviews = [json.loads(line) for line in _lines(raw / "reviews_Beauty_5.json.gz")]
+    columns = {"user_id": "reviewerID", "item_id": "asin", "rating": "overall", "timestamp": "unixReviewTime"}
+    interactions = pl.DataFrame({ours: [review[theirs] for review in reviews] for ours, theirs in columns.items()})
+    known = set(interactions["item_id"].to_list())
+    items: list[dict[str, Any]] = []
+    for line in _lines(raw / "meta_Beauty.json.gz"):
+        entry = ast.literal_eval(line)
+        if entry["asin"] in known:
+            categories = list(dict.fromkeys(name for path in entry.get("categories", []) for name in path))
+            rest = {key: entry.get(key) for key in ("title", "brand", "price")}
+            items.append({"item_id": entry["asin"], "categories": categories, **rest})
+    schema: dict[str, Any] = {"item_id": pl.String, "title": pl.String, "categories": pl.List(pl.String)}
+    table = pl.DataFrame(items, schema=schema | {"brand": pl.String, "price": pl.Float64}, strict=False)
+    return {"interactions": interactions, "items": table}
+
+
+def _fields(text: str) -> list[list[str]]:
+    return [line.split("::") for line in text.splitlines() if line]
+
+
+def _lines(path: Path) -> Iterator[str]:
+    with gzip.open(path, "rb") as file, io.TextIOWrapper(file, encoding="utf-8") as text:
+        yield from text
+
+
+LIGHTGCN = "https://raw.githubusercontent.com/gusye1234/LightGCN-PyTorch/master/data"
+AMAZON = "https://snap.stanford.edu/data/amazon/productGraph/categoryFiles"
+
+PUBLIC: dict[str, PublicSet] = {
+    "ml-1m": PublicSet(
+        "ml-1m",
+        (RemoteFile("https://files.grouplens.org/datasets/movielens/ml-1m.zip", "c4d9eecfca2ab87c1945afe126590906"),),
+        (6_040, 3_706, 1_000_209),
+        movielens_1m,
+    ),
+    "gowalla": PublicSet(
+        "gowalla",
+        (RemoteFile(f"{LIGHTGCN}/gowalla/train.txt"), RemoteFile(f"{LIGHTGCN}/gowalla/test.txt")),
+        (29_858, 40_981, 1_027_370),
+        adjacency_lists,
+    ),
+    "yelp2018": PublicSet(
+        "yelp2018",
+        (RemoteFile(f"{LIGHTGCN}/yelp2018/train.txt"), RemoteFile(f"{LIGHTGCN}/yelp2018/test.txt")),
+        (31_668, 38_048, 1_561_406),
+        adjacency_lists,
+    ),
+    "amazon-beauty": PublicSet(
+        "amazon-beauty",
+        (RemoteFile(f"{AMAZON}/reviews_Beauty_5.json.gz"), RemoteFile(f"{AMAZON}/meta_Beauty.json.gz")),
+        (22_363, 12_101, 198_502),
+        amazon_beauty,
+    ),
+}

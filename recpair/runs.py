@@ -1,0 +1,70 @@
+"""What is done with runs and data apart from fitting: load, test again, track later, describe."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from recpair.config import Config
+from recpair.data import SOURCES
+from recpair.data.describe import Description
+from recpair.data.describe import describe as describe_events
+from recpair.data.events import read_data
+from recpair.data.filtering import Report, filter_events
+from recpair.errors import ConfigError, RunError
+from recpair.evaluation.evaluator import Evaluation
+from recpair.experiment import differences, evaluators_of, load_config, most_popular, prepare
+from recpair.report.tracked import upload
+from recpair.serving.run import Run
+from recpair.tracking.mlflow_tracker import RUN_ID, MlflowTracker, download
+
+
+def load(run: str | Path, *, uri: str | None = None) -> Run:
+    """A finished run from its folder or its MLflow run id; needs no data set.
+
+    Raises:
+        RunError: a file is missing or damaged, or the run id is not known to the store.
+    """
+    if not Path(run).exists() and RUN_ID.fullmatch(str(run)):
+        return Run.open(download(str(run), uri))
+    return Run.open(run)
+
+
+def evaluate(run: Run, overrides: Sequence[str] = (), *, data: Any = None) -> tuple[Evaluation, Evaluation]:
+    """A run's test evaluation again, and that of the most popular items; ``evaluate.*`` may be overridden.
+
+    Raises:
+        RunError: the data is no longer what the run was trained on.
+    """
+    config = load_config(run.config, overrides)
+    if changed := [key for key in differences(run.config, config) if not key.startswith(("evaluate", "data"))]:
+        raise ConfigError(f"{changed[0]} cannot change after training; override evaluate.… or data.… only")
+    splits = prepare(config, data)
+    if splits.fingerprint != run.metrics["data"]["fingerprint"]:
+        raise RunError(
+            f"the data of {config['data']['source'] or config['data']['path']} is not what {run.folder} was trained on "
+            f"(fingerprint {splits.fingerprint}, then {run.metrics['data']['fingerprint']}); restore it or train again"
+        )
+    test = evaluators_of(config, splits).test
+    return test.evaluate(run.model), test.evaluate(most_popular(splits))
+
+
+def track(run: Run, *, uri: str | None = None) -> str | None:
+    """Upload a finished run from its folder; its MLflow run id, or None where the store is away."""
+    config = load_config(run.config)
+    section = dict(config["tracking"] or {})
+    with MlflowTracker(**(section | ({"uri": uri} if uri else {}))) as tracker:
+        upload(tracker, run, config.flat())
+    return tracker.run_id
+
+
+def tracking_uri(config: Config) -> str:
+    """The MLflow store that a run of this config is written to."""
+    return MlflowTracker(**(config["tracking"] or {})).uri
+
+
+def describe(source: str, overrides: Sequence[str] = ()) -> tuple[Description, Report]:
+    """What a named set, a file or a folder holds, and what the filters of ``overrides`` would leave of it."""
+    known = source in SOURCES
+    config = load_config({"data": {"source" if known else "path": source}}, overrides)
+    events = read_data(**config["data"])
+    return describe_events(events), filter_events(events, **config["filter"])[1]

@@ -1,0 +1,199 @@
+"""A tour of bad inputs: each is one line that names the place, exit code 2, and nothing is written."""
+
+import os
+import resource
+import shutil
+from pathlib import Path
+
+import polars as pl
+import pytest
+import yaml
+
+import recpair
+from recpair.cli import main
+
+
+@pytest.fixture
+def project(tmp_path, checkerboard, quick, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    checkerboard.write_csv("events.csv")
+    quick |= {"data": {"path": "events.csv"}, "output": "runs/demo"}
+    quick["train"] |= {"epochs": 2}
+    Path("config.yaml").write_text(yaml.safe_dump(quick))
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished run, to be copied and damaged."""
+    folder = tmp_path_factory.mktemp("finished")
+    user, item = zip(*[(u, i) for u in range(12) for i in range(12) if (u + i) % 2 == 0], strict=True)
+    frame = pl.DataFrame({"user_id": user, "item_id": item})
+    config = {"model": {"embedding_dim": 4}, "train": {"epochs": 1}, "evaluate": {"cutoffs": [3], "monitor": "ndcg@3"}}
+    return recpair.fit(config | {"tracking": None, "output": str(folder / "run")}, data=frame).folder
+
+
+def tree(folder: Path) -> dict[str, int]:
+    return {str(p.relative_to(folder)): p.stat().st_size for p in folder.rglob("*") if p.is_file()}
+
+
+def refused(arguments, message, capsys, folder=Path()) -> None:
+    """The command fails with one line on stderr that holds the message, and leaves the folder as it was."""
+    before = tree(folder)
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    lines = [line for line in captured.err.splitlines() if not line.startswith("note:")]
+    assert len(lines) == 1, captured.err
+    assert lines[0].startswith("error: ")
+    assert message in lines[0]
+    assert tree(folder) == before
+
+
+def fit(*overrides):
+    return ["fit", "--config", "config.yaml", *overrides]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "events.csv does not exist"),
+        ("", "events.csv is empty"),
+        ("user_id,thing\n1,2\n", "no column 'item_id'"),
+        ("user_id,item_id,timestamp\n1,2,3\n1,3\n", "line 3 has 2 fields, but line 1 has 3"),
+        ("user_id,item_id,timestamp\n1,2,3\n1,3,noon\n", "line 3: timestamp is 'noon'"),
+        ("user_id,item_id\n1,2\n1,\n", "line 3: item_id is empty"),
+        ("user_id,item_id\n1,2\n1,3\n1,4\n", "events of one user only"),
+        ("user_id,item_id\n1,2\n2,2\n3,2\n", "events of one item only"),
+        ("user_id,item_id\n1,2\n2,3\n", "leaves no valid events"),
+    ],
+)
+def test_bad_event_files(project, capsys, content, message):
+    Path("events.csv").unlink()
+    if content is not None:
+        Path("events.csv").write_text(content)
+    refused(fit("split=ratio"), message, capsys)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["filter.user_core=1000"], "filter.core left none of 800 events"),
+        (["filter.min_rating=3"], "filter.min_rating needs a rating column"),
+        (["model.embeding_dim=8"], "did you mean embedding_dim?"),
+        (["model.embedding_dim=-8"], "model.embedding_dim: input should be greater than 0, got -8"),
+        (["train.epochs=lots"], "train.epochs: input should be a valid integer"),
+        (["split=ratio", "split.fractions=[0.9, 0.9, 0.1]"], "split.fractions"),
+        (["split=leave_last"], "needs a time column"),
+        (["evaluate.cutoffs=[50]"], "50 is larger than the catalogue of 40 items"),
+        (["evaluate.monitor=ndcg@5000"], "5000 is larger than the catalogue"),
+        (["sampler.negatives=unifrom"], "did you mean uniform?"),
+        (["data.source=ml-100k"], "either data.source"),
+        (["train.epochs"], "not of the form section.key=value"),
+    ],
+)
+def test_bad_configs(project, capsys, overrides, message):
+    refused(fit(*overrides), message, capsys)
+
+
+def test_bad_command_lines(project, capsys):
+    refused(["fit"], "--config", capsys)
+    refused(["fit", "--config", "none.yaml"], "none.yaml does not exist", capsys)
+    refused(["fti"], "fti", capsys)
+    refused(["recommend", "runs/none", "--all", "--out", "x.csv"], "runs/none does not exist", capsys)
+
+
+def test_an_output_that_is_no_run_folder_is_left_alone(project, capsys):
+    Path("precious").mkdir()
+    Path("precious/thesis.txt").write_text("years of work")
+    refused(fit("output=precious"), "is no run folder", capsys)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--all", "--k", "13"], "k is 13, but there are 12 items"),
+        (["--all", "--k", "0"], "choose k between 1 and 12"),
+        (["--users", "users.txt", "--k", "2"], "unknown user_id: nobody"),
+        (["--users", "none.csv"], "none.csv does not exist"),
+        (["--users", "empty.txt"], "names no users"),
+        (["--users", "wrong.csv"], "no column 'user_id'"),
+        ([], "either --users FILE or --all"),
+        (["--all", "--users", "users.txt"], "either --users FILE or --all"),
+    ],
+)
+def test_bad_requests_for_recommendations(finished, tmp_path, monkeypatch, capsys, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    Path("users.txt").write_text("3\nnobody\n")
+    Path("empty.txt").write_text("\n")
+    Path("wrong.csv").write_text("client\n3\n")
+    refused(["recommend", str(finished), *arguments, "--out", "recs.csv"], message, capsys)
+
+
+def test_an_ending_that_says_nothing(finished, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    refused(["recommend", str(finished), "--all", "--k", "3", "--out", "recs.xlsx"], "expected one of .csv", capsys)
+
+
+NEEDED = ["config.yaml", "metrics.json", "model.safetensors", "vocabulary.parquet", "train.parquet"]
+
+
+@pytest.mark.parametrize("name", NEEDED)
+@pytest.mark.parametrize("damage", ["removed", "truncated"])
+def test_a_damaged_run_folder(finished, tmp_path, monkeypatch, capsys, name, damage):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(finished, "run")
+    file = Path("run") / name
+    content = file.read_bytes()
+    file.unlink()
+    if damage == "truncated":
+        file.write_bytes(content[: len(content) // 2])
+    refused(["recommend", "run", "--all", "--k", "2", "--out", "recs.csv"], name, capsys)
+
+
+def test_weights_of_another_model(finished, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(finished, "run")
+    config = Path("run/config.yaml")
+    config.write_text(config.read_text().replace("embedding_dim: 4", "embedding_dim: 5"))
+    refused(["recommend", "run", "--all", "--k", "2", "--out", "recs.csv"], "model.safetensors", capsys)
+
+
+def test_a_read_only_output_folder(project, capsys):
+    """As root no folder is read-only, so the test gives its rights away for a moment."""
+    assert main(fit("output=runs/warm")) == 0  # everything is imported and compiled before
+    capsys.readouterr()
+    locked = project / "locked"
+    locked.mkdir()
+    for folder in [project, *project.parents]:
+        if folder.stat().st_uid == os.getuid():
+            folder.chmod(0o755)
+    locked.chmod(0o555)
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    try:
+        refused(fit("output=locked/run"), "locked/run", capsys, locked)
+    finally:
+        if root:
+            os.seteuid(0)
+        locked.chmod(0o755)
+
+
+def test_a_full_disk(project, capsys):
+    """The process may write files of 2 KiB at most, as on a disk that is nearly full."""
+    assert main(fit("output=runs/warm")) == 0
+    capsys.readouterr()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2048, hard))
+    try:
+        code = main(fit("output=runs/full"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert code == 2
+    error = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("note:")]
+    assert len(error) == 1
+    assert "cannot write" in error[0]
+    assert "runs/full" in error[0]
+    left = [p.name for p in Path("runs/full").rglob("*") if p.is_file()]
+    assert "metrics.json" not in left
+    assert not [name for name in left if name.endswith(".part")]

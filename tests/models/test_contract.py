@@ -1,0 +1,111 @@
+"""What every registered model owes, the checkerboard, and what is particular to some."""
+
+import numpy as np
+import pytest
+import torch
+
+import recpair
+from recpair.batch import Batch
+from recpair.data.interactions import Interactions
+from recpair.models import MODELS, FittedModel, GradientModel, Scorer
+from recpair.models.fold_in import ridge_fold_in
+from recpair.models.mf import MF
+from recpair.models.popularity import Popularity
+from recpair.seeds import isolated
+
+
+@pytest.fixture
+def train(checkerboard):
+    return Interactions.from_polars(checkerboard.filter(checkerboard["split"] == "train"))
+
+
+@pytest.fixture(params=sorted(MODELS))
+def model(request, train):
+    with isolated(0):
+        made = MODELS[request.param](train)
+    if isinstance(made, FittedModel):
+        made.fit(train)
+    return made.eval()
+
+
+def test_a_scorer_says_the_same_of_some_items_and_of_all(model):
+    users = torch.tensor([3, 0, 39])
+    scorer = model.score(Batch.of_users(users))
+    catalogue = scorer.catalogue()
+    assert isinstance(scorer, Scorer)
+    assert catalogue.shape == (3, 40)
+    items = torch.tensor([[1, 5], [0, 0], [39, 2]])
+    torch.testing.assert_close(scorer.of(items), catalogue.gather(1, items))
+
+
+def test_every_model_is_fitted_or_trained_and_not_both(model):
+    assert isinstance(model, GradientModel) != isinstance(model, FittedModel)
+
+
+def test_all_that_is_learnt_is_in_the_state_dict(model, train):
+    with isolated(1):
+        other = MODELS[next(name for name, kind in MODELS.items() if type(model) is kind)](train)
+    other.load_state_dict(model.state_dict())
+    users = Batch.of_users(torch.arange(40))
+    assert torch.equal(other.eval().score(users).catalogue(), model.score(users).catalogue())
+
+
+def test_people_who_were_not_in_training_are_scored_by_their_items(model):
+    histories = [np.array([0, 2, 4]), np.array([1, 3])]
+    catalogue = model.fold_in(histories).catalogue()
+    assert catalogue.shape == (2, 40)
+    assert torch.isfinite(catalogue).all()
+
+
+def test_regularised_embeddings_have_a_row_per_query(train):
+    batch = Batch(
+        torch.tensor([0, 1]), torch.tensor([[0], [1]]), torch.tensor([[1, 3], [0, 2]]), torch.zeros(2, 1).long()
+    )
+    for kind in MODELS.values():
+        if issubclass(kind, GradientModel):
+            shapes = [tuple(e.shape[:2]) for e in kind(train).regularised(batch)]
+            assert shapes == [(2, 1), (2, 1), (2, 2)]
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_the_checkerboard_is_solved(name, checkerboard, quick):
+    """After 30 epochs nearly everybody's own-colour test item stands first; popularity cannot tell colours."""
+    quick["model"] = {"name": name}
+    run = recpair.fit(quick, ["train.epochs=30"], data=checkerboard)
+    if MODELS[name] is Popularity:
+        assert run.metrics["test"]["hit@1"] < 0.5
+    else:
+        assert run.metrics["test"]["hit@1"] >= 0.95
+
+
+def test_mf_scores_are_inner_products(train):
+    model = MF(train, embedding_dim=4)
+    users, items = model.user_embedding.weight, model.item_embedding.weight
+    expected = torch.stack([(users[7] * items[i]).sum() for i in range(40)])
+    torch.testing.assert_close(model.score(Batch.of_users(torch.tensor([7]))).catalogue()[0], expected)
+
+
+def test_popularity_counts_users(train):
+    model = Popularity(train)
+    model.fit(train)
+    expected = np.bincount(train.item, minlength=40)
+    assert model.score(Batch.of_users(torch.tensor([0, 1]))).catalogue().tolist() == [expected.tolist()] * 2
+
+
+def test_fold_in_is_the_ridge_solution():
+    """The direction solves (AᵀA + w·n/I·G + λ·t·n/I·1) u = Aᵀ1; the length is the one asked for."""
+    items = torch.randn(30, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    history = np.array([3, 8, 20])
+    vector = ridge_fold_in(items, [history], torch.tensor(2.0, dtype=torch.float64))[0]
+    a, gram = items[history], items.T @ items
+    left = a.T @ a + 0.1 * 3 / 30 * gram + torch.diagonal(gram).mean() * 3 / 30 * torch.eye(5, dtype=torch.float64)
+    solution = torch.linalg.solve(left, a.sum(0))
+    torch.testing.assert_close(vector, solution / solution.norm() * 2)
+    assert ridge_fold_in(items, [np.empty(0, dtype=np.int64)], torch.tensor(2.0)).abs().sum() == 0
+
+
+def test_fold_in_ranks_for_a_stranger_as_for_a_trained_user(checkerboard, quick):
+    """A stranger with the items of user 0 gets the items of user 0's colour."""
+    run = recpair.fit(quick, ["train.epochs=30"], data=checkerboard)
+    frame = run.recommend(histories=[[0, 4, 6, 8, 10, 12]], k=10)
+    assert (frame["item_id"] % 2 == 0).sum() >= 9

@@ -1,0 +1,117 @@
+"""What the design promises of the tree itself: one home per library, one legend of axes, indexes that are whole."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from recpair.axes import AXES
+from recpair.contrast import TERMS
+from recpair.data import SOURCES, SPLITS
+from recpair.denoising import DENOISERS
+from recpair.losses import LOSSES
+from recpair.models import MODELS
+from recpair.registry import options
+from recpair.sampling import NEGATIVES, SAMPLERS
+
+ROOT = Path(__file__).parent.parent
+FILES = sorted((ROOT / "recpair").rglob("*.py"))
+TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
+
+
+def imported(tree: ast.AST) -> set[str]:
+    """Top-level names of everything that a file imports, wherever in it."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module.partition(".")[0])
+    return names
+
+
+@pytest.mark.parametrize(
+    ("library", "homes"),
+    [
+        ("numba", {"kernels.py", "doctor.py"}),
+        ("mlflow", {"mlflow_tracker.py"}),
+        ("recbole", set()),
+        ("matplotlib", {"plots.py", "run_report.py"}),
+        ("typer", {"cli.py"}),
+        ("rich", {"console.py"}),
+        ("lightning_fabric", {"launch.py", "loop.py"}),
+        ("pickle", set()),
+    ],
+)
+def test_a_library_is_imported_in_its_home_only(library, homes):
+    assert {path.name for path, tree in TREES.items() if library in imported(tree)} == homes
+
+
+def test_axes_of_annotations_are_in_the_legend():
+    unknown = set()
+    for path, tree in TREES.items():
+        for node in ast.walk(tree):
+            if (
+                isinstance(node, ast.Subscript)
+                and isinstance(node.value, ast.Name)
+                and node.value.id in ("Float", "Int", "Bool")
+            ):
+                shape = node.slice.elts[1].value
+                unknown |= {(path.name, axis) for axis in shape.split() if axis not in AXES and axis != "_"}
+    assert unknown == set()
+
+
+def test_files_and_functions_fit_their_bounds():
+    long_files = [path.name for path in FILES if len(path.read_text(encoding="utf-8").splitlines()) > 400]
+    long_functions = [
+        f"{path.name}:{node.name}"
+        for path, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef) and node.end_lineno - node.lineno >= 80
+    ]
+    assert long_files == []
+    assert long_functions == []
+
+
+def test_no_name_that_says_nothing():
+    assert not [path for path in FILES if path.stem in {"utils", "util", "common", "helpers", "base", "misc"}]
+
+
+def test_every_component_documents_itself_and_has_typed_options():
+    for registry in (LOSSES, MODELS, SAMPLERS, NEGATIVES, DENOISERS, TERMS, SPLITS, SOURCES):
+        for name, component in registry.items():
+            if component.__name__ == "<lambda>":
+                continue
+            assert component.__doc__, name
+            assert all(annotation is not type(None) for annotation, _ in options(component).values()), name
+
+
+def test_every_public_name_has_a_docstring():
+    missing = [
+        f"{path.name}:{node.name}"
+        for path, tree in TREES.items()
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+        and not node.name.startswith("_")
+        and not ast.get_docstring(node)
+    ]
+    assert missing == []
+
+
+def test_no_component_receives_a_config():
+    """Below the composition root plain arguments only: nobody else imports Config but those who read it."""
+    users = {path.name for path, tree in TREES.items() if "recpair.config" in ast.unparse(tree)}
+    assert users <= {"experiment.py", "runs.py", "__init__.py"}
+
+
+def test_the_root_logger_is_left_alone():
+    assert not [
+        path.name for path in FILES if re.search(r"logging\.(basicConfig|info|warning|error)\(", path.read_text())
+    ]
+
+
+def test_data_cards_exist_for_every_named_set():
+    for name in SOURCES:
+        card = (ROOT / "data" / name / "README.md").read_text(encoding="utf-8")
+        assert all(word in card for word in ("**Source**", "**Licence**", "**Checksum**", "**Counts**")), name

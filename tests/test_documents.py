@@ -1,0 +1,90 @@
+"""What the README and the notebook show works when it is typed in."""
+
+import re
+import shlex
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import polars as pl
+import pytest
+from nbclient import NotebookClient
+
+import recpair
+from recpair.cli import main
+from recpair.data import SOURCES
+from recpair.denoising import DENOISERS
+from recpair.errors import DataError
+from recpair.evaluation import METRICS
+from recpair.losses import LOSSES
+from recpair.models import MODELS
+from recpair.sampling import NEGATIVES
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.S | re.M)
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A folder with the repository's configs, in which two epochs are enough."""
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("recpair.experiment.MlflowTracker.start", lambda *args, **kwargs: None)
+    return tmp_path
+
+
+@pytest.fixture
+def ml_100k():
+    try:
+        SOURCES["ml-100k"]()
+    except DataError as reason:
+        pytest.skip(str(reason))
+
+
+def test_the_commands_of_the_readme_run(here, ml_100k, capsys):
+    commands = [line.partition("   #")[0] for block in blocks("bash") for line in block.splitlines()]
+    typed = [shlex.split(c)[1:] for c in commands if c.startswith("recpair ")]
+    assert len(typed) >= 5
+    for arguments in typed:
+        if arguments[0] == "fit":
+            arguments = [a for a in arguments if not a.startswith("train.epochs")] + ["train.epochs=2"]
+        assert main(arguments) == 0, arguments
+    assert pl.read_parquet("recs.parquet")["user_id"].n_unique() == 943
+
+
+def test_the_python_of_the_readme_runs(here, ml_100k):
+    generator = np.random.default_rng(0)
+    frame = pl.DataFrame({name: generator.integers(20, size=600) for name in ("uid", "sku")})
+    frame.with_columns(at=pl.arange(600)).write_csv("events.csv")
+    library, notebook = blocks("python")
+    exec(library.replace("train.epochs=30", "train.epochs=2"), {})
+    small = '"train": {"epochs": 2}, "evaluate": {"cutoffs": [5], "monitor": "ndcg@5"}, "output"'
+    exec(notebook.replace('"output"', small).replace("ndcg@10", "ndcg@5"), {})
+
+
+def test_the_readme_names_what_there_is():
+    for name in [*MODELS, *LOSSES, *DENOISERS, *NEGATIVES, *METRICS, *SOURCES]:
+        assert f"`{name}`" in README, name
+
+
+def test_the_links_of_the_readme_lead_somewhere():
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert target.startswith("http") or (ROOT / target).exists(), target
+
+
+@pytest.mark.filterwarnings("default")  # the kernel's own
+def test_the_quickstart_notebook_runs(tmp_path, checkerboard, quick, monkeypatch):
+    items = pl.DataFrame({"item_id": range(40), "title": [f"Film {i}" for i in range(40)]})
+    run = recpair.fit(quick, data=checkerboard, items=items)
+    monkeypatch.setenv("RECPAIR_RUN", str(run.folder))
+    notebook = nbformat.read(ROOT / "notebooks" / "quickstart.ipynb", as_version=4)
+    NotebookClient(
+        notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
+    ).execute()
+    shown = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    assert any("image/png" in output.get("data", {}) for output in shown)
+    assert sum("Film" in str(output.get("data", {})) for output in shown) == 3

@@ -1,0 +1,209 @@
+"""The loop: what it minimises, that it stops, that it resumes, and that it repeats itself."""
+
+import math
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+import yaml
+
+import recpair
+from recpair.batch import Batch
+from recpair.data.interactions import Interactions
+from recpair.denoising import DENOISERS
+from recpair.denoising.pld import PLD
+from recpair.errors import RunError, TrainingError
+from recpair.losses import LOSSES
+from recpair.losses.bpr import bpr
+from recpair.models.mf import MF
+from recpair.seeds import derive, isolated
+from recpair.training.checkpoint import Checkpoint, load_weights
+from recpair.training.objective import Objective
+from recpair.training.progress import Progress
+
+
+@pytest.fixture
+def objective(checkerboard):
+    train = Interactions.from_polars(checkerboard.filter(checkerboard["split"] == "train"))
+    with isolated(0):
+        return Objective(MF(train, embedding_dim=4), bpr, None, {}, l2=0.5)
+
+
+def arguments(positives=1):
+    generator = torch.Generator().manual_seed(0)
+    draw = lambda *shape: torch.randint(40, shape, generator=generator)  # noqa: E731
+    return draw(6), draw(6, positives), draw(6, 1), draw(6, positives), None
+
+
+def test_the_loss_is_the_recommendation_and_the_norms_of_the_batch(objective):
+    user, positives, negatives, rows, _ = arguments()
+    parts = objective(user, positives, negatives, rows, None, 1)
+    u, i = objective.model.user_embedding.weight, objective.model.item_embedding.weight
+    gaps = ((u[user] * i[positives[:, 0]]).sum(1) - (u[user] * i[negatives[:, 0]]).sum(1)).tolist()
+    norms = sum(v.square().sum(1).mean() for v in (u[user], i[positives[:, 0]], i[negatives[:, 0]])).item()
+    recommendation = np.mean([math.log1p(math.exp(-gap)) for gap in gaps])
+    assert parts["recommendation"].item() == pytest.approx(recommendation, rel=1e-5)
+    assert parts["l2"].item() == pytest.approx(0.5 * norms, rel=1e-5)
+    assert parts["loss"].item() == pytest.approx(recommendation + 0.5 * norms, rel=1e-5)
+
+
+def test_a_denoiser_waits_for_its_epoch_and_then_trains_on_its_choice(objective):
+    user, positives, negatives, rows, _ = arguments(positives=5)
+    objective.denoiser, objective.l2 = PLD(temperature=1e-6, start_epoch=3), 0.0
+    losses = objective.pool_losses(objective.model.score(Batch.of_users(user)), Batch(user, positives, negatives, rows))
+    before = objective(user, positives, negatives, rows, None, 3)
+    after = objective(user, positives, negatives, rows, None, 4)
+    assert before["loss"].item() == pytest.approx(losses[:, 0].mean().item())
+    assert after["loss"].item() == pytest.approx(losses.min(1).values.mean().item())
+    assert "pool_entropy" in after
+    assert "pool_entropy" not in before
+
+
+def test_the_share_of_injected_noise_is_counted(objective):
+    user, positives, negatives, rows, _ = arguments(positives=2)
+    objective.denoiser = PLD(temperature=1e-6, start_epoch=0)
+    objective.noise = torch.arange(40) < 20
+    parts = objective(user, positives, negatives, rows, None, 1)
+    assert parts["noise_share_drawn"].item() == pytest.approx((rows < 20).float().mean().item())
+    assert 0 <= parts["noise_share_chosen"].item() <= 1
+
+
+@pytest.mark.parametrize("loss", sorted(LOSSES))
+@pytest.mark.parametrize("denoiser", [None, *sorted(DENOISERS)])
+def test_every_loss_trains_with_every_denoiser(loss, denoiser, checkerboard, quick):
+    quick["sampler"] |= {"n_negatives": 3, "queries": "users"}
+    quick |= {"loss": loss, "denoise": denoiser and {"name": denoiser, "start_epoch": 1}}
+    run = recpair.fit(quick, ["train.epochs=25"], data=checkerboard)
+    assert run.metrics["test"]["hit@1"] > 0.8
+    losses = run.history.filter(pl.col("metric") == "train/loss")["value"]
+    assert losses[-1] < losses[0]
+
+
+def test_training_stops_when_nothing_gets_better_and_keeps_the_best(checkerboard, quick):
+    run = recpair.fit(quick, ["train.epochs=200", "train.patience=3", "evaluate.monitor=hit@1"], data=checkerboard)
+    values = run.history.filter(pl.col("metric") == "valid/hit@1")["value"].to_list()
+    assert run.metrics["epochs"] == run.metrics["best_epoch"] + 3 == len(values) < 200
+    assert values.index(max(values)) + 1 == run.metrics["best_epoch"]
+    assert run.metrics["valid"]["hit@1"] == max(values)
+
+
+def test_the_reported_test_is_that_of_the_restored_weights(checkerboard, quick):
+    run = recpair.fit(quick, data=checkerboard)
+    model, _ = recpair.evaluate(run, data=checkerboard)
+    assert model.means == run.metrics["test"]
+
+
+def test_a_loss_that_is_not_finite_names_step_rate_and_checkpoint(checkerboard, quick):
+    with pytest.raises(
+        TrainingError, match=r"epoch \d+, step \d+, at learning rate 1e\+30.*lower train\.learning_rate"
+    ):
+        recpair.fit(quick, ["train.learning_rate=1e30", "loss=bce"], data=checkerboard)
+
+
+def test_clipping_bounds_the_step(checkerboard, quick):
+    quick["train"] |= {"epochs": 1, "clip_norm": 1e-12, "weight_decay": 0.0}
+    run = recpair.fit(quick, data=checkerboard)
+    with isolated(1):
+        untrained = MF(run.recommender.train, embedding_dim=8)
+    moved = (run.model.user_embedding.weight - untrained.user_embedding.weight).abs().max()
+    assert moved < 0.01  # without clipping one Adam step alone moves 0.05
+
+
+def weights(run):
+    return {name: t.clone() for name, t in run.model.state_dict().items()}
+
+
+def test_the_same_seed_gives_the_same_weights_on_any_number_of_threads(checkerboard, quick):
+    results, threads = [], torch.get_num_threads()
+    quick["denoise"] = {"name": "pld", "start_epoch": 1}
+    for n in (1, 2, 2):
+        torch.set_num_threads(n)
+        try:
+            torch.rand(3)  # the caller's own generator must not matter
+            results.append(weights(recpair.fit(quick, data=checkerboard)))
+        finally:
+            torch.set_num_threads(threads)
+    for other in results[1:]:
+        assert all(torch.equal(results[0][name], other[name]) for name in other)
+
+
+def test_fit_leaves_the_callers_generators_alone(checkerboard, quick):
+    torch.manual_seed(7)
+    np.random.seed(7)  # noqa: NPY002  (the caller's legacy state)
+    expected = torch.rand(3), np.random.rand(3)  # noqa: NPY002
+    torch.manual_seed(7)
+    np.random.seed(7)  # noqa: NPY002
+    recpair.fit(quick, ["train.epochs=1"], data=checkerboard)
+    assert torch.equal(torch.rand(3), expected[0])
+    assert (np.random.rand(3) == expected[1]).all()  # noqa: NPY002
+
+
+def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(checkerboard, quick, tmp_path):
+    quick["denoise"] = {"name": "pld", "start_epoch": 1}
+    quick["train"]["checkpoint_every"] = 2
+    whole = weights(recpair.fit(quick, ["train.epochs=6"], data=checkerboard))
+    halves = [f"output={tmp_path / 'halves'}"]
+    recpair.fit(quick, ["train.epochs=3", *halves], data=checkerboard)
+    resumed = recpair.fit(quick, ["train.epochs=6", *halves], data=checkerboard, resume=True)
+    assert all(torch.equal(whole[name], tensor) for name, tensor in weights(resumed).items())
+    assert resumed.history["epoch"].to_list() == sorted(resumed.history["epoch"].to_list())
+    assert resumed.history["epoch"].max() == 6
+
+
+@pytest.mark.slow
+def test_kill_9_at_any_moment_and_resume(checkerboard, quick, tmp_path):
+    """The process is killed twice, at moments that nobody chose, and ends where the undisturbed run ends."""
+    quick["train"] |= {"epochs": 400, "patience": None, "checkpoint_every": 7}
+    expected = weights(recpair.fit(quick, data=checkerboard))
+    events, config = tmp_path / "events.parquet", tmp_path / "config.yaml"
+    checkerboard.write_parquet(events)
+    output = tmp_path / "killed"
+    config.write_text(yaml.safe_dump(quick | {"data": {"path": str(events)}, "output": str(output)}))
+    command = [sys.executable, "-m", "recpair", "fit", "--config", str(config), "--resume"]
+    for _ in range(2):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        before = (output / "checkpoint").stat().st_mtime if (output / "checkpoint").exists() else 0
+        until = time.monotonic() + 60
+        while time.monotonic() < until and process.poll() is None:
+            if (output / "checkpoint" / "last.safetensors").exists() and (
+                output / "checkpoint"
+            ).stat().st_mtime > before:
+                break
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert not (output / "metrics.json").exists()
+    subprocess.run(command, check=True, capture_output=True)
+    resumed = weights(recpair.load(output))
+    assert all(torch.equal(expected[name], tensor) for name, tensor in resumed.items())
+
+
+def test_resume_refuses_another_config_and_knows_a_finished_run(checkerboard, quick):
+    first = recpair.fit(quick, data=checkerboard)
+    again = recpair.fit(quick, data=checkerboard, resume=True)
+    assert again.metrics == first.metrics
+    with pytest.raises(recpair.RecpairError, match=r"train\.learning_rate is 0\.5, but .* was begun with 0\.05"):
+        recpair.fit(quick, ["train.learning_rate=0.5"], data=checkerboard, resume=True)
+
+
+def test_a_truncated_checkpoint_is_refused(objective, tmp_path):
+    checkpoint = Checkpoint(tmp_path)
+    optimiser = torch.optim.AdamW(objective.parameters())
+    checkpoint.save(objective, optimiser, Progress(epoch=3))
+    assert checkpoint.restore(objective, optimiser).epoch == 3
+    content = checkpoint.path.read_bytes()
+    checkpoint.path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(RunError, match="truncated or damaged"):
+        load_weights(checkpoint.path)
+
+
+def test_seeds_of_different_places_differ():
+    found = {derive(seed, epoch, stream) for seed in range(4) for epoch in range(50) for stream in range(3)}
+    assert len(found) == 600
+    assert derive(1, 2) == derive(1, 2)
+    assert all(0 <= value < 2**63 for value in found)
