@@ -23,12 +23,7 @@ def curves(history: pl.DataFrame, best_epoch: int, monitor: str) -> Figure:
     ]
     _lines(metric_axes, history, shown[:6])
     metric_axes.axvline(best_epoch, color=MUTED, linestyle="--", linewidth=1)
-    top = metric_axes.get_ylim()[1]
-    metric_axes.annotate(
-        f"best epoch {best_epoch}", (best_epoch, top), xytext=(-4, -4), textcoords="offset points", fontsize=8,
-        color="#5a6570", rotation=90, ha="right", va="top",
-    )  # fmt: skip
-    metric_axes.set(xlabel="epoch", title="Validation")
+    metric_axes.set(xlabel="epoch", title=f"Validation, best epoch {best_epoch}")
     _tidy(figure)
     return figure
 

@@ -18,7 +18,7 @@ from recpair.models.popularity import Popularity
 
 OnUnknown = Literal["raise", "skip", "popular"]
 
-BLOCK_BYTES = 256 * 2**20  # scores held at a time
+BLOCK_BYTES = 16 * 2**20  # scores held at a time: they stay in the cache
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Ask:
 class Recommender:
     """Answers in external ids. Rankings are over all items, ties broken by the lower item index.
 
-    At most 256 MiB of scores are held at a time, however many users are asked for.
+    At most 16 MiB of scores are held at a time, however many users are asked for.
     """
 
     model: Model
