@@ -16,4 +16,5 @@ AXES: dict[str, str] = {
     "T": "history length",
     "K": "cut-off of a ranked list",
     "E": "events (interactions)",
+    "V": "nodes of the graph: users, then items",
 }

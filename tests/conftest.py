@@ -8,7 +8,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-CHECKED = ["recpair.batch", "recpair.losses", "recpair.models", "recpair.denoising", "recpair.training.objective"]
+PACKAGE = Path(__file__).parent.parent / "recpair"
+CHECKED = ["recpair.batch", "recpair.losses", "recpair.denoising", "recpair.training.objective"]
+CHECKED += [f"recpair.models.{path.stem}" for path in (PACKAGE / "models").glob("*.py") if path.stem != "kernels"]
 HOOK = jaxtyping.install_import_hook(CHECKED, "beartype.beartype")
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from recpair.batch import Batch
 from recpair.data.interactions import Interactions
+from recpair.data.item_lists import ItemLists
 from recpair.errors import ConfigError, DataError
 from recpair.evaluation.kernels import measure_rows
 from recpair.evaluation.metrics import OVER_LISTS, PER_USER, parse_metric
@@ -34,29 +35,6 @@ class Evaluation:
     per_user: pl.DataFrame
     n_users: int
     seconds: float
-
-
-@dataclass(frozen=True)
-class Lists:
-    """An item list per user, as CSR: distinct and ascending."""
-
-    indptr: np.ndarray
-    items: np.ndarray
-
-    @classmethod
-    def of(cls, parts: Sequence[Interactions]) -> "Lists":
-        """The union of each user's items over the parts."""
-        n_items, n_users = parts[0].n_items, parts[0].n_users
-        codes = np.unique(np.concatenate([p.user.astype(np.int64) * n_items + p.item for p in parts]))
-        counts = np.bincount(codes // n_items, minlength=n_users)
-        return cls(np.concatenate([[0], np.cumsum(counts)]), (codes % n_items).astype(np.int32))
-
-    def rows(self, users: np.ndarray) -> "Lists":
-        """The lists of some users, in their order (ascending users are cheapest)."""
-        lengths = self.indptr[users + 1] - self.indptr[users]
-        indptr = np.concatenate([[0], np.cumsum(lengths)])
-        places = np.repeat(self.indptr[users] - indptr[:-1], lengths) + np.arange(indptr[-1])
-        return Lists(indptr, self.items[places])
 
 
 class Evaluator:
@@ -108,10 +86,10 @@ class Evaluator:
         self.cutoffs = sorted(set(cutoffs))
         self.full_ideal = ideal == "full"
         self.block_mb = block_mb
-        self.relevant = Lists.of([held_out])
+        self.relevant = ItemLists.of_users(held_out)
         self.users = np.flatnonzero(np.diff(self.relevant.indptr))
-        nothing = Lists(np.zeros(train.n_users + 1, dtype=np.int64), np.empty(0, dtype=np.int32))
-        self.seen = Lists.of([train, *also_seen]) if mask_seen else nothing
+        nothing = ItemLists(np.zeros(train.n_users + 1, dtype=np.int64), np.empty(0, dtype=np.int32))
+        self.seen = ItemLists.of_users(train, *also_seen) if mask_seen else nothing
 
     @torch.no_grad()
     def evaluate(self, model: Model) -> Evaluation:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from recpair.data.item_lists import ItemLists
 from recpair.errors import TrainingError
 from recpair.evaluation.kernels import top_k_rows
 
@@ -20,10 +21,8 @@ def top_k(scores: np.ndarray, hidden: Sequence[np.ndarray], k: int) -> tuple[np.
     Raises:
         TrainingError: a score is NaN.
     """
-    lengths = np.fromiter((len(items) for items in hidden), dtype=np.int64, count=len(hidden))
-    indptr = np.concatenate([[0], np.cumsum(lengths)])
-    flat = np.concatenate([*(np.sort(items) for items in hidden), np.empty(0, dtype=np.int32)]).astype(np.int32)
-    return top_k_csr(scores, indptr, flat, k)
+    lists = ItemLists.of_lists(hidden)
+    return top_k_csr(scores, lists.indptr, lists.items, k)
 
 
 def top_k_csr(scores: np.ndarray, indptr: np.ndarray, hidden: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,12 +1,22 @@
 """Models: a batch in, a Scorer out."""
 
 from recpair.models.contract import FittedModel, GradientModel, Model
+from recpair.models.ease import EASE
+from recpair.models.ials import IALS
+from recpair.models.item_knn import ItemKNN
+from recpair.models.lightgcn import LightGCN
 from recpair.models.mf import MF
+from recpair.models.neumf import NeuMF
 from recpair.models.popularity import Popularity
 from recpair.models.scorer import Scorer, Vectors
 
 MODELS: dict[str, type[Model]] = {
+    "ease": EASE,
+    "ials": IALS,
+    "item_knn": ItemKNN,
+    "lightgcn": LightGCN,
     "mf": MF,
+    "neumf": NeuMF,
     "popularity": Popularity,
 }
 

@@ -1,7 +1,7 @@
 """Matrix factorisation: a vector per user, a vector per item, their inner product."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from recpair.models.scorer import Vectors
 
 
 class MF(GradientModel):
-    """score(u, i) = ⟨e_u, e_i⟩, embeddings drawn from N(0, init_std²).
+    """score(u, i) = ⟨e_u, e_i⟩ (or their cosine), embeddings drawn from N(0, init_std²).
 
     Source: Rendle et al., BPR (UAI 2009), section 5.1; N(0, 0.1²) as in PLD's code (WWW 2025).
     """
@@ -28,15 +28,17 @@ class MF(GradientModel):
         *,
         embedding_dim: Annotated[int, Field(gt=0)] = 64,
         init_std: Annotated[float, Field(gt=0)] = 0.1,
+        similarity: Literal["dot", "cosine"] = "dot",
     ) -> None:
         super().__init__()
+        self.cosine = similarity == "cosine"
         self.user_embedding = nn.Embedding(interactions.n_users, embedding_dim)
         self.item_embedding = nn.Embedding(interactions.n_items, embedding_dim)
         nn.init.normal_(self.user_embedding.weight, std=init_std)
         nn.init.normal_(self.item_embedding.weight, std=init_std)
 
     def score(self, batch: Batch) -> Vectors:
-        return Vectors(queries=self.user_embedding(batch.user), items=self.item_embedding.weight)
+        return Vectors(self.user_embedding(batch.user), self.item_embedding.weight, self.cosine)
 
     def regularised(self, batch: Batch) -> tuple[Float[Tensor, "Q _ D"], ...]:
         users = self.user_embedding(batch.user).unsqueeze(1)
@@ -48,4 +50,4 @@ class MF(GradientModel):
         """Users as the ridge solution over their items, on the scale of the trained users."""
         items = self.item_embedding.weight
         scale = self.user_embedding.weight.norm(dim=1).median()
-        return Vectors(queries=ridge_fold_in(items, histories, scale), items=items)
+        return Vectors(ridge_fold_in(items, histories, scale), items, self.cosine)

@@ -100,8 +100,7 @@ class InBatch:
 class Mixture:
     """Each negative comes from one of several sources, by their shares."""
 
-    def __init__(self, sources: Mapping[float, Negatives] | list[tuple[float, Negatives]]) -> None:
-        entries = list(sources.items()) if isinstance(sources, Mapping) else sources
+    def __init__(self, entries: list[tuple[float, Negatives]]) -> None:
         shares = np.array([share for share, _ in entries])
         self.sources = [source for _, source in entries]
         self.thresholds = np.cumsum(shares / shares.sum())
@@ -125,7 +124,7 @@ def make_negatives(interactions: Interactions, spec: str | Mapping[str, float], 
     """The source that ``sampler.negatives`` names: one by its name, or several by their shares.
 
     Raises:
-        ConfigError: a name is unknown, or a share is not positive.
+        ConfigError: a name is unknown, or a share is not positive and finite.
         DataError: a user has taken every item.
     """
     shares = {spec: 1.0} if isinstance(spec, str) else dict(spec)
@@ -135,8 +134,8 @@ def make_negatives(interactions: Interactions, spec: str | Mapping[str, float], 
     sources: list[tuple[float, Negatives]] = []
     for name, share in shares.items():
         component = lookup(NEGATIVES, name, "sampler.negatives")
-        if not share > 0:
-            raise ConfigError(f"sampler.negatives.{name} is {share}; expected a share above 0")
+        if not 0 < share < np.inf:
+            raise ConfigError(f"sampler.negatives.{name} is {share}; expected a finite share above 0")
         options = {"alpha": alpha} if component is Popularity else {}
         sources.append((share, component(interactions, taken, **options)))  # type: ignore[call-arg]
     return sources[0][1] if len(sources) == 1 else Mixture(sources)

@@ -25,32 +25,29 @@ def prefetch(batches: Iterator[T], ahead: int = 4) -> Iterator[T]:
     training step waits, and never enter Numba's thread pool beside another caller. An error of
     ``batches`` is raised here. The thread has ended when the last item is given or the iteration is left.
     """
-    ready: queue.Queue[T | _Failure | _End] = queue.Queue(maxsize=ahead)
+    ready: queue.SimpleQueue[T | _Failure | _End] = queue.SimpleQueue()
+    # A place is taken before an item is made. A bounded queue takes it after, and so makes one more than it holds.
+    places = threading.Semaphore(ahead)
     stop = threading.Event()
-
-    def put(entry: T | _Failure | _End) -> bool:
-        while not stop.is_set():
-            try:
-                ready.put(entry, timeout=0.05)
-            except queue.Full:
-                continue
-            return True
-        return False
 
     def work() -> None:
         try:
+            places.acquire()
             for batch in batches:
-                if not put(batch):
+                ready.put(batch)
+                places.acquire()
+                if stop.is_set():
                     return
         except BaseException as error:  # handed to the consumer, whatever it is
-            put(_Failure(error))
+            ready.put(_Failure(error))
             return
-        put(_End())
+        ready.put(_End())
 
     thread = threading.Thread(target=work, name="recpair-prefetch", daemon=True)
     thread.start()
     try:
         while True:
+            places.release()  # for the item that is asked for now
             entry = ready.get()
             if isinstance(entry, _Failure):
                 raise entry.error
@@ -59,4 +56,5 @@ def prefetch(batches: Iterator[T], ahead: int = 4) -> Iterator[T]:
             yield entry
     finally:
         stop.set()
+        places.release()  # wakes a thread that waits for a place
         thread.join()

@@ -63,8 +63,8 @@ def test_regularised_embeddings_have_a_row_per_query(train):
     )
     for kind in MODELS.values():
         if issubclass(kind, GradientModel):
-            shapes = [tuple(e.shape[:2]) for e in kind(train).regularised(batch)]
-            assert shapes == [(2, 1), (2, 1), (2, 2)]
+            shapes = {tuple(e.shape[:2]) for e in kind(train).regularised(batch)}
+            assert shapes == {(2, 1), (2, 2)}
 
 
 @pytest.mark.parametrize("name", sorted(MODELS))

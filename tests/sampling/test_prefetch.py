@@ -2,6 +2,7 @@
 
 import threading
 import time
+from itertools import islice
 
 import pytest
 
@@ -29,7 +30,8 @@ def test_an_error_reaches_the_consumer_in_its_place():
     assert running() == []
 
 
-def test_at_most_so_many_are_made_ahead():
+@pytest.mark.parametrize("ahead", [0, 1, 4])
+def test_so_many_are_made_ahead_and_not_one_more(ahead):
     made = []
 
     def batches():
@@ -37,10 +39,14 @@ def test_at_most_so_many_are_made_ahead():
             made.append(i)
             yield i
 
-    received = prefetch(batches(), ahead=2)
-    next(received)
-    time.sleep(0.2)
-    assert len(made) <= 1 + 2 + 1  # given, waiting, and the one in hand
+    received = prefetch(batches(), ahead=ahead)
+    for given in (1, 2):
+        next(received)
+        deadline = time.monotonic() + 5
+        while len(made) < given + ahead and time.monotonic() < deadline:
+            time.sleep(0.001)
+        time.sleep(0.05)  # time in which one too many would show
+        assert len(made) == given + ahead
     received.close()
 
 
@@ -51,5 +57,20 @@ def test_leaving_early_ends_the_thread():
 
     received = prefetch(endless())
     next(received)
+    assert running() == ["recpair-prefetch"]
     received.close()
     assert running() == []
+
+
+def test_the_thread_has_ended_before_what_comes_after_the_epoch():
+    """As the loop takes it: exactly so many steps, and then validation, without asking for the end."""
+    for steps in (3, 50):
+        assert len(list(islice(prefetch(iter(range(50))), steps))) == steps
+        assert running() == []
+
+
+def test_the_thread_keeps_nobody_from_leaving_python():
+    received = prefetch(iter(range(50)))
+    next(received)
+    assert [t.daemon for t in threading.enumerate() if t.name == "recpair-prefetch"] == [True]
+    received.close()

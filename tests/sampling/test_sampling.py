@@ -2,6 +2,7 @@
 
 import numba
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -214,13 +215,20 @@ def test_all_cores_draw_the_same_numbers_as_one():
     assert (one == many).all()
 
 
+def test_who_has_taken_everything_is_named_by_the_external_id():
+    taken = {"user_id": ["anna", "bert", "bert", "bert", "carl"], "item_id": ["x", "y", "x", "z", "y"]}
+    with pytest.raises(DataError, match=r"user 'bert' has taken all 3 items.*filter this user out"):
+        PairSampler(Interactions.from_polars(pl.DataFrame(taken)), 1, 0)
+
+
 def test_bad_requests():
     data = random_interactions()
     with pytest.raises(ConfigError, match="did you mean uniform"):
         PairSampler(data, 1, 0, negatives="unifrom")
     with pytest.raises(ConfigError, match=r"sampler\.negatives\.uniform is -1"):
         PairSampler(data, 1, 0, negatives={"uniform": -1.0})
-    with pytest.raises(DataError, match="user 0 has taken all 3 items"):
-        PairSampler(interactions([(0, 0), (0, 1), (0, 2), (1, 0)], 2, 3), 1, 0)
+    for share in (0.0, float("inf"), float("nan")):
+        with pytest.raises(ConfigError, match=rf"sampler\.negatives\.uniform is {share}; expected a finite share"):
+            PairSampler(data, 1, 0, negatives={"uniform": share, "popularity": 1.0})
     with pytest.raises(TrainingError, match="no training interactions"):
         PairSampler(data.select(np.arange(0)), 1, 0)

@@ -1,0 +1,73 @@
+"""EASE: a linear model from items to items, in closed form."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+import scipy.linalg
+import torch
+from jaxtyping import Float, Int
+from pydantic import Field
+from torch import Tensor
+
+from recpair.batch import Batch
+from recpair.data.interactions import Interactions
+from recpair.data.item_lists import ItemLists
+from recpair.models.contract import FittedModel
+
+
+@dataclass(frozen=True)
+class LinearScorer:
+    """score(q, i) = sum over the items j of q's history of B[j, i]."""
+
+    histories: ItemLists
+    weights: Float[Tensor, "I I"]
+
+    def of(self, items: Int[Tensor, "Q C"]) -> Float[Tensor, "Q C"]:
+        return self.catalogue().gather(1, items)
+
+    def catalogue(self) -> Float[Tensor, "Q I"]:
+        device = self.weights.device
+        items, starts = (
+            torch.from_numpy(part.astype(np.int64)).to(device) for part in (self.histories.items, self.histories.indptr)
+        )
+        return torch.nn.functional.embedding_bag(items, self.weights, starts, mode="sum", include_last_offset=True)
+
+
+class EASE(FittedModel):
+    """The weights B with zero diagonal that minimise ‖X − XB‖² + λ‖B‖².
+
+    B = 1 − P·diag(P)⁻¹ off the diagonal, P = (XᵀX + λ·1)⁻¹. Source: Steck, WWW 2019, equation 8. Memory: two
+    float32 matrices of items × items while it is fitted (13 GiB for 41,000 items), one afterwards.
+    """
+
+    weights: Tensor
+
+    def __init__(self, interactions: Interactions, *, ridge: Annotated[float, Field(gt=0)] = 250.0) -> None:
+        super().__init__()
+        self.ridge = ridge
+        self.histories = ItemLists.of_users(interactions)
+        self.register_buffer("weights", torch.zeros(interactions.n_items, interactions.n_items))
+
+    def fit(self, interactions: Interactions) -> None:
+        taken = interactions.to_scipy()
+        gram = np.asarray((taken.T @ taken).todense(order="F"), dtype=np.float32)
+        diagonal = np.diag_indices_from(gram)
+        gram[diagonal] += self.ridge
+        factor, failed = scipy.linalg.lapack.spotrf(gram, lower=1, overwrite_a=1, clean=0)
+        inverse, also_failed = scipy.linalg.lapack.spotri(factor, lower=1, overwrite_c=1)
+        assert failed == 0 == also_failed, "a Gram matrix with a positive ridge has a Cholesky factor"
+        scale = -1.0 / np.diag(inverse)
+        weights = self.weights.numpy()
+        for row in range(len(scale)):  # the lower triangle of the inverse holds both halves
+            weights[row, : row + 1] = inverse[row, : row + 1]
+            weights[row, row + 1 :] = inverse[row + 1 :, row]
+        weights *= scale
+        weights[diagonal] = 0.0
+
+    def score(self, batch: Batch) -> LinearScorer:
+        return LinearScorer(self.histories.rows(batch.user.cpu().numpy()), self.weights)
+
+    def fold_in(self, histories: Sequence[np.ndarray]) -> LinearScorer:
+        return LinearScorer(ItemLists.of_lists(histories), self.weights)

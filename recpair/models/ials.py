@@ -1,0 +1,62 @@
+"""iALS: implicit matrix factorisation by alternating least squares."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import nn
+
+from recpair.batch import Batch
+from recpair.data.interactions import Interactions
+from recpair.data.item_lists import ItemLists
+from recpair.models import kernels
+from recpair.models.contract import FittedModel
+from recpair.models.scorer import Vectors
+
+
+class IALS(FittedModel):
+    """Vectors that minimise Σ_taken (1 + w)(1 − ⟨u, i⟩)² + Σ_others ⟨u, i⟩² + λ(‖U‖² + ‖I‖²).
+
+    Source: Hu et al., ICDM 2008, with confidence 1 + w for what was taken. Users and items in turns, each
+    half-step exact.
+    """
+
+    def __init__(
+        self,
+        interactions: Interactions,
+        *,
+        embedding_dim: Annotated[int, Field(gt=0)] = 64,
+        weight: Annotated[float, Field(gt=0)] = 10.0,
+        ridge: Annotated[float, Field(gt=0)] = 10.0,
+        iterations: Annotated[int, Field(gt=0)] = 15,
+    ) -> None:
+        super().__init__()
+        self.weight, self.ridge, self.iterations = weight, ridge, iterations
+        self.user_vectors = nn.Parameter(torch.zeros(interactions.n_users, embedding_dim), requires_grad=False)
+        start = torch.randn(interactions.n_items, embedding_dim) / embedding_dim**0.5
+        self.item_vectors = nn.Parameter(start, requires_grad=False)
+
+    def fit(self, interactions: Interactions) -> None:
+        users = interactions.to_scipy()
+        items = users.T.tocsr()
+        user_vectors, item_vectors = self.user_vectors.numpy(), self.item_vectors.numpy()
+        for _ in range(self.iterations):
+            self._half_step(users.indptr, users.indices, item_vectors, user_vectors)
+            self._half_step(items.indptr, items.indices, user_vectors, item_vectors)
+        self._half_step(users.indptr, users.indices, item_vectors, user_vectors)
+
+    def _half_step(self, indptr: np.ndarray, indices: np.ndarray, fixed: np.ndarray, out: np.ndarray) -> None:
+        gram = fixed.T @ fixed
+        kernels.least_squares(indptr, indices, fixed, gram, np.float32(self.weight), np.float32(self.ridge), out)
+
+    def score(self, batch: Batch) -> Vectors:
+        return Vectors(queries=self.user_vectors[batch.user], items=self.item_vectors)
+
+    def fold_in(self, histories: Sequence[np.ndarray]) -> Vectors:
+        """The exact half-step for the given items."""
+        given = ItemLists.of_lists(histories)
+        out = np.zeros((len(histories), self.item_vectors.shape[1]), dtype=np.float32)
+        self._half_step(given.indptr, given.items, self.item_vectors.numpy(), out)
+        return Vectors(queries=torch.from_numpy(out), items=self.item_vectors)

@@ -1,0 +1,83 @@
+"""Products with sparse matrices, and least squares, in Numba."""
+
+import numba
+import numpy as np
+
+
+@numba.njit(parallel=True, nogil=True, cache=True)
+def multiply(indptr, indices, values, dense, bounds, out):
+    """out (R, D) = CSR (R, C) · dense (C, D); each thread takes rows between two ``bounds`` with equally many entries."""
+    for part in numba.prange(len(bounds) - 1):
+        for row in range(bounds[part], bounds[part + 1]):
+            out[row, :] = 0.0
+            for entry in range(indptr[row], indptr[row + 1]):
+                value = values[entry]
+                source = dense[indices[entry]]
+                for d in range(dense.shape[1]):
+                    out[row, d] += value * source[d]
+
+
+@numba.njit(parallel=True, nogil=True, cache=True)
+def add_neighbours(indptr, items, neighbours, weights, out):
+    """out (Q, I) = sum over each query's items of their neighbours' weights."""
+    for q in numba.prange(len(indptr) - 1):
+        for entry in range(indptr[q], indptr[q + 1]):
+            item = items[entry]
+            for j in range(neighbours.shape[1]):
+                out[q, neighbours[item, j]] += weights[item, j]
+
+
+@numba.njit(parallel=True, nogil=True, cache=True)
+def least_squares(indptr, indices, fixed, gram, weight, ridge, out):
+    """One half-step of implicit ALS: out (R, D), each row from the vectors (C, D) of its entries.
+
+    Solves (G + w·Σ v vᵀ + λ·1) x = (1 + w)·Σ v for each row, v over its entries.
+    """
+    dim = fixed.shape[1]
+    for row in numba.prange(len(indptr) - 1):
+        left = gram.copy()
+        right = np.zeros(dim, dtype=fixed.dtype)
+        for d in range(dim):
+            left[d, d] += ridge
+        for entry in range(indptr[row], indptr[row + 1]):
+            vector = fixed[indices[entry]]
+            for i in range(dim):
+                right[i] += (1.0 + weight) * vector[i]
+                for j in range(dim):
+                    left[i, j] += weight * vector[i] * vector[j]
+        out[row] = np.linalg.solve(left, right)
+
+
+@numba.njit(parallel=True, nogil=True, cache=True)
+def nearest_by_cosine(indptr, indices, columns_indptr, columns, norms, shrinkage, neighbours, weights):
+    """The most similar items of each: neighbours (I, k) and their cosines with shrinkage (I, k), best first.
+
+    ``indptr, indices`` are users by item, ``columns_indptr, columns`` items by user. Unused places keep
+    weight 0. Of equal weights the lower item stands first.
+    """
+    n_items, k = neighbours.shape
+    n_parts = 64
+    for part in numba.prange(n_parts):
+        common = np.zeros(n_items, dtype=np.float32)
+        touched = np.empty(n_items, dtype=np.int32)
+        for item in range(part, n_items, n_parts):
+            n_touched = 0
+            for entry in range(indptr[item], indptr[item + 1]):
+                user = indices[entry]
+                for place in range(columns_indptr[user], columns_indptr[user + 1]):
+                    other = columns[place]
+                    if other != item:
+                        if common[other] == 0.0:
+                            touched[n_touched] = other
+                            n_touched += 1
+                        common[other] += 1.0
+            found = np.sort(touched[:n_touched])
+            cosine = np.empty(n_touched, dtype=np.float32)
+            for j in range(n_touched):
+                other = found[j]
+                cosine[j] = common[other] / (norms[item] * norms[other] + shrinkage)
+                common[other] = 0.0
+            best = np.argsort(-cosine, kind="mergesort")[:k]
+            for j in range(len(best)):
+                neighbours[item, j] = found[best[j]]
+                weights[item, j] = cosine[best[j]]
