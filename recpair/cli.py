@@ -136,6 +136,35 @@ def recommend(
 
 
 @app.command()
+def audit(
+    run: RunArgument,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where to write: .csv, .parquet or .jsonl.")],
+    top: Annotated[int | None, typer.Option("--top", help="Only the so many most suspicious events.")] = None,
+) -> None:
+    """Write which training events look wrong, for whom, and how sure: the most suspicious first.
+
+    Compares the loss of each event with the user's own other events. Where noise was injected, also prints
+    how well it is found.
+
+    [bold]Example[/]
+
+      recpair audit runs/ml-100k-mf-bpr-pld --top 1000 --out suspicious.csv
+    """
+    from recpair import console, runs
+    from recpair.serving import batch
+
+    batch.check_ending(out)
+    loaded = runs.load(run)
+    frame = loaded.audit() if top is None else loaded.audit().head(top)
+    batch.write_table(out, frame)
+    console.console.print(f"{len(frame):,} of {len(loaded.recommender.train):,} training events in {out}")
+    if (found := loaded.audit_quality()) is not None:
+        for row in found.iter_rows(named=True):
+            shown = [(name, f"{value:.4f}") for name, value in row.items() if name not in ("users", "events")]
+            console.pair_table(f"injected noise found, users: {row['users']} ({row['events']:,} events)", shown)
+
+
+@app.command()
 def track(
     run: RunArgument,
     uri: Annotated[str | None, typer.Option(help="Of the MLflow store; by default that of the run's config.")] = None,

@@ -8,34 +8,37 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import torch
 
 from recpair import config as configs
-from recpair.batch import Batch
 from recpair.config import Config, Section
 from recpair.contrast import TERMS
 from recpair.data import SPLITS
 from recpair.data.dataset import Dataset
 from recpair.data.events import Events, events_from, read_data
 from recpair.data.filtering import filter_events
+from recpair.data.interactions import Interactions
 from recpair.data.noise import add_noise
 from recpair.data.splitting import Splits, apply_split
 from recpair.denoising import DENOISERS
+from recpair.denoising.memory import Memory
 from recpair.errors import ConfigError, DataError
 from recpair.evaluation.evaluator import Evaluator
 from recpair.evaluation.metrics import parse_metric
-from recpair.losses import LOSSES
+from recpair.losses import LOSSES, OVER_CATALOGUE, POINTWISE
 from recpair.models import MODELS, FittedModel, GradientModel, Model
 from recpair.models.popularity import Popularity
 from recpair.registry import options
 from recpair.report.run_report import Outcome, RunReport
 from recpair.report.tracked import close_run, data_record, open_run
 from recpair.sampling import SAMPLERS
-from recpair.sampling.pairs import Sampler
+from recpair.sampling.pairs import ALL, PairSampler, Sampler
 from recpair.seeds import derive, isolated
 from recpair.serving import run_folder as files
 from recpair.serving.run import Run
@@ -210,7 +213,7 @@ def _learn(
     """Train or fit, and test the best epoch's model."""
     seed = config["train"]["seed"]
     model, objective, sampler = components.model, components.objective, components.sampler
-    pool = None
+    pool = losses = None
     with isolated(seed):
         if isinstance(model, FittedModel):
             model.fit(splits.train)
@@ -233,13 +236,17 @@ def _learn(
                 if epoch == progress.best_epoch and name.startswith("valid/")
             }
             pool = _pool_losses(objective, sampler, progress.best_epoch, seed)
+            losses = _event_losses(objective, splits.train, seed)
     test, floor = evaluators.test.evaluate(model), evaluators.test.evaluate(most_popular(splits))
-    return Outcome(model, progress, valid, test, floor, load_seconds, pool)
+    return Outcome(model, progress, valid, test, floor, load_seconds, losses, pool)
 
 
 def _objective(config: Config, model: GradientModel, splits: Splits) -> Objective:
+    n_events = len(splits.train)
     loss, denoise = dict(config["loss"]), dict(config["denoise"] or {})
-    denoiser = DENOISERS[denoise.pop("name")](**denoise) if denoise else None
+    loss_name = loss.pop("name")
+    supplied = {"n_items": splits.train.n_items} if "n_items" in signature(LOSSES[loss_name]).parameters else {}
+    denoiser = DENOISERS[denoise.pop("name")](n_events, **denoise) if denoise else None
     terms = {}
     for entry in config["contrast"]:
         name, weight, rest = (
@@ -249,13 +256,14 @@ def _objective(config: Config, model: GradientModel, splits: Splits) -> Objectiv
         )
         terms[name] = (weight, TERMS[name](**rest))
     noise = None if splits.noise is None else torch.from_numpy(splits.noise)
-    l2 = _options(config["train"], Objective)
-    return Objective(model, partial(LOSSES[loss.pop("name")], **loss), denoiser, terms, noise, **l2)
+    function = partial(LOSSES[loss_name], **supplied, **loss)
+    rest = _options(config["train"], Objective)
+    return Objective(model, function, denoiser, terms, Memory(n_events), noise, loss_name in POINTWISE, **rest)
 
 
 def _sampler(config: Config, splits: Splits) -> Sampler:
     section, denoise = dict(config["sampler"]), config["denoise"]
-    candidates = denoise["candidates"] if denoise else 1
+    candidates = denoise.get("candidates", 1) if denoise else 1
     return SAMPLERS[section.pop("name")](splits.train, candidates, config["train"]["seed"], **section)
 
 
@@ -281,15 +289,14 @@ def most_popular(splits: Splits) -> Popularity:
 @torch.no_grad()
 def _pool_losses(objective: Objective, sampler: Sampler, epoch: int, seed: int) -> tuple[np.ndarray, np.ndarray] | None:
     """Losses (nats) of what the denoiser chooses and passes over, under the final model."""
-    if objective.denoiser is None:
+    if objective.denoiser is None or objective.denoiser.candidates == 1:
         return None
     torch.manual_seed(derive(seed, epoch, 1))
     device = next(objective.parameters()).device
     chosen, passed, seen = [], [], 0
     for batch in sampler.epoch(epoch):
         batch = batch.to(device)
-        scorer = objective.model.score(Batch.of_users(batch.user, batch.history))
-        losses, choice = objective.pool_losses(scorer, batch), objective.decide(scorer, batch)
+        losses, choice = objective.inspect(batch, epoch)
         mask = torch.zeros_like(losses, dtype=torch.bool).scatter_(1, choice.columns, True)
         chosen.append(losses[mask].cpu().numpy())
         passed.append(losses[~mask].cpu().numpy())
@@ -297,6 +304,26 @@ def _pool_losses(objective: Objective, sampler: Sampler, epoch: int, seed: int) 
         if seen >= LOOK_AT:
             break
     return (np.concatenate(chosen), np.concatenate(passed)) if passed and sum(map(len, passed)) else None
+
+
+@torch.no_grad()
+def _event_losses(objective: Objective, train_part: Interactions, seed: int) -> pl.DataFrame:
+    """What training remembered of each event, and its loss (nats) under the final model, one uniform negative each."""
+    memory = objective.memory
+    assert memory is not None
+    device = next(objective.parameters()).device
+    final = torch.zeros(len(train_part))
+    for batch in PairSampler(train_part, 1, derive(seed, 0, 2), batch_size=8192).epoch(1):
+        losses, _ = objective.inspect(batch.to(device), 0)
+        final[batch.rows.flatten()] = losses.flatten().float().cpu()
+    sums, squares, drawn, chosen = (
+        t.double().cpu() for t in (memory.sums, memory.squares, memory.drawn, memory.chosen)
+    )
+    visits = drawn.clamp_min(1)
+    mean = torch.where(drawn > 0, sums / visits, final.double())
+    spread = (squares / visits - (sums / visits).square()).clamp_min(0).sqrt()
+    columns = {"mean_loss": mean, "loss_sd": spread, "visits": drawn, "chosen": chosen, "final_loss": final.double()}
+    return pl.DataFrame({name: column.numpy() for name, column in columns.items()})
 
 
 def _tracker(config: Config) -> Tracker:
@@ -323,6 +350,13 @@ def _refuse_contradictions(config: Config) -> None:
         parse_metric(metric if "@" in metric else f"{metric}@1")
     if "@" not in config["evaluate"]["monitor"]:
         raise ConfigError(f"evaluate.monitor is {config['evaluate']['monitor']!r}; add a cut-off, as in ndcg@10")
+    whole = config["loss"]["name"] in OVER_CATALOGUE
+    if whole != (config["sampler"]["negatives"] == ALL):
+        wanted = "all" if whole else "uniform"
+        raise ConfigError(
+            f"sampler.negatives is {config['sampler']['negatives']!r}, which loss {config['loss']['name']} cannot use; "
+            f"set sampler.negatives={wanted}"
+        )
     if config["denoise"] is not None and issubclass(MODELS[config["model"]["name"]], FittedModel):
         raise ConfigError(
             f"denoise.name is {config['denoise']['name']}, but model {config['model']['name']} is not trained by a "

@@ -22,7 +22,8 @@ def test_every_config_of_the_repository_binds(path):
 
 def test_the_effective_config_has_every_default_and_binds_again():
     checked = load_config({"data": {"source": "ml-100k"}, "denoise": "pld"})
-    assert checked["denoise"] == {"name": "pld", "candidates": 5, "temperature": 0.1, "start_epoch": 5}
+    authors = {"name": "pld", "candidates": 5, "temperature": 0.1, "start_epoch": 5}
+    assert checked["denoise"] == authors | {"final_temperature": None, "anneal_epochs": 50}
     assert checked["train"]["learning_rate"] == 0.001
     assert load_config(yaml.safe_load(checked.to_yaml())).sections == json.loads(json.dumps(checked.sections))
     assert checked.flat()["sampler.batch_size"] == 2048

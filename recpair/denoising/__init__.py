@@ -1,10 +1,24 @@
 """Denoisers: losses in, a choice or weights out."""
 
-from recpair.denoising.contract import Choice, Denoiser
-from recpair.denoising.pld import PLD
+from collections.abc import Callable
 
-DENOISERS: dict[str, type[Denoiser]] = {
+from recpair.denoising.contract import Choice, Denoiser, Pool
+from recpair.denoising.dbpm import DBPM
+from recpair.denoising.dcf import DCF
+from recpair.denoising.plain import Plain
+from recpair.denoising.pld import PLD
+from recpair.denoising.r_ce import RCE
+from recpair.denoising.t_ce import TCE
+from recpair.denoising.udt import UDT
+
+DENOISERS: dict[str, Callable[..., Denoiser]] = {
+    "dbpm": DBPM,
+    "dcf": DCF,
+    "none": Plain,
     "pld": PLD,
+    "r_ce": RCE,
+    "t_ce": TCE,
+    "udt": UDT,
 }
 
-__all__ = ["DENOISERS", "Choice", "Denoiser"]
+__all__ = ["DENOISERS", "Choice", "Denoiser", "Pool"]

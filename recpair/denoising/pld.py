@@ -7,15 +7,17 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from recpair.denoising.contract import Choice
+from recpair.denoising.contract import Choice, Pool
 
 
 class PLD:
     """Keeps one candidate of each pool, drawn with probability softmax(−loss / τ).
 
     Source: Zhang et al., Personalized Denoising Implicit Feedback (WWW 2025, arXiv 2502.00348),
-    section 4. The draw is argmax(−loss/τ + Gumbel noise), which has the same law. Deviation: the
-    pool is scored in the same forward pass as the training step where the model has no dropout.
+    section 4. The draw is argmax(−loss/τ + Gumbel noise), which has the same law. Deviations: the
+    pool is scored in the same forward pass as the training step where the model has no dropout; with
+    BCE the negatives' part, which all candidates of a query share, is left out (it changes nothing);
+    ``final_temperature`` anneals τ geometrically over ``anneal_epochs`` after the start (off by default).
 
     A lower temperature trusts the loss more. Below (σ₁² − σ₀²) / (2(μ₁ − μ₀)) of the noisy and
     normal losses a larger pool draws *more* noise, so prefer 5 to 10 candidates and 0.05 to 0.3.
@@ -23,21 +25,33 @@ class PLD:
 
     def __init__(
         self,
+        n_events: int = 0,
         *,
         candidates: Annotated[int, Field(gt=0)] = 5,
         temperature: Annotated[float, Field(gt=0)] = 0.1,
         start_epoch: Annotated[int, Field(ge=0)] = 5,
+        final_temperature: Annotated[float, Field(gt=0)] | None = None,
+        anneal_epochs: Annotated[int, Field(gt=0)] = 50,
     ) -> None:
         self.candidates = candidates
         self.temperature = temperature
         self.start_epoch = start_epoch
+        self.final_temperature = final_temperature
+        self.anneal_epochs = anneal_epochs
 
-    def log_probabilities(self, losses: Float[Tensor, "Q P"]) -> Float[Tensor, "Q P"]:
+    def temperature_at(self, epoch: int) -> float:
+        """τ in an epoch (from 1)."""
+        if self.final_temperature is None:
+            return self.temperature
+        way = min(1.0, max(0, epoch - self.start_epoch - 1) / self.anneal_epochs)
+        return float(self.temperature ** (1 - way) * self.final_temperature**way)
+
+    def log_probabilities(self, losses: Float[Tensor, "Q P"], epoch: int = 1) -> Float[Tensor, "Q P"]:
         """Log of the probability of each candidate to be chosen."""
-        return torch.log_softmax(-losses / self.temperature, dim=1)
+        return torch.log_softmax(-losses / self.temperature_at(epoch), dim=1)
 
-    def choose(self, losses: Float[Tensor, "Q P"]) -> Choice:
-        log_p = self.log_probabilities(losses)
+    def choose(self, pool: Pool) -> Choice:
+        log_p = self.log_probabilities(pool.losses, pool.epoch)
         # An exponential variate is never zero, so the Gumbel noise −log(e) is always finite.
         gumbel = -torch.empty_like(log_p).exponential_().clamp_min_(torch.finfo(log_p.dtype).tiny).log_()
         columns = (log_p + gumbel).argmax(dim=1, keepdim=True)

@@ -10,14 +10,26 @@ from torch import Tensor
 
 from recpair.losses.bce import bce
 from recpair.losses.bpr import bpr
+from recpair.losses.gbce import gbce
+from recpair.losses.hinge import hinge
+from recpair.losses.mw import mw
 from recpair.losses.sampled_softmax import sampled_softmax
+from recpair.losses.softmax import softmax
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 LOSSES: dict[str, Callable[..., Tensor]] = {
     "bce": bce,
     "bpr": bpr,
+    "gbce": gbce,
+    "hinge": hinge,
+    "mw": mw,
     "sampled_softmax": sampled_softmax,
+    "softmax": softmax,
 }
+POINTWISE = frozenset(
+    {"bce", "gbce"}
+)  # a sum over the positive and each negative: loss(pos, none) is the positive's part
+OVER_CATALOGUE = frozenset({"softmax"})  # needs ``sampler.negatives: all``
 
-__all__ = ["LOSSES", "Loss"]
+__all__ = ["LOSSES", "OVER_CATALOGUE", "POINTWISE", "Loss"]

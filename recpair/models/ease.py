@@ -34,6 +34,9 @@ class LinearScorer:
         )
         return torch.nn.functional.embedding_bag(items, self.weights, starts, mode="sum", include_last_offset=True)
 
+    def log_partition(self) -> Float[Tensor, "Q 1"]:
+        return self.catalogue().logsumexp(dim=1, keepdim=True)
+
 
 class EASE(FittedModel):
     """The weights B with zero diagonal that minimise ‖X − XB‖² + λ‖B‖².

@@ -34,6 +34,9 @@ class NeighbourScorer:
         kernels.add_neighbours(self.histories.indptr, self.histories.items, neighbours, weights, out)
         return torch.from_numpy(out)
 
+    def log_partition(self) -> Float[Tensor, "Q 1"]:
+        return self.catalogue().logsumexp(dim=1, keepdim=True)
+
 
 class ItemKNN(FittedModel):
     """Each item's k most similar items by cosine with shrinkage: |U_i ∩ U_j| / (√|U_i|·√|U_j| + shrinkage).

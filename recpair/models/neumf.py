@@ -69,6 +69,9 @@ class NeuMFScorer:
         ]
         return torch.cat(blocks, dim=1)
 
+    def log_partition(self) -> Float[Tensor, "Q 1"]:
+        return self.catalogue().logsumexp(dim=1, keepdim=True)
+
     def _scores(self, product_items: Tensor, hidden_items: Tensor) -> Tensor:
         product = self.product_users.unsqueeze(1) * product_items
         hidden = self.tower.rest(self.tower.user_side(self.tower_users).unsqueeze(1) + hidden_items)

@@ -21,6 +21,10 @@ class Scorer(Protocol):
         """Scores of every item."""
         ...
 
+    def log_partition(self) -> Float[Tensor, "Q 1"]:
+        """log Σ exp(score) over every item, in nats."""
+        ...
+
 
 @dataclass(frozen=True)
 class Vectors:

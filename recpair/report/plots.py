@@ -6,6 +6,9 @@ import numpy as np
 import polars as pl
 from matplotlib.figure import Figure
 
+from recpair.data.interactions import Interactions
+from recpair.denoising.audit import personal_scale
+
 INK, ACCENT, MUTED = "#1f4e79", "#d1495b", "#9aa5b1"
 PALETTE = (INK, ACCENT, "#3c9d7f", "#e0a030", "#7a5195", MUTED)
 
@@ -58,6 +61,27 @@ def choices(chosen: np.ndarray, passed: np.ndarray) -> Figure:
         )
     axes.set(xlabel="loss of the candidate, nats", ylabel="density", title="What the denoiser chose")
     axes.legend(frameon=False)
+    _tidy(figure)
+    return figure
+
+
+def audit(train: Interactions, losses: pl.DataFrame, noise: np.ndarray | None) -> Figure:
+    """Losses of all training events (left), and how far each lies from its own user's mean (right)."""
+    mean = losses["mean_loss"].to_numpy()
+    user_mean, spread = personal_scale(train, mean)
+    z = (mean - user_mean[train.user]) / spread[train.user]
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    shown = (("mean loss, nats", mean, "Over all users"), ("spreads above the user's own mean", z, "Within each user"))
+    for axes, (label, values, name) in zip(figure.subplots(1, 2), shown, strict=True):
+        low, high = np.quantile(values, [0.001, 0.999])
+        bins = np.linspace(low, max(high, low + 1e-6), 60).tolist()
+        parts = [("all events", values, INK)]
+        if noise is not None and noise.any():
+            parts = [("real", values[~noise], INK), ("injected", values[noise], ACCENT)]
+        for kind, part, colour in parts:
+            axes.hist(part, bins=bins, density=True, alpha=0.6, color=colour, label=kind)
+        axes.set(xlabel=label, ylabel="density", title=name)
+        axes.legend(frameon=False)
     _tidy(figure)
     return figure
 

@@ -28,6 +28,7 @@ class Outcome:
         valid: the means on the validation part at the best epoch.
         test, floor: the test evaluation of the model and of the most popular items.
         load_seconds: from the source to ready splits.
+        losses: what training remembered of each training event (``audit.parquet``); None without a loop.
         pool: losses of the candidates that a denoiser chose, and of those it passed over; None without one.
     """
 
@@ -37,6 +38,7 @@ class Outcome:
     test: Evaluation
     floor: Evaluation
     load_seconds: float
+    losses: pl.DataFrame | None = None
     pool: tuple[np.ndarray, np.ndarray] | None = None
 
     def timing(self) -> dict[str, float]:
@@ -85,6 +87,8 @@ class RunReport:
         files.write_training_data(self.folder, splits.train, splits.noise)
         if splits.items is not None:
             files.write_frame(self.folder / files.ITEMS, splits.items)
+        if outcome.losses is not None:
+            files.write_frame(self.folder / files.AUDIT, outcome.losses)
         history = outcome.progress.history
         schema = {"epoch": pl.Int32, "metric": pl.String, "value": pl.Float64}
         frame = pl.DataFrame(history, schema=schema, orient="row")
@@ -114,6 +118,8 @@ class RunReport:
             both = {"this model": outcome.test, "most popular": outcome.floor}
             groups = {name: evaluator.by_activity(evaluation, recalls[-1]) for name, evaluation in both.items()}
             self.figures["recall_by_activity"] = plots.by_activity(groups, recalls[-1])
+        if outcome.losses is not None:
+            self.figures["audit"] = plots.audit(self.splits.train, outcome.losses, self.splits.noise)
         if outcome.pool is not None:
             self.figures["choices"] = plots.choices(*outcome.pool)
 

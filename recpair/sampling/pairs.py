@@ -15,6 +15,7 @@ from recpair.sampling.negatives import make_negatives
 from recpair.seeds import derive
 
 ORDER, POOL, NEGATIVE = range(3)  # streams of an epoch
+ALL = "all"  # in place of a source of negatives: the whole catalogue
 
 
 class Sampler(Protocol):
@@ -53,7 +54,8 @@ class PairSampler:
         """
         Args:
             candidates: P.
-            negatives: uniform, popularity, in_batch, or shares of them: ``{uniform: 0.7, popularity: 0.3}``.
+            negatives: uniform, popularity, in_batch, or shares of them: ``{uniform: 0.7, popularity: 0.3}``;
+                ``all`` draws none, for losses over the whole catalogue.
             popularity_alpha: exponent of the item counts for popularity negatives.
             n_negatives: N.
             batch_size: Q; the last batch of an epoch may be smaller.
@@ -71,7 +73,7 @@ class PairSampler:
         self.n_negatives = n_negatives
         self.batch_size = batch_size
         self.by_user = queries == "users"
-        self.negatives = make_negatives(interactions, negatives, popularity_alpha)
+        self.negatives = None if negatives == ALL else make_negatives(interactions, negatives, popularity_alpha)
         self.active = np.flatnonzero(np.diff(interactions.indptr))
 
     def __len__(self) -> int:
@@ -97,5 +99,8 @@ class PairSampler:
             pool = np.empty((size, self.candidates), dtype=np.int64)
             kernels.pools(key[POOL], np.uint64(first), users, rows, events.indptr, pool)
             positives = events.item[pool].astype(np.int64)
-            negatives = self.negatives.draw(users, positives[:, 0], self.n_negatives, key[NEGATIVE], first)
-            yield Batch(*(torch.from_numpy(array) for array in (users, positives, negatives, pool)))
+            negatives = None
+            if self.negatives is not None:
+                drawn = self.negatives.draw(users, positives[:, 0], self.n_negatives, key[NEGATIVE], first)
+                negatives = torch.from_numpy(drawn)
+            yield Batch(torch.from_numpy(users), torch.from_numpy(positives), negatives, torch.from_numpy(pool))

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from recpair.denoising.audit import audit, quality
 from recpair.models import MODELS, Model
 from recpair.registry import lookup
 from recpair.seeds import isolated
@@ -68,6 +69,23 @@ class Run:
     def per_user(self) -> pl.DataFrame:
         """Test metrics of each user: user_id and a column per metric."""
         return files.read_frame(self.folder, files.PER_USER)
+
+    def audit(self) -> pl.DataFrame:
+        """The training interactions, the most suspicious first; ``recpair.denoising.audit`` says how.
+
+        Raises:
+            RunError: the run's model was not trained by a loss.
+        """
+        return audit(self.recommender.train, self._losses)
+
+    def audit_quality(self) -> pl.DataFrame | None:
+        """How well the audit finds injected noise, for all users and by activity; None where none was injected."""
+        noise = files.read_frame(self.folder, files.TRAIN).get_column("noise", default=None)
+        return None if noise is None else quality(self.recommender.train, self._losses, noise.to_numpy())
+
+    @cached_property
+    def _losses(self) -> pl.DataFrame:
+        return files.read_frame(self.folder, files.AUDIT)
 
     def recommend(
         self,

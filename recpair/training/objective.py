@@ -1,16 +1,19 @@
 """From a batch to the numbers that a step minimises and logs."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated
 
 import torch
 from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor, nn
+from torch.nn.functional import softplus
 
 from recpair.batch import Batch
 from recpair.contrast import Term
-from recpair.denoising import Choice, Denoiser
+from recpair.denoising import Choice, Denoiser, Pool
+from recpair.denoising.memory import Memory
 from recpair.losses import Loss
 from recpair.models import GradientModel, Scorer
 
@@ -24,11 +27,14 @@ class Objective(nn.Module):
     Args:
         model: gives the scores.
         loss: unreduced, ``(pos (Q, P), neg (Q, N)) -> (Q, P)``.
-        denoiser: chooses among the candidate positives, or None.
+        pointwise: whether the loss is a sum over the positive and each negative (BCE and its kind).
+        denoiser: chooses among or weighs the candidate positives, or None.
         terms: contrast terms by name, each with its weight.
+        memory: keeps the losses of each training interaction, from the first epoch of the denoiser on.
         noise: for each training row, whether it was injected (E,); logs how much of it is drawn and chosen.
         l2: weight of the mean over the batch of ‖u‖² + ‖p‖² + ‖n‖² of the raw embeddings (averaged
             over P and over N), as the papers have it.
+        audit_from: the first epoch whose losses the memory keeps (before, they say nothing).
     """
 
     noise: Tensor | None
@@ -37,20 +43,25 @@ class Objective(nn.Module):
         self,
         model: GradientModel,
         loss: Loss,
-        denoiser: Denoiser | None,
-        terms: Mapping[str, tuple[float, Term]],
+        denoiser: Denoiser | None = None,
+        terms: Mapping[str, tuple[float, Term]] | None = None,
+        memory: Memory | None = None,
         noise: Tensor | None = None,
+        pointwise: bool = False,
         *,
         l2: Annotated[float, Field(ge=0)] = 0.0,
+        audit_from: Annotated[int, Field(gt=0)] = 6,
     ) -> None:
         super().__init__()
         self.model = model
         self.loss = loss
+        self.pointwise = pointwise
         self.denoiser = denoiser
-        self.terms = dict(terms)
-        self.learnt_terms = nn.ModuleDict(
-            {name: term for name, (_, term) in terms.items() if isinstance(term, nn.Module)}
-        )
+        self.memory = memory
+        self.audit_from = audit_from
+        self.terms = dict(terms or {})
+        learnt = {name: term for name, (_, term) in self.terms.items() if isinstance(term, nn.Module)}
+        self.learnt_terms = nn.ModuleDict(learnt)
         self.l2 = l2
         self.register_buffer("noise", noise, persistent=False)
 
@@ -58,7 +69,7 @@ class Objective(nn.Module):
         self,
         user: Int[Tensor, "Q"],
         positives: Int[Tensor, "Q P"],
-        negatives: Int[Tensor, "Q N"],
+        negatives: Int[Tensor, "Q N"] | None,
         rows: Int[Tensor, "Q P"],
         history: Int[Tensor, "Q T"] | None,
         epoch: int,
@@ -66,43 +77,79 @@ class Objective(nn.Module):
         """The parts of the loss by name (``loss`` is their weighted sum) and what else is worth a log line."""
         batch = Batch(user, positives, negatives, rows, history)
         scorer = self.model.score(batch)
-        batch, weights, stats = self._choose(scorer, batch, epoch)
-        losses = self.loss(scorer.of(batch.positives), scorer.of(negatives))
-        parts = {"recommendation": (losses if weights is None else losses * weights).mean()}
+        against = self.scores_against(scorer, batch)
+        choice = self._choice(scorer, against, batch, epoch)
+        chosen = batch.take(choice.columns)
+        parts = {"recommendation": self._recommendation(scorer.of(chosen.positives), against, choice)}
         total = parts["recommendation"]
         if self.l2:
-            norms = [e.square().sum(-1).mean(1).mean() for e in self.model.regularised(batch)]
+            norms = [e.square().sum(-1).mean(1).mean() for e in self.model.regularised(chosen)]
             parts["l2"] = self.l2 * torch.stack(norms).sum()
             total = total + parts["l2"]
         for name, (weight, term) in self.terms.items():
-            parts[name] = weight * term(self.model, scorer, batch)
+            parts[name] = weight * term(self.model, scorer, chosen)
             total = total + parts[name]
-        return {"loss": total, **parts, **stats}
+        return {"loss": total, **parts, **choice.stats}
 
-    def _choose(
-        self, scorer: Scorer, batch: Batch, epoch: int
-    ) -> tuple[Batch, Float[Tensor, "Q S"] | None, dict[str, Tensor]]:
-        """The batch reduced to the candidates that train, their weights, and the denoiser's statistics."""
-        if self.denoiser is None:
-            return batch, None, {}
-        if epoch <= self.denoiser.start_epoch:
-            return batch.take(torch.zeros_like(batch.rows[:, :1])), None, {}
-        choice = self.decide(scorer, batch)
-        chosen = batch.take(choice.columns)
-        stats = dict(choice.stats)
-        if self.noise is not None:
-            stats["noise_share_drawn"] = self.noise[batch.rows].float().mean()
-            stats["noise_share_chosen"] = self.noise[chosen.rows].float().mean()
-        return chosen, choice.weights, stats
+    def scores_against(self, scorer: Scorer, batch: Batch) -> Float[Tensor, "Q N"]:
+        """Scores of the negatives, or the log-partition of the whole catalogue where there are none."""
+        return scorer.log_partition() if batch.negatives is None else scorer.of(batch.negatives)
+
+    def _recommendation(
+        self, pos: Float[Tensor, "Q S"], neg: Float[Tensor, "Q N"], choice: Choice
+    ) -> Float[Tensor, ""]:
+        """The mean loss of what was chosen, weighted; in a pointwise loss each side has its own weights."""
+        losses = self.loss(pos, neg)
+        if not self.pointwise:
+            return (losses if choice.weights is None else losses * choice.weights).mean()
+        if choice.weights is None and choice.negative_weights is None and choice.relabelled is None:
+            return losses.mean()
+        negative = softplus(neg)
+        positive = losses - negative.sum(1, keepdim=True)
+        if choice.relabelled is not None:
+            positive = torch.where(choice.relabelled, softplus(pos), positive)
+        if choice.weights is not None:
+            positive = positive * choice.weights
+        if choice.negative_weights is not None:
+            negative = negative * choice.negative_weights
+        return (positive + negative.sum(1, keepdim=True)).mean()
 
     @torch.no_grad()
-    def decide(self, scorer: Scorer, batch: Batch) -> Choice:
-        """What the denoiser answers for a batch, from the training loss of every candidate."""
-        assert self.denoiser is not None
-        return self.denoiser.choose(self.pool_losses(scorer, batch))
+    def _choice(self, scorer: Scorer, against: Float[Tensor, "Q N"], batch: Batch, epoch: int) -> Choice:
+        """What trains, with what there is to log about it; remembers the losses of all candidates."""
+        acts = self.denoiser is not None and epoch > self.denoiser.start_epoch
+        remembers = self.memory is not None and epoch >= self.audit_from
+        if not acts and not remembers:
+            return Choice(torch.zeros_like(batch.rows[:, :1]))
+        pool = self.pool(scorer, against, batch, epoch)
+        choice = self.denoiser.choose(pool) if self.denoiser is not None and acts else None
+        choice = choice or Choice(torch.zeros_like(batch.rows[:, :1]))
+        rows = batch.rows.gather(1, choice.columns)
+        if self.memory is not None and remembers:
+            self.memory.record(batch.rows, pool.losses, rows, choice.weights)
+        if self.noise is None or not acts:
+            return choice
+        weights = torch.ones_like(rows, dtype=pool.losses.dtype) if choice.weights is None else choice.weights
+        shares = {
+            "noise_share_drawn": self.noise[batch.rows].to(weights.dtype).mean(),
+            "noise_share_chosen": (self.noise[rows] * weights).sum() / weights.sum().clamp_min(1e-12),
+        }
+        return replace(choice, stats=choice.stats | shares)
 
     @torch.no_grad()
-    def pool_losses(self, scorer: Scorer, batch: Batch) -> Float[Tensor, "Q P"]:
-        """The training loss of every candidate, in nats."""
-        assert batch.negatives is not None
-        return self.loss(scorer.of(batch.positives), scorer.of(batch.negatives))
+    def pool(self, scorer: Scorer, against: Float[Tensor, "Q N"], batch: Batch, epoch: int) -> Pool:
+        """The training loss of every candidate, as a denoiser sees it."""
+        losses = self.loss(scorer.of(batch.positives), against)
+        if not self.pointwise:
+            return Pool(losses, batch.rows, epoch)
+        negative = softplus(against)
+        return Pool(losses - negative.sum(1, keepdim=True), batch.rows, epoch, negative)
+
+    @torch.no_grad()
+    def inspect(self, batch: Batch, epoch: int) -> tuple[Float[Tensor, "Q P"], Choice]:
+        """Losses of a batch's candidates, and what a denoiser that chooses among them would take."""
+        scorer = self.model.score(Batch.of_users(batch.user, batch.history))
+        pool = self.pool(scorer, self.scores_against(scorer, batch), batch, epoch)
+        if self.denoiser is None or not batch.rows.shape[1] == self.denoiser.candidates > 1:
+            return pool.losses, Choice(torch.zeros_like(batch.rows[:, :1]))
+        return pool.losses, self.denoiser.choose(pool)

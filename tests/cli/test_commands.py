@@ -39,8 +39,9 @@ def test_fit_evaluate_recommend(project, capsys):
     assert names == {
         *("config.yaml", "metrics.json", "history.parquet", "model.safetensors", "vocabulary.parquet", "train.parquet"),
         *("checkpoint", "per_user.parquet", "plots", "SUMMARY.md", "environment.json", "items.parquet"),
+        "audit.parquet",
     }
-    assert {p.name for p in Path("runs/demo/plots").iterdir()} == {"curves.png"}
+    assert {p.name for p in Path("runs/demo/plots").iterdir()} == {"curves.png", "audit.png"}
 
     assert main(["evaluate", "runs/demo", "evaluate.metrics=[map]", "evaluate.cutoffs=[3]"]) == 0
     assert "map@3" in capsys.readouterr().out

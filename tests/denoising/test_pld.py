@@ -5,6 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recpair.denoising import Pool
 from recpair.denoising.pld import PLD
 from recpair.losses.bce import bce
 from recpair.losses.bpr import bpr
@@ -12,9 +13,13 @@ from recpair.losses.bpr import bpr
 LOSSES = torch.tensor([[0.1, 0.2, 0.5, 1.0, 2.0]], dtype=torch.float64)
 
 
+def pool(losses: torch.Tensor) -> Pool:
+    return Pool(losses, torch.zeros(losses.shape, dtype=torch.long), 10)
+
+
 def share_of_choices(pld: PLD, losses: torch.Tensor, draws: int = 200_000) -> torch.Tensor:
     torch.manual_seed(0)
-    chosen = pld.choose(losses.expand(draws, -1)).columns
+    chosen = pld.choose(pool(losses.expand(draws, -1))).columns
     return torch.bincount(chosen.flatten(), minlength=losses.shape[1]) / draws
 
 
@@ -63,19 +68,19 @@ def test_limits_of_the_temperature():
 
 
 def test_a_pool_of_one_is_plain_training():
-    choice = PLD(candidates=1).choose(torch.rand(8, 1))
+    choice = PLD(candidates=1).choose(pool(torch.rand(8, 1)))
     assert choice.columns.tolist() == [[0]] * 8
     assert choice.weights is None
 
 
 def test_statistics_of_a_uniform_pool():
     """Equal losses: entropy ln 5, effective size 5."""
-    stats = PLD().choose(torch.ones(3, 5, dtype=torch.float64)).stats
+    stats = PLD().choose(pool(torch.ones(3, 5, dtype=torch.float64))).stats
     assert stats["pool_entropy"].item() == pytest.approx(1.6094379)
     assert stats["pool_effective_size"].item() == pytest.approx(5.0)
 
 
 def test_extreme_losses_stay_finite():
-    choice = PLD(temperature=0.05).choose(torch.tensor([[0.0, 5000.0], [5000.0, 0.0]]))
+    choice = PLD(temperature=0.05).choose(pool(torch.tensor([[0.0, 5000.0], [5000.0, 0.0]])))
     assert choice.columns.tolist() == [[0], [1]]
     assert all(torch.isfinite(value) for value in choice.stats.values())

@@ -2,16 +2,21 @@
 
 import inspect
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch.nn.functional import logsigmoid
+from torch.nn.functional import logsigmoid, softplus
 
-from recpair.losses import LOSSES
+from recpair.losses import LOSSES, POINTWISE
 from recpair.losses.bce import bce
 from recpair.losses.bpr import bpr
+from recpair.losses.gbce import beta, gbce
+from recpair.losses.hinge import hinge
+from recpair.losses.mw import mw
 from recpair.losses.sampled_softmax import sampled_softmax
+from recpair.losses.softmax import softmax
 
 
 def scores(queries=7, positives=4, negatives=3, seed=0, dtype=torch.float64):
@@ -40,18 +45,25 @@ def test_a_column_depends_on_its_own_candidate_alone(loss):
 
 def test_a_better_positive_costs_less_and_a_better_negative_more(loss):
     pos, neg = scores()
-    assert (loss(pos + 0.5, neg) < loss(pos, neg)).all()
-    assert (loss(pos, neg + 0.5) > loss(pos, neg)).all()
+    value, better, worse = loss(pos, neg), loss(pos + 0.5, neg), loss(pos, neg + 0.5)
+    falls, rises = better < value, worse > value
+    if loss is hinge:  # flat once every gap is above the margin
+        assert (falls | (value == 0)).all()
+        assert (rises | (worse == 0)).all()
+    else:
+        assert falls.all()
+        assert rises.all()
 
 
 def test_extreme_gaps_stay_finite_and_keep_their_gradient(loss):
-    """At a gap of −10,000 the loss is about 10,000 nats, and one more point of score saves one nat."""
+    """At a gap of −10,000 the loss is about 10,000 nats, and one more point of score saves one (gBCE: β of one)."""
     pos = torch.full((1, 1), -5000.0, requires_grad=True)
     value = loss(pos, torch.full((1, 1), 5000.0))
     value.sum().backward()
     assert torch.isfinite(value).all()
     assert pos.grad.item() == pytest.approx(-1.0)
-    assert loss(torch.full((1, 1), 5000.0), torch.full((1, 1), -5000.0)).item() == 0.0
+    if loss is not softmax:  # there the positive is among the scores of the catalogue
+        assert loss(torch.full((1, 1), 5000.0), torch.full((1, 1), -5000.0)).item() == 0.0
 
 
 def test_gradients_agree_with_differences(loss):
@@ -61,7 +73,7 @@ def test_gradients_agree_with_differences(loss):
 
 def test_options_are_keyword_only(loss):
     positional = [p for p in inspect.signature(loss).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
-    assert [p.name for p in positional] == ["pos", "neg"]
+    assert [p.name for p in positional] in (["pos", "neg"], ["pos", "neg", "n_items"])  # the last is supplied by fit
 
 
 def test_bpr_and_bce_give_the_authors_numbers(golden):
@@ -105,3 +117,53 @@ def test_naive_loops():
 def test_softmax_over_one_negative_is_bpr(positive, negative):
     pos, neg = torch.tensor([[positive]], dtype=torch.float64), torch.tensor([[negative]], dtype=torch.float64)
     torch.testing.assert_close(sampled_softmax(pos, neg), bpr(pos, neg))
+
+
+def test_gbce_has_the_published_beta_and_bce_at_one_end():
+    """k 256, I 3,417, t 0.75 → β 0.306206 (gSASRec); t = 0 is BCE; t = 1 gives α = N / (I − 1)."""
+    assert beta(256, 3417, 0.75) == pytest.approx(0.306206, abs=1e-6)
+    assert beta(256, 3417, 0.0) == 1.0
+    assert beta(256, 3417, 1.0) == pytest.approx(256 / 3416)
+    pos, neg = scores()
+    torch.testing.assert_close(gbce(pos, neg, 100, calibration=0.0), bce(pos, neg))
+
+
+def test_hinge_and_mw_in_naive_loops():
+    pos, neg = scores()
+    for q in range(pos.shape[0]):
+        for p in range(pos.shape[1]):
+            gaps = [max(0.0, 0.5 - (pos[q, p] - n).item()) for n in neg[q]]
+            assert hinge(pos, neg, margin=0.5)[q, p].item() == pytest.approx(np.mean(gaps))
+            everybody = [-logsigmoid(pos[q, p] - n).item() for n in neg.flatten()]
+            assert mw(pos, neg)[q, p].item() == pytest.approx(np.mean(everybody))
+
+
+def test_bpr_is_blind_to_a_users_shift_and_mw_is_not():
+    pos, neg = scores()
+    shift = torch.arange(7.0, dtype=torch.float64).unsqueeze(1)
+    torch.testing.assert_close(bpr(pos + shift, neg + shift), bpr(pos, neg))
+    assert (mw(pos + shift, neg + shift) - mw(pos, neg)).abs().min() > 0
+
+
+def test_mw_bounds_the_pooled_auc():
+    """1 − AUC over all pairs ≤ L / log 2."""
+    pos, neg = scores(queries=40, positives=1)
+    wrong = (pos.flatten()[:, None] < neg.flatten()).double().mean()
+    assert wrong <= mw(pos, neg).mean() / np.log(2)
+
+
+def test_softmax_is_cross_entropy_whole_or_by_its_partition():
+    catalogue = scores(negatives=50)[1]
+    items = torch.tensor([[3], [0], [49], [7], [7], [20], [1]])
+    expected = torch.nn.functional.cross_entropy(catalogue, items.squeeze(1), reduction="none")
+    torch.testing.assert_close(softmax(catalogue.gather(1, items), catalogue).squeeze(1), expected)
+    partition = catalogue.logsumexp(1, keepdim=True)
+    torch.testing.assert_close(softmax(catalogue.gather(1, items), partition).squeeze(1), expected)
+
+
+@pytest.mark.parametrize("name", sorted(POINTWISE))
+def test_pointwise_losses_without_negatives_are_the_positives_part(name):
+    pos, neg = scores()
+    nothing = neg[:, :0]
+    assert LOSSES[name](pos, nothing).shape == pos.shape
+    torch.testing.assert_close(bce(pos, neg) - bce(pos, nothing), softplus(neg).sum(1, keepdim=True).expand_as(pos))

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from contextlib import closing
 from itertools import islice
 
 import pytest
@@ -39,15 +40,14 @@ def test_so_many_are_made_ahead_and_not_one_more(ahead):
             made.append(i)
             yield i
 
-    received = prefetch(batches(), ahead=ahead)
-    for given in (1, 2):
-        next(received)
-        deadline = time.monotonic() + 5
-        while len(made) < given + ahead and time.monotonic() < deadline:
-            time.sleep(0.001)
-        time.sleep(0.05)  # time in which one too many would show
-        assert len(made) == given + ahead
-    received.close()
+    with closing(prefetch(batches(), ahead=ahead)) as received:
+        for given in (1, 2):
+            next(received)
+            deadline = time.monotonic() + 5
+            while len(made) < given + ahead and time.monotonic() < deadline:
+                time.sleep(0.001)
+            time.sleep(0.05)  # time in which one too many would show
+            assert len(made) == given + ahead
 
 
 def test_leaving_early_ends_the_thread():
@@ -70,7 +70,6 @@ def test_the_thread_has_ended_before_what_comes_after_the_epoch():
 
 
 def test_the_thread_keeps_nobody_from_leaving_python():
-    received = prefetch(iter(range(50)))
-    next(received)
-    assert [t.daemon for t in threading.enumerate() if t.name == "recpair-prefetch"] == [True]
-    received.close()
+    with closing(prefetch(iter(range(50)))) as received:
+        next(received)
+        assert [t.daemon for t in threading.enumerate() if t.name == "recpair-prefetch"] == [True]

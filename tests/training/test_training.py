@@ -18,7 +18,7 @@ from recpair.data.interactions import Interactions
 from recpair.denoising import DENOISERS
 from recpair.denoising.pld import PLD
 from recpair.errors import RunError, TrainingError
-from recpair.losses import LOSSES
+from recpair.losses import LOSSES, OVER_CATALOGUE
 from recpair.losses.bpr import bpr
 from recpair.models.mf import MF
 from recpair.seeds import derive, isolated
@@ -31,7 +31,7 @@ from recpair.training.progress import Progress
 def objective(checkerboard):
     train = Interactions.from_polars(checkerboard.filter(checkerboard["split"] == "train"))
     with isolated(0):
-        return Objective(MF(train, embedding_dim=4), bpr, None, {}, l2=0.5)
+        return Objective(MF(train, embedding_dim=4), bpr, l2=0.5)
 
 
 def arguments(positives=1):
@@ -55,7 +55,7 @@ def test_the_loss_is_the_recommendation_and_the_norms_of_the_batch(objective):
 def test_a_denoiser_waits_for_its_epoch_and_then_trains_on_its_choice(objective):
     user, positives, negatives, rows, _ = arguments(positives=5)
     objective.denoiser, objective.l2 = PLD(temperature=1e-6, start_epoch=3), 0.0
-    losses = objective.pool_losses(objective.model.score(Batch.of_users(user)), Batch(user, positives, negatives, rows))
+    losses, _ = objective.inspect(Batch(user, positives, negatives, rows), 4)
     before = objective(user, positives, negatives, rows, None, 3)
     after = objective(user, positives, negatives, rows, None, 4)
     assert before["loss"].item() == pytest.approx(losses[:, 0].mean().item())
@@ -76,8 +76,13 @@ def test_the_share_of_injected_noise_is_counted(objective):
 @pytest.mark.parametrize("loss", sorted(LOSSES))
 @pytest.mark.parametrize("denoiser", [None, *sorted(DENOISERS)])
 def test_every_loss_trains_with_every_denoiser(loss, denoiser, checkerboard, quick):
-    quick["sampler"] |= {"n_negatives": 3, "queries": "users"}
-    quick |= {"loss": loss, "denoise": denoiser and {"name": denoiser, "start_epoch": 1}}
+    quick["sampler"] |= {
+        "n_negatives": 3,
+        "queries": "users",
+        "negatives": "all" if loss in OVER_CATALOGUE else "uniform",
+    }
+    quick |= {"loss": loss, "denoise": denoiser}
+    quick["train"]["audit_from"] = 1
     run = recpair.fit(quick, ["train.epochs=25"], data=checkerboard)
     assert run.metrics["test"]["hit@1"] > 0.8
     losses = run.history.filter(pl.col("metric") == "train/loss")["value"]
