@@ -22,6 +22,7 @@ data_app = typer.Typer(
 )
 app.add_typer(data_app, name="data")
 
+SHOWN = ["run", "seeds", "mean", "low", "high", "difference", "t_test_holm", "wilcoxon_holm"]
 OnUnknown = Literal["raise", "skip", "popular"]
 UsageError: type[typer.BadParameter] = typer.BadParameter.__mro__[1]  # click's, wherever this typer keeps its click
 
@@ -39,6 +40,9 @@ def fit(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the output folder's last checkpoint, if there is one.")
     ] = False,
+    seeds: Annotated[
+        str | None, typer.Option("--seeds", help="Train once per seed, 1,2,3: mean ± sd, one MLflow parent run.")
+    ] = None,
 ) -> None:
     """Train, evaluate, track and save one run.
 
@@ -56,12 +60,24 @@ def fit(
       recpair fit --config my.yaml denoise=null            (plain training)
 
       recpair fit --config my.yaml --resume                (after an interruption)
+
+      recpair fit --config my.yaml --seeds 1,2,3,4,5
     """
     from recpair import console, experiment, runs
 
     checked = experiment.load_config(config, overrides or [])
+    if seeds is not None and resume:
+        raise typer.BadParameter("give either --seeds or --resume")
     with console.notes(), console.EpochBar(checked["train"]["epochs"], checked["evaluate"]["monitor"]) as bar:
-        run = experiment.fit(checked, resume=resume, log=bar)
+        if seeds is not None:
+            summary = runs.fit_seeds(checked, _numbers(seeds), log=bar)
+        else:
+            run = experiment.fit(checked, resume=resume, log=bar)
+    if seeds is not None:
+        columns = {kind: {name: both[kind] for name, both in summary["test"].items()} for kind in ("mean", "sd")}
+        console.metric_table(f"Test metrics over {len(summary['runs'])} seeds", columns)
+        console.console.print(f"run folders: {checked['output']}/seed-…, together in seeds.json")
+        return
     timing, metrics = run.metrics["timing"], run.metrics
     columns = {"this model": metrics["test"], "most popular": metrics["popularity"]}
     console.metric_table(f"Test metrics: {experiment.title(checked, metrics['data']['name'])}", columns)
@@ -133,6 +149,39 @@ def recommend(
         )
     batch.write_table(out, frame)
     console.console.print(f"{len(frame):,} recommendations for {frame['user_id'].n_unique():,} users in {out}")
+
+
+@app.command()
+def compare(
+    run_folders: Annotated[
+        list[Path], typer.Argument(metavar="RUN RUN...", help="Run folders; the first is the base.")
+    ],
+    metric: Annotated[str, typer.Option("--metric", "-m", help="A metric that is kept per user.")] = "ndcg@10",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Also write the table: .csv, .parquet or .jsonl.")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option("--plot", help="Also draw it: .png, .pdf or .svg.")] = None,
+) -> None:
+    """Compare runs on the same test: means, bootstrap intervals over users, paired tests with Holm's correction.
+
+    A folder made by fit --seeds counts as one run, each user's value averaged over its seeds.
+
+    [bold]Example[/]
+
+      recpair compare runs/plain runs/pld --metric ndcg@20 --out table.csv --plot plot.png
+    """
+    from recpair import console
+    from recpair.report import compare as comparing
+    from recpair.serving import batch
+
+    if out is not None:
+        batch.check_ending(out)
+    table = comparing.compare(run_folders, metric)
+    console.frame_table(f"Test {metric}; differences and tests are against {table['run'][0]}", table.select(SHOWN))
+    if out is not None:
+        batch.write_table(out, table)
+    if plot is not None:
+        comparing.draw(table, metric, plot)
 
 
 @app.command()
@@ -260,6 +309,13 @@ def main(arguments: list[str] | None = None) -> int:
     except UsageError as error:
         return _fail(f"{error.format_message()} (see --help)")
     return code if isinstance(code, int) else 0
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise typer.BadParameter(f"seeds are {text!r}; expected numbers such as 1,2,3") from None
 
 
 def _fail(message: str) -> int:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
@@ -18,6 +19,9 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 from rich.table import Table
+
+if TYPE_CHECKING:
+    import polars as pl
 
 console = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -120,6 +124,22 @@ def metric_table(title: str, columns: Mapping[str, Mapping[str, float]]) -> None
     for metric in next(iter(columns.values())):
         table.add_row(metric, *(f"{values[metric]:.4f}" for values in columns.values()))
     console.print(table)
+
+
+def frame_table(title: str, frame: "pl.DataFrame") -> None:
+    """A polars frame: numbers with four digits, p-values below 0.001 as powers of ten."""
+    table = Table(title=title, title_justify="left")
+    for name in frame.columns:
+        table.add_column(name.replace("_", " "), justify="left" if frame[name].dtype == str else "right")
+    for row in frame.iter_rows():
+        table.add_row(*(_cell(value) for value in row))
+    console.print(table)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.1e}" if 0 < abs(value) < 1e-3 else f"{value:.4f}"
+    return "" if value is None else escape(str(value))
 
 
 def pair_table(title: str, rows: Sequence[tuple[str, str]]) -> None:

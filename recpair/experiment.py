@@ -12,8 +12,6 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import polars as pl
 import torch
 
 from recpair import config as configs
@@ -23,7 +21,6 @@ from recpair.data import SPLITS
 from recpair.data.dataset import Dataset
 from recpair.data.events import Events, events_from, read_data
 from recpair.data.filtering import filter_events
-from recpair.data.interactions import Interactions
 from recpair.data.noise import add_noise
 from recpair.data.splitting import Splits, apply_split
 from recpair.denoising import DENOISERS
@@ -31,6 +28,7 @@ from recpair.denoising.memory import Memory
 from recpair.errors import ConfigError, DataError
 from recpair.evaluation.evaluator import Evaluator
 from recpair.evaluation.metrics import parse_metric
+from recpair.hardening import HARDENERS
 from recpair.losses import LOSSES, OVER_CATALOGUE, POINTWISE
 from recpair.models import MODELS, FittedModel, GradientModel, Model
 from recpair.models.popularity import Popularity
@@ -38,13 +36,14 @@ from recpair.registry import options
 from recpair.report.run_report import Outcome, RunReport
 from recpair.report.tracked import close_run, data_record, open_run
 from recpair.sampling import SAMPLERS
-from recpair.sampling.pairs import ALL, PairSampler, Sampler
-from recpair.seeds import derive, isolated
+from recpair.sampling.pairs import ALL, Sampler
+from recpair.seeds import isolated
 from recpair.serving import run_folder as files
 from recpair.serving.run import Run
 from recpair.tracking.mlflow_tracker import MlflowTracker
 from recpair.tracking.tracker import Tracker, Untracked
 from recpair.training.checkpoint import Checkpoint
+from recpair.training.inspection import event_losses, pool_losses
 from recpair.training.launch import launch
 from recpair.training.log import Log, Together
 from recpair.training.loop import train
@@ -54,7 +53,6 @@ from recpair.training.progress import Progress
 logger = logging.getLogger("recpair")
 
 MAY_CHANGE = ("output", "tracking", "train.epochs", "train.patience", "train.device")  # on --resume
-LOOK_AT = 20_000  # queries whose pools the plot of a denoiser's choices shows
 
 
 def monitoring(*, monitor: str = "ndcg@10") -> str:
@@ -71,6 +69,7 @@ SCHEMA: dict[str, Section] = {
     "model": Section(choices=MODELS, default={"name": "mf"}),
     "loss": Section(choices=LOSSES, default={"name": "bpr"}),
     "denoise": Section(choices=DENOISERS, default=None),
+    "hard_negatives": Section(choices=HARDENERS, default=None),
     "contrast": Section(choices=TERMS, default=[], many=True),
     "train": Section(functions=(train, Objective, launch)),
     "evaluate": Section(functions=(Evaluator, monitoring)),
@@ -118,6 +117,7 @@ def fit(
     items: Any = None,
     resume: bool = False,
     log: Log | None = None,
+    tags: Mapping[str, str] | None = None,
 ) -> Run:
     """Train, evaluate, track and save one run.
 
@@ -128,6 +128,7 @@ def fit(
         items: the side table of the items that goes with ``data``.
         resume: go on from the output folder's checkpoint, if there is one.
         log: hears each epoch's numbers (the command line's progress bar).
+        tags: further tags of the MLflow run.
 
     Raises:
         RecpairError: in one line, what is wrong with the config, the data or the output folder.
@@ -149,9 +150,9 @@ def fit(
     if not resume:
         files.make_room(folder)
     files.write_text(folder / files.CONFIG, config.to_yaml())
-    with _tracker(config) as tracker:
+    with tracker_of(config) as tracker:
         record = data_record(splits, config["data"] | {"split": config["split"]})
-        open_run(tracker, folder, config.flat(), record, resume)
+        open_run(tracker, folder, config.flat(), record, resume, tags or {})
         logs = Together([tracker] if log is None else [log, tracker])
         outcome = _learn(config, components, splits, evaluators, resume, logs, load_seconds)
         report = RunReport(folder, title(config, splits.name), config["evaluate"]["monitor"], splits, outcome)
@@ -235,8 +236,8 @@ def _learn(
                 for epoch, name, value in progress.history
                 if epoch == progress.best_epoch and name.startswith("valid/")
             }
-            pool = _pool_losses(objective, sampler, progress.best_epoch, seed)
-            losses = _event_losses(objective, splits.train, seed)
+            pool = pool_losses(objective, sampler, progress.best_epoch, seed)
+            losses = event_losses(objective, splits.train, seed)
     test, floor = evaluators.test.evaluate(model), evaluators.test.evaluate(most_popular(splits))
     return Outcome(model, progress, valid, test, floor, load_seconds, losses, pool)
 
@@ -257,12 +258,17 @@ def _objective(config: Config, model: GradientModel, splits: Splits) -> Objectiv
         terms[name] = (weight, TERMS[name](**rest))
     noise = None if splits.noise is None else torch.from_numpy(splits.noise)
     function = partial(LOSSES[loss_name], **supplied, **loss)
+    hard = dict(config["hard_negatives"] or {})
+    hardener = HARDENERS[hard.pop("name")](**hard) if hard else None
     rest = _options(config["train"], Objective)
-    return Objective(model, function, denoiser, terms, Memory(n_events), noise, loss_name in POINTWISE, **rest)
+    pointwise = loss_name in POINTWISE
+    return Objective(model, function, denoiser, terms, Memory(n_events), noise, pointwise, hardener, **rest)
 
 
 def _sampler(config: Config, splits: Splits) -> Sampler:
     section, denoise = dict(config["sampler"]), config["denoise"]
+    if config["hard_negatives"]:
+        section["n_negatives"] *= config["hard_negatives"]["candidates"]
     candidates = denoise.get("candidates", 1) if denoise else 1
     return SAMPLERS[section.pop("name")](splits.train, candidates, config["train"]["seed"], **section)
 
@@ -286,47 +292,8 @@ def most_popular(splits: Splits) -> Popularity:
     return model
 
 
-@torch.no_grad()
-def _pool_losses(objective: Objective, sampler: Sampler, epoch: int, seed: int) -> tuple[np.ndarray, np.ndarray] | None:
-    """Losses (nats) of what the denoiser chooses and passes over, under the final model."""
-    if objective.denoiser is None or objective.denoiser.candidates == 1:
-        return None
-    torch.manual_seed(derive(seed, epoch, 1))
-    device = next(objective.parameters()).device
-    chosen, passed, seen = [], [], 0
-    for batch in sampler.epoch(epoch):
-        batch = batch.to(device)
-        losses, choice = objective.inspect(batch, epoch)
-        mask = torch.zeros_like(losses, dtype=torch.bool).scatter_(1, choice.columns, True)
-        chosen.append(losses[mask].cpu().numpy())
-        passed.append(losses[~mask].cpu().numpy())
-        seen += len(batch)
-        if seen >= LOOK_AT:
-            break
-    return (np.concatenate(chosen), np.concatenate(passed)) if passed and sum(map(len, passed)) else None
-
-
-@torch.no_grad()
-def _event_losses(objective: Objective, train_part: Interactions, seed: int) -> pl.DataFrame:
-    """What training remembered of each event, and its loss (nats) under the final model, one uniform negative each."""
-    memory = objective.memory
-    assert memory is not None
-    device = next(objective.parameters()).device
-    final = torch.zeros(len(train_part))
-    for batch in PairSampler(train_part, 1, derive(seed, 0, 2), batch_size=8192).epoch(1):
-        losses, _ = objective.inspect(batch.to(device), 0)
-        final[batch.rows.flatten()] = losses.flatten().float().cpu()
-    sums, squares, drawn, chosen = (
-        t.double().cpu() for t in (memory.sums, memory.squares, memory.drawn, memory.chosen)
-    )
-    visits = drawn.clamp_min(1)
-    mean = torch.where(drawn > 0, sums / visits, final.double())
-    spread = (squares / visits - (sums / visits).square()).clamp_min(0).sqrt()
-    columns = {"mean_loss": mean, "loss_sd": spread, "visits": drawn, "chosen": chosen, "final_loss": final.double()}
-    return pl.DataFrame({name: column.numpy() for name, column in columns.items()})
-
-
-def _tracker(config: Config) -> Tracker:
+def tracker_of(config: Config) -> Tracker:
+    """What the run is told to: MLflow, or nothing (``tracking: null``)."""
     return Untracked() if config["tracking"] is None else MlflowTracker(**config["tracking"])
 
 
@@ -357,6 +324,9 @@ def _refuse_contradictions(config: Config) -> None:
             f"sampler.negatives is {config['sampler']['negatives']!r}, which loss {config['loss']['name']} cannot use; "
             f"set sampler.negatives={wanted}"
         )
+    if whole and config["hard_negatives"] is not None:
+        name = config["hard_negatives"]["name"]
+        raise ConfigError(f"hard_negatives.name is {name}, but sampler.negatives is 'all'; drop one of them")
     if config["denoise"] is not None and issubclass(MODELS[config["model"]["name"]], FittedModel):
         raise ConfigError(
             f"denoise.name is {config['denoise']['name']}, but model {config['model']['name']} is not trained by a "

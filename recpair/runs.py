@@ -1,6 +1,7 @@
 """What is done with runs and data apart from fitting: load, test again, track later, describe."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,13 @@ from recpair.data.events import read_data
 from recpair.data.filtering import Report, filter_events
 from recpair.errors import ConfigError, RunError
 from recpair.evaluation.evaluator import Evaluation
-from recpair.experiment import differences, evaluators_of, load_config, most_popular, prepare
+from recpair.experiment import differences, evaluators_of, fit, load_config, most_popular, prepare, tracker_of
+from recpair.report.compare import summarise_seeds
 from recpair.report.tracked import upload
+from recpair.serving import run_folder as files
 from recpair.serving.run import Run
 from recpair.tracking.mlflow_tracker import RUN_ID, MlflowTracker, download
+from recpair.training.log import Log
 
 
 def load(run: str | Path, *, uri: str | None = None) -> Run:
@@ -27,6 +31,43 @@ def load(run: str | Path, *, uri: str | None = None) -> Run:
     if not Path(run).exists() and RUN_ID.fullmatch(str(run)):
         return Run.open(download(str(run), uri))
     return Run.open(run)
+
+
+def fit_seeds(
+    config: str | Path | Mapping[str, Any] | Config,
+    seeds: Sequence[int],
+    overrides: Sequence[str] = (),
+    *,
+    data: Any = None,
+    items: Any = None,
+    log: Log | None = None,
+) -> dict[str, Any]:
+    """The same run once per ``train.seed``, in ``<output>/seed-<n>``; mean and standard deviation of each test metric.
+
+    What is given back is also in ``<output>/seeds.json``: runs, and test by metric. In MLflow the runs are
+    children of one parent.
+
+    Raises:
+        ConfigError: no seed, or one twice.
+    """
+    if not seeds or len(set(seeds)) != len(seeds):
+        raise ConfigError(f"seeds are {list(seeds)}; expected at least one, each once")
+    checked = load_config(config, overrides)
+    folder = Path(checked["output"])
+    files.make_room(folder)
+    files.write_text(folder / files.CONFIG, checked.to_yaml())
+    record = {"name": str(folder.name), "fingerprint": "see the children", "source": {}, "sizes": {}}
+    with tracker_of(checked) as parent:
+        parent.start(folder.name, checked.flat(), {"seeds": ",".join(map(str, seeds))}, record)
+        tags = {} if parent.run_id is None else {"mlflow.parentRunId": parent.run_id}
+        members = [f"seed-{seed}" for seed in seeds]
+        for seed, member in zip(seeds, members, strict=True):
+            own = [f"train.seed={seed}", f"output={json.dumps(str(folder / member))}"]
+            fit(checked, own, data=data, items=items, log=log, tags=tags)
+        summary = summarise_seeds(folder, members)
+        test = {f"test/{name}_{kind}": value for name, both in summary["test"].items() for kind, value in both.items()}
+        parent.finish(folder, test)
+    return summary
 
 
 def evaluate(run: Run, overrides: Sequence[str] = (), *, data: Any = None) -> tuple[Evaluation, Evaluation]:

@@ -10,6 +10,7 @@ from recpair.axes import AXES
 from recpair.contrast import TERMS
 from recpair.data import SOURCES, SPLITS
 from recpair.denoising import DENOISERS
+from recpair.hardening import HARDENERS
 from recpair.losses import LOSSES
 from recpair.models import MODELS
 from recpair.registry import options
@@ -79,7 +80,7 @@ def test_no_name_that_says_nothing():
 
 
 def test_every_component_documents_itself_and_has_typed_options():
-    for registry in (LOSSES, MODELS, SAMPLERS, NEGATIVES, DENOISERS, TERMS, SPLITS, SOURCES):
+    for registry in (LOSSES, MODELS, SAMPLERS, NEGATIVES, DENOISERS, HARDENERS, TERMS, SPLITS, SOURCES):
         for name, component in registry.items():
             if component.__name__ == "<lambda>":
                 continue

@@ -86,6 +86,21 @@ def audit(train: Interactions, losses: pl.DataFrame, noise: np.ndarray | None) -
     return figure
 
 
+def comparison(table: pl.DataFrame, metric: str) -> Figure:
+    """Mean of each run with its interval over users, the first run's mean as a line."""
+    figure = Figure(figsize=(7, 0.9 + 0.45 * len(table)), layout="constrained")
+    axes = figure.subplots()
+    places = np.arange(len(table))[::-1]
+    mean = table["mean"].to_numpy()
+    around = np.stack([mean - table["low"].to_numpy(), table["high"].to_numpy() - mean])
+    axes.errorbar(mean, places, xerr=around, fmt="o", color=INK, capsize=3)
+    axes.axvline(mean[0], color=MUTED, linestyle="--", linewidth=1)
+    axes.set_yticks(places.tolist(), table["run"].to_list())
+    axes.set(xlabel=f"test {metric}, with 95 % intervals over users")
+    _tidy(figure)
+    return figure
+
+
 def _names(history: pl.DataFrame, prefix: str) -> Sequence[str]:
     return [name for name in history["metric"].unique(maintain_order=True) if name.startswith(prefix)]
 

@@ -17,11 +17,18 @@ def data_record(splits: Splits, source: Mapping[str, Any]) -> dict[str, Any]:
     return {"name": splits.name, "fingerprint": splits.fingerprint, "source": dict(source), "sizes": sizes}
 
 
-def open_run(tracker: Tracker, folder: Path, params: Mapping[str, Any], data: Mapping[str, Any], resume: bool) -> None:
+def open_run(
+    tracker: Tracker,
+    folder: Path,
+    params: Mapping[str, Any],
+    data: Mapping[str, Any],
+    resume: bool,
+    tags: Mapping[str, str],
+) -> None:
     """Start tracking; a resumed run goes on in the tracked run that it began."""
     noted = folder / files.CHECKPOINT / "mlflow_run_id"
     before = noted.read_text(encoding="utf-8") if resume and noted.is_file() else None
-    tracker.start(folder.name, params, _tags(versions(), git_state()), data, before)
+    tracker.start(folder.name, params, {**_tags(versions(), git_state()), **tags}, data, before)
     if tracker.run_id is not None:
         files.write_text(noted, tracker.run_id)
 

@@ -27,7 +27,7 @@ logger = logging.getLogger("recpair")
 
 CONFIG, METRICS, HISTORY = "config.yaml", "metrics.json", "history.parquet"
 WEIGHTS, VOCABULARY, TRAIN, ITEMS = "model.safetensors", "vocabulary.parquet", "train.parquet", "items.parquet"
-AUDIT = "audit.parquet"
+AUDIT, SEEDS = "audit.parquet", "seeds.json"
 PER_USER, ENVIRONMENT, SUMMARY, PLOTS, CHECKPOINT = (
     "per_user.parquet",
     "environment.json",

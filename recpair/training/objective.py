@@ -14,6 +14,7 @@ from recpair.batch import Batch
 from recpair.contrast import Term
 from recpair.denoising import Choice, Denoiser, Pool
 from recpair.denoising.memory import Memory
+from recpair.hardening import Hardener
 from recpair.losses import Loss
 from recpair.models import GradientModel, Scorer
 
@@ -31,6 +32,7 @@ class Objective(nn.Module):
         denoiser: chooses among or weighs the candidate positives, or None.
         terms: contrast terms by name, each with its weight.
         memory: keeps the losses of each training interaction, from the first epoch of the denoiser on.
+        hardener: chooses among the candidate negatives, or None.
         noise: for each training row, whether it was injected (E,); logs how much of it is drawn and chosen.
         l2: weight of the mean over the batch of ‖u‖² + ‖p‖² + ‖n‖² of the raw embeddings (averaged
             over P and over N), as the papers have it.
@@ -48,6 +50,7 @@ class Objective(nn.Module):
         memory: Memory | None = None,
         noise: Tensor | None = None,
         pointwise: bool = False,
+        hardener: Hardener | None = None,
         *,
         l2: Annotated[float, Field(ge=0)] = 0.0,
         audit_from: Annotated[int, Field(gt=0)] = 6,
@@ -56,6 +59,7 @@ class Objective(nn.Module):
         self.model = model
         self.loss = loss
         self.pointwise = pointwise
+        self.hardener = hardener
         self.denoiser = denoiser
         self.memory = memory
         self.audit_from = audit_from
@@ -77,6 +81,7 @@ class Objective(nn.Module):
         """The parts of the loss by name (``loss`` is their weighted sum) and what else is worth a log line."""
         batch = Batch(user, positives, negatives, rows, history)
         scorer = self.model.score(batch)
+        batch = self._hardened(scorer, batch)
         against = self.scores_against(scorer, batch)
         choice = self._choice(scorer, against, batch, epoch)
         chosen = batch.take(choice.columns)
@@ -90,6 +95,14 @@ class Objective(nn.Module):
             parts[name] = weight * term(self.model, scorer, chosen)
             total = total + parts[name]
         return {"loss": total, **parts, **choice.stats}
+
+    @torch.no_grad()
+    def _hardened(self, scorer: Scorer, batch: Batch) -> Batch:
+        """The batch with only those negatives that the hardener chooses."""
+        if self.hardener is None or batch.negatives is None:
+            return batch
+        columns = self.hardener.choose(scorer.of(batch.negatives))
+        return replace(batch, negatives=batch.negatives.gather(1, columns))
 
     def scores_against(self, scorer: Scorer, batch: Batch) -> Float[Tensor, "Q N"]:
         """Scores of the negatives, or the log-partition of the whole catalogue where there are none."""

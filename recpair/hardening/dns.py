@@ -1,0 +1,40 @@
+"""DNS: dynamic negative sampling."""
+
+from typing import Annotated
+
+import torch
+from jaxtyping import Float, Int
+from pydantic import Field
+from torch import Tensor
+
+
+class DNS:
+    """Of M candidates the best-scored one trains, or one drawn with probability softmax(score / τ).
+
+    Source: Zhang et al., SIGIR 2013. With ``temperature`` it is a draw (argmax of score/τ + Gumbel noise),
+    which is gentler with unlabelled positives; τ → 0 is the best-scored one, τ → ∞ uniform. ``share`` of the
+    negatives are hardened, at random; the others stay uniform.
+    """
+
+    def __init__(
+        self,
+        *,
+        candidates: Annotated[int, Field(gt=0)] = 8,
+        temperature: Annotated[float, Field(gt=0)] | None = None,
+        share: Annotated[float, Field(ge=0, le=1)] = 1.0,
+    ) -> None:
+        self.candidates = candidates
+        self.temperature = temperature
+        self.share = share
+
+    def choose(self, scores: Float[Tensor, "Q C"]) -> Int[Tensor, "Q N"]:
+        grouped = scores.unflatten(1, (-1, self.candidates))
+        if self.temperature is not None:
+            gumbel = -torch.empty_like(grouped).exponential_().clamp_min_(torch.finfo(grouped.dtype).tiny).log_()
+            grouped = grouped / self.temperature + gumbel
+        best = grouped.argmax(-1)
+        if self.share < 1:
+            best = torch.where(torch.rand(best.shape, device=best.device) < self.share, best, torch.zeros_like(best))
+        first = torch.arange(grouped.shape[1], device=best.device) * self.candidates
+        columns: Tensor = first + best
+        return columns

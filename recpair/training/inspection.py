@@ -1,0 +1,52 @@
+"""What can be seen of the losses once a model is trained."""
+
+import numpy as np
+import polars as pl
+import torch
+
+from recpair.data.interactions import Interactions
+from recpair.sampling.pairs import PairSampler, Sampler
+from recpair.seeds import derive
+from recpair.training.objective import Objective
+
+LOOK_AT = 20_000  # queries whose pools the plot of a denoiser's choices shows
+
+
+@torch.no_grad()
+def pool_losses(objective: Objective, sampler: Sampler, epoch: int, seed: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """Losses (nats) of what the denoiser chooses and passes over, under the final model."""
+    if objective.denoiser is None or objective.denoiser.candidates == 1:
+        return None
+    torch.manual_seed(derive(seed, epoch, 1))
+    device = next(objective.parameters()).device
+    chosen, passed, seen = [], [], 0
+    for batch in sampler.epoch(epoch):
+        batch = batch.to(device)
+        losses, choice = objective.inspect(batch, epoch)
+        mask = torch.zeros_like(losses, dtype=torch.bool).scatter_(1, choice.columns, True)
+        chosen.append(losses[mask].cpu().numpy())
+        passed.append(losses[~mask].cpu().numpy())
+        seen += len(batch)
+        if seen >= LOOK_AT:
+            break
+    return (np.concatenate(chosen), np.concatenate(passed)) if passed and sum(map(len, passed)) else None
+
+
+@torch.no_grad()
+def event_losses(objective: Objective, train_part: Interactions, seed: int) -> pl.DataFrame:
+    """What training remembered of each event, and its loss (nats) under the final model, one uniform negative each."""
+    memory = objective.memory
+    assert memory is not None
+    device = next(objective.parameters()).device
+    final = torch.zeros(len(train_part))
+    for batch in PairSampler(train_part, 1, derive(seed, 0, 2), batch_size=8192).epoch(1):
+        losses, _ = objective.inspect(batch.to(device), 0)
+        final[batch.rows.flatten()] = losses.flatten().float().cpu()
+    sums, squares, drawn, chosen = (
+        t.double().cpu() for t in (memory.sums, memory.squares, memory.drawn, memory.chosen)
+    )
+    visits = drawn.clamp_min(1)
+    mean = torch.where(drawn > 0, sums / visits, final.double())
+    spread = (squares / visits - (sums / visits).square()).clamp_min(0).sqrt()
+    columns = {"mean_loss": mean, "loss_sd": spread, "visits": drawn, "chosen": chosen, "final_loss": final.double()}
+    return pl.DataFrame({name: column.numpy() for name, column in columns.items()})

@@ -1,0 +1,104 @@
+"""Runs side by side, and one run with several seeds."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import yaml
+from mlflow import MlflowClient
+from scipy import stats
+
+import recpair
+from recpair.cli import main
+from recpair.errors import RunError
+from recpair.report.compare import compare
+from recpair.runs import fit_seeds
+
+
+@pytest.fixture
+def runs(checkerboard, quick, tmp_path):
+    """Two runs on the same test: one that has learnt for longer."""
+    folders = [tmp_path / name for name in ("short", "long")]
+    for folder, epochs in zip(folders, (1, 12), strict=True):
+        recpair.fit(quick, [f"train.epochs={epochs}", f"output={folder}"], data=checkerboard)
+    return folders
+
+
+def test_a_table_of_two_runs(runs):
+    table = compare(runs, "ndcg@5")
+    short, long = (recpair.load(folder).per_user.sort("user_id")["ndcg@5"].to_numpy() for folder in runs)
+    row = table.row(1, named=True)
+    assert row["run"] == "long"
+    assert row["difference"] == pytest.approx((long - short).mean())
+    assert row["t_test"] == pytest.approx(stats.ttest_rel(long, short).pvalue)
+    assert row["t_test_holm"] == row["t_test"]
+    assert row["low"] <= row["mean"] <= row["high"]
+    first = table.row(0, named=True)
+    assert (first["difference"], first["t_test"], first["t_test_holm"]) == (0, 1, None)
+
+
+def test_the_command_writes_a_table_and_a_picture(runs, tmp_path, capsys):
+    out, plot = tmp_path / "table.csv", tmp_path / "plot.png"
+    arguments = ["compare", *map(str, runs), "--metric", "hit@1", "--out", str(out), "--plot", str(plot)]
+    assert main(arguments) == 0
+    assert pl.read_csv(out)["run"].to_list() == ["short", "long"]
+    assert plot.read_bytes().startswith(b"\x89PNG")
+    assert "wilcoxon" in capsys.readouterr().out
+
+
+def test_runs_that_cannot_be_compared(runs, checkerboard, quick, tmp_path):
+    other = tmp_path / "other"
+    recpair.fit(quick, [f"output={other}"], data=checkerboard.filter(pl.col("user_id") < 39))
+    with pytest.raises(RunError, match="different data"):
+        compare([runs[0], other], "ndcg@5")
+    lent = tmp_path / "lent"
+    recpair.fit(quick, [f"output={lent}", "split.seed=7"], data=checkerboard)
+    with pytest.raises(RunError, match="differ in split"):
+        compare([runs[0], lent], "ndcg@5")
+    with pytest.raises(RunError, match=r"no metric 'ndgc@5' per user; did you mean ndcg@5"):
+        compare(runs, "ndgc@5")
+    with pytest.raises(RunError, match="two runs or more"):
+        compare(runs[:1], "ndcg@5")
+
+
+def test_several_seeds_are_one_parent_with_children(checkerboard, quick, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    checkerboard.write_parquet("events.parquet")
+    store = f"sqlite:///{tmp_path / 'm.db'}"
+    quick |= {"data": {"path": "events.parquet"}, "output": "runs/many", "tracking": {"uri": store}}
+    Path("config.yaml").write_text(yaml.safe_dump(quick))
+    assert main(["fit", "-c", "config.yaml", "--seeds", "1,2,3"]) == 0
+    assert "over 3 seeds" in capsys.readouterr().out
+    summary = json.loads(Path("runs/many/seeds.json").read_text())
+    runs = [recpair.load(f"runs/many/seed-{seed}") for seed in (1, 2, 3)]
+    values = [run.metrics["test"]["ndcg@5"] for run in runs]
+    assert summary["test"]["ndcg@5"] == {
+        "mean": pytest.approx(np.mean(values)),
+        "sd": pytest.approx(np.std(values, ddof=1)),
+    }
+    assert len(set(values)) > 1
+    client = MlflowClient(store)
+    told = client.search_runs([client.get_experiment_by_name("recpair").experiment_id])
+    parents = {run.data.tags.get("mlflow.parentRunId") for run in told}
+    parent = next(run for run in told if "mlflow.parentRunId" not in run.data.tags)
+    assert parents == {None, parent.info.run_id}
+    assert len(told) == 4
+    assert parent.data.metrics["test/ndcg_at_5_mean"] == pytest.approx(np.mean(values))
+
+
+def test_seeds_count_as_one_run_in_a_comparison(checkerboard, quick, tmp_path):
+    fit_seeds(quick, [1, 2], [f"output={tmp_path / 'plain'}"], data=checkerboard)
+    fit_seeds(quick, [1, 2], [f"output={tmp_path / 'pld'}", "denoise=pld"], data=checkerboard)
+    table = compare([tmp_path / "plain", tmp_path / "pld"], "ndcg@5")
+    assert table["seeds"].to_list() == [2, 2]
+    per_user = [recpair.load(tmp_path / "plain" / f"seed-{s}").per_user.sort("user_id")["ndcg@5"] for s in (1, 2)]
+    assert table["mean"][0] == pytest.approx(np.mean([values.mean() for values in per_user]))
+    with pytest.raises(recpair.RecpairError, match="each once"):
+        fit_seeds(quick, [1, 1], data=checkerboard)
+
+
+def test_bad_seeds_on_the_command_line(capsys):
+    assert main(["fit", "-c", "none.yaml", "--seeds", "1,two"]) == 2
+    assert capsys.readouterr().err.startswith("error: ")
