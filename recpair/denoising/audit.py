@@ -82,12 +82,16 @@ def noise_probability(z: np.ndarray, steps: int = 500) -> np.ndarray:
     """Posterior (E,) of the upper of two normal parts of equal spread, by EM from the upper tenth; monotone in z."""
     if len(z) < 10 or np.ptp(z) < 1e-9:
         return np.zeros(len(z))
-    upper: np.ndarray = (z > np.quantile(z, 0.9)).astype(np.float64)
+    top = z > np.quantile(z, 0.9)
+    if not top.any():  # more than a tenth share the largest value
+        top = z == z.max()
+    upper: np.ndarray = top.astype(np.float64)
     for _ in range(steps):
         share = upper.mean().clip(1e-9, 1 - 1e-9)
         low, high = ((1 - upper) @ z) / (len(z) * (1 - share)), (upper @ z) / (len(z) * share)
         variance = (((1 - upper) * (z - low) ** 2 + upper * (z - high) ** 2).mean()).clip(1e-6)
-        log_odds = np.log(share / (1 - share)) + (high - low) * (z - (high + low) / 2) / variance
+        gap = max(high - low, 0.0)  # never negative but for rounding, as the start rises with z and so each step does
+        log_odds = np.log(share / (1 - share)) + gap * (z - (high + low) / 2) / variance
         before, upper = upper, expit(log_odds)
         if np.abs(upper - before).max() < 1e-6:
             break
