@@ -41,8 +41,8 @@ class Evaluator:
     """Ranks all items for every user who has held-out events.
 
     Memory: scores of at most ``block_mb`` MiB at a time (16 stay in a processor's cache, and are twice as
-    fast as 256), beside the lists that are kept (users × the
-    largest cut-off, 4 bytes an entry). Of equal scores the lower item index stands first. A held-out
+    fast as 256; one user's scores are the least), beside the lists that are kept (users × the largest
+    cut-off, 4 bytes an entry). Of equal scores the lower item index stands first. A held-out
     item that the user also took in training is masked with the training items and counts as missed.
     """
 
@@ -69,19 +69,13 @@ class Evaluator:
             ideal: whether the ideal list of NDCG is cut at K or holds all relevant items.
 
         Raises:
-            ConfigError: an unknown metric, or a cut-off larger than the catalogue.
+            ConfigError: an unknown metric, or a cut-off below 1 or larger than the catalogue.
             DataError: there are no held-out events.
         """
         if len(held_out) == 0:
             raise DataError("there are no held-out events to measure with; change split")
-        if not metrics or not cutoffs:
-            raise ConfigError("evaluate.metrics and evaluate.cutoffs must name at least one each")
-        for cutoff in cutoffs:
-            if cutoff > train.n_items:
-                raise ConfigError(
-                    f"evaluate.cutoffs: {cutoff} is larger than the catalogue of {train.n_items} items; lower it"
-                )
-        self.names = list(dict.fromkeys(parse_metric(f"{metric}@1", "evaluate.metrics")[0] for metric in metrics))
+        _refuse_impossible(metrics, cutoffs, train.n_items)
+        self.names = list(dict.fromkeys(metrics))
         self.train = train
         self.cutoffs = sorted(set(cutoffs))
         self.full_ideal = ideal == "full"
@@ -129,7 +123,13 @@ class Evaluator:
 
         Columns: group (from 0, the least active), from_events, to_events, n_users, mean. Users with the
         same number of events stand in the same group, so there can be fewer groups.
+
+        Raises:
+            ConfigError: the metric was not measured, or is none of users.
         """
+        known = evaluation.per_user.columns[1:]
+        if metric not in known:
+            raise ConfigError(f"{metric!r} has no values per user; choose one of {', '.join(known) or 'none'}")
         events = np.diff(self.train.indptr)[evaluation.per_user["user"].to_numpy()]
         edges = np.unique(np.quantile(events, np.linspace(0, 1, groups + 1)[1:-1], method="lower"))
         frame = pl.DataFrame(
@@ -149,3 +149,17 @@ class Evaluator:
             )
             .sort("group")
         )
+
+
+def _refuse_impossible(metrics: Sequence[str], cutoffs: Sequence[int], n_items: int) -> None:
+    if not metrics or not cutoffs:
+        raise ConfigError("evaluate.metrics and evaluate.cutoffs must name at least one each")
+    for metric in metrics:
+        if "@" in metric:
+            raise ConfigError(f"evaluate.metrics: {metric!r} has a cut-off; put it into evaluate.cutoffs")
+        parse_metric(f"{metric}@1", "evaluate.metrics")
+    for cutoff in cutoffs:
+        if cutoff < 1:
+            raise ConfigError(f"evaluate.cutoffs: {cutoff} is no length of a list; give numbers from 1")
+        if cutoff > n_items:
+            raise ConfigError(f"evaluate.cutoffs: {cutoff} is larger than the catalogue of {n_items} items; lower it")

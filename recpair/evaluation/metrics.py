@@ -8,7 +8,7 @@ Per user, with hits at ranks r ≤ K and n relevant items; then averaged over us
 - ``mrr``: 1 / rank of the first hit, 0 without one within K.
 - ``map``: mean of precision@r over hits, divided by min(n, K).
 
-Over all lists together, with training events as counts:
+Over all lists together:
 
 - ``coverage``: share of the catalogue that stands in at least one list.
 - ``novelty``: mean of −log₂(users who took the item / users) over listed items, in bits; an item
@@ -34,9 +34,16 @@ def coverage(items: np.ndarray, train: Interactions) -> float:
 
 def novelty(items: np.ndarray, train: Interactions) -> float:
     """Mean self-information of the listed items (B, K), in bits."""
-    counts = np.maximum(train.item_counts, 1)
+    counts = np.maximum(_users_per_item(train), 1)
     listed = items[items >= 0]
     return float(-np.log2(counts[listed] / train.n_users).mean()) if len(listed) else 0.0
+
+
+def _users_per_item(train: Interactions) -> np.ndarray:
+    """Users who took each item (I,): a repeated event counts once, or the self-information could be negative."""
+    first = np.ones(len(train), dtype=bool)
+    first[1:] = (np.diff(train.user) != 0) | (np.diff(train.sorted_items) != 0)
+    return np.bincount(train.sorted_items[first], minlength=train.n_items)
 
 
 def popularity(items: np.ndarray, train: Interactions) -> float:
@@ -62,6 +69,7 @@ def parse_metric(name: str, key: str = "evaluate.monitor") -> tuple[str, int]:
     base, at, cutoff = name.partition("@")
     if base not in METRICS:
         raise ConfigError(f"{key}: unknown metric {base!r}{nearest(base, METRICS)} (known: {', '.join(METRICS)})")
-    if not at or not cutoff.isdigit() or int(cutoff) < 1:
+    # ndcg@010 would be read as 10, and then be found under no name.
+    if not at or not cutoff.isdecimal() or int(cutoff) < 1 or cutoff != str(int(cutoff)):
         raise ConfigError(f"{key} is {name!r}; expected a metric and a cut-off, as in ndcg@10")
     return base, int(cutoff)

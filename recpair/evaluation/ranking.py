@@ -20,6 +20,7 @@ def top_k(scores: np.ndarray, hidden: Sequence[np.ndarray], k: int) -> tuple[np.
 
     Raises:
         TrainingError: a score is NaN.
+        ValueError: k is below 1, or there is not one list of hidden items per row.
     """
     lists = ItemLists.of_lists(hidden)
     return top_k_csr(scores, lists.indptr, lists.items, k)
@@ -27,6 +28,10 @@ def top_k(scores: np.ndarray, hidden: Sequence[np.ndarray], k: int) -> tuple[np.
 
 def top_k_csr(scores: np.ndarray, indptr: np.ndarray, hidden: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """As ``top_k``, with the hidden items of row b, ascending, at ``hidden[indptr[b]:indptr[b + 1]]``."""
+    if k < 1 or len(indptr) != len(scores) + 1:  # the kernel would read and write beyond its arrays
+        raise ValueError(
+            f"expected k ≥ 1 and a hidden list per row, got k = {k}, {len(indptr) - 1}, {len(scores)} rows"
+        )
     items, best, nan = top_k_rows(np.ascontiguousarray(scores, dtype=np.float32), indptr, hidden, k)
     if nan.any():
         raise TrainingError(

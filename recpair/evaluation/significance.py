@@ -14,7 +14,8 @@ class Comparison:
     Attributes:
         difference: the mean of a − b.
         low, high: a 95 % bootstrap interval of it (percentiles).
-        t_test, wilcoxon: two-sided p-values; 1 where nothing differs.
+        t_test, wilcoxon: two-sided p-values; 1 where nothing differs. Where all pairs differ by the same,
+            the t-test's is 0 (its limit), Wilcoxon's is what so few or many equal signs can tell.
     """
 
     difference: float
@@ -39,16 +40,19 @@ def paired(a: np.ndarray, b: np.ndarray, *, resamples: int = 10_000, seed: int =
         [gaps[generator.integers(len(gaps), size=(100, len(gaps)))].mean(1) for _ in range(-(-resamples // 100))]
     )
     low, high = np.quantile(means[:resamples], [0.025, 0.975])
-    if np.ptp(gaps) == 0:  # no variance: the tests have nothing to divide by
-        p = 1.0 if gaps[0] == 0 else 0.0
-        return Comparison(float(gaps.mean()), float(low), float(high), p, p)
-    return Comparison(
-        float(gaps.mean()),
-        float(low),
-        float(high),
-        float(stats.ttest_rel(a, b).pvalue),
-        float(stats.wilcoxon(gaps).pvalue),
-    )
+    t_test, wilcoxon = _p_values(a, b)
+    return Comparison(float(gaps.mean()), float(low), float(high), t_test, wilcoxon)
+
+
+def _p_values(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
+    """Two-sided p-values of the paired t-test and Wilcoxon's signed-rank test."""
+    gaps = a - b
+    rounding = 1e-12 * max(np.abs(a).max(), np.abs(b).max())
+    if np.abs(gaps).max() <= rounding:
+        return 1.0, 1.0
+    if np.ptp(gaps) <= rounding:  # no variance: t has nothing to divide by, and ranks would order rounding errors
+        return 0.0, float(stats.wilcoxon(np.full_like(gaps, gaps.mean())).pvalue)
+    return float(stats.ttest_rel(a, b).pvalue), float(stats.wilcoxon(gaps).pvalue)
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import math
 
+import numba
 import numpy as np
 import polars as pl
 import pytest
@@ -117,6 +118,40 @@ def test_what_is_measured_over_lists():
     assert means["novelty@2"] == pytest.approx((2 * math.log2(4 / 3) + 2 * 2) / 4)
 
 
+def test_novelty_counts_users_and_popularity_counts_events():
+    """User 0 took item 0 three times: one of 2 users took it (log₂ 2 = 1 bit), in three events."""
+    train, held_out = lists([[0, 0, 0], [1]], 4), lists([[3], [3]], 4)
+    evaluator = Evaluator(train, held_out, metrics=["novelty", "popularity"], cutoffs=[1], mask_seen=False)
+    means = evaluator.evaluate(Table([[9, 0, 0, 0]] * 2)).means
+    assert means == {"novelty@1": 1.0, "popularity@1": 3.0}
+
+
+def test_a_held_out_event_that_is_repeated_counts_once():
+    evaluation = Evaluator(lists([[]], 4), lists([[2, 2, 3]], 4), cutoffs=[1, 2]).evaluate(Table([[0, 0, 1, 0]]))
+    assert evaluation.means["recall@1"] == 0.5
+
+
+def test_the_numbers_do_not_depend_on_threads():
+    generator = np.random.default_rng(3)
+    train, held_out = (lists([generator.choice(200, 9, replace=False) for _ in range(50)], 200) for _ in range(2))
+    evaluator = Evaluator(train, held_out, metrics=METRICS, cutoffs=[5, 50])
+    table = Table(generator.random((50, 200)))
+    many, threads = evaluator.evaluate(table), numba.get_num_threads()
+    numba.set_num_threads(1)
+    try:
+        one = evaluator.evaluate(table)
+    finally:
+        numba.set_num_threads(threads)
+    assert one.means == many.means
+    assert one.per_user.equals(many.per_user)
+
+
+def test_the_model_stays_in_its_mode():
+    table = Table([[0, 1]]).train()
+    Evaluator(lists([[]], 2), lists([[1]], 2), cutoffs=[1]).evaluate(table)
+    assert table.training
+
+
 def test_seen_items_are_masked_and_a_seen_test_item_is_a_miss():
     scores, train, valid = [[3, 2, 1, 0]], lists([[0]], 4), lists([[1]], 4)
     held_out = lists([[0, 2]], 4)
@@ -153,6 +188,14 @@ def test_groups_by_activity():
     assert groups["mean"].to_list() == pytest.approx([0.0, 0.5, 1.0])
 
 
+def test_only_values_of_users_can_be_grouped():
+    evaluator = Evaluator(lists([[0]], 3), lists([[1]], 3), metrics=["hit", "coverage"], cutoffs=[1])
+    evaluation = evaluator.evaluate(Table([[0, 1, 0]]))
+    for metric in ("coverage@1", "hit@2", "user"):
+        with pytest.raises(ConfigError, match="no values per user; choose one of hit@1"):
+            evaluator.by_activity(evaluation, metric)
+
+
 def test_users_without_held_out_events_are_not_counted():
     evaluation = Evaluator(lists([[0], [1]], 3), lists([[], [2]], 3), cutoffs=[1]).evaluate(Table([[0, 0, 1]] * 2))
     assert evaluation.n_users == 1
@@ -165,7 +208,11 @@ def test_users_without_held_out_events_are_not_counted():
     [
         ({"metrics": ["recal"]}, r"evaluate\.metrics: unknown metric 'recal'; did you mean recall"),
         ({"cutoffs": [2, 50]}, r"evaluate\.cutoffs: 50 is larger than the catalogue of 3 items"),
+        ({"cutoffs": [0]}, r"evaluate\.cutoffs: 0 is no length"),
+        ({"cutoffs": [-1, 2]}, r"evaluate\.cutoffs: -1 is no length"),
+        ({"metrics": ["ndcg@1"]}, r"evaluate\.metrics: 'ndcg@1' has a cut-off; put it into evaluate\.cutoffs"),
         ({"metrics": []}, "at least one"),
+        ({"cutoffs": []}, "at least one"),
     ],
 )
 def test_impossible_requests(options, message):
@@ -180,6 +227,6 @@ def test_nothing_to_measure_with():
 
 def test_names_of_metrics():
     assert parse_metric("ndcg@10") == ("ndcg", 10)
-    for bad in ("ndcg", "ndcg@0", "ndcg@x", "@3"):
+    for bad in ("ndcg", "ndcg@0", "ndcg@x", "@3", "ndcg@010", "ndcg@²", "ndcg@-1"):
         with pytest.raises(ConfigError):
             parse_metric(bad)

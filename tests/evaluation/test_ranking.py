@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recpair.errors import TrainingError
-from recpair.evaluation.ranking import top_k
+from recpair.evaluation.ranking import top_k, top_k_csr
 
 
 def naive(scores, hidden, k):
@@ -65,3 +65,26 @@ def test_a_nan_is_an_error_and_not_a_rank():
     scores[1, 150] = np.nan
     with pytest.raises(TrainingError, match="query 1 is NaN"):
         top_k(scores, [np.empty(0, dtype=np.int32)] * 3, 5)
+
+
+def test_nothing_is_read_or_written_beyond_the_arrays():
+    """k = 0 has no heap to write to; rows without a hidden list have no end to read to."""
+    scores, nothing = np.zeros((3, 4), dtype=np.float32), np.empty(0, dtype=np.int32)
+    for hidden, k in (([nothing] * 3, 0), ([nothing] * 3, -1), ([nothing] * 2, 1), ([nothing] * 4, 1)):
+        with pytest.raises(ValueError, match="hidden list per row"):
+            top_k(scores, hidden, k)
+
+
+def test_more_places_than_items_are_padded():
+    items, best = top_k(np.array([[1, 3, 2]], dtype=np.float32), [np.array([1])], 5)
+    assert items.tolist() == [[2, 0, -1, -1, -1]]
+    assert best.tolist() == [[2, 1, -np.inf, -np.inf, -np.inf]]
+
+
+def test_hidden_lists_as_csr_are_the_same_lists():
+    scores = np.random.default_rng(2).random((3, 100), dtype=np.float32)
+    hidden = [np.arange(30), np.empty(0, dtype=np.int64), np.array([99])]
+    flat = np.concatenate(hidden).astype(np.int32)
+    of_csr, of_lists = top_k_csr(scores, np.array([0, 30, 30, 31]), flat, 7), top_k(scores, hidden, 7)
+    assert (of_csr[0] == of_lists[0]).all()
+    assert (of_csr[1] == of_lists[1]).all()
