@@ -13,6 +13,7 @@ from recpair.batch import Batch
 from recpair.data.interactions import Interactions
 from recpair.models.contract import GradientModel
 from recpair.models.fold_in import ridge_fold_in
+from recpair.models.lookup import look_up
 from recpair.models.scorer import Vectors
 
 
@@ -38,12 +39,12 @@ class MF(GradientModel):
         nn.init.normal_(self.item_embedding.weight, std=init_std)
 
     def score(self, batch: Batch) -> Vectors:
-        return Vectors(self.user_embedding(batch.user), self.item_embedding.weight, self.cosine)
+        return Vectors(look_up(self.user_embedding.weight, batch.user), self.item_embedding.weight, self.cosine)
 
     def regularised(self, batch: Batch) -> tuple[Float[Tensor, "Q _ D"], ...]:
-        users = self.user_embedding(batch.user).unsqueeze(1)
+        users = look_up(self.user_embedding.weight, batch.user).unsqueeze(1)
         items = (batch.positives,) if batch.negatives is None else (batch.positives, batch.negatives)
-        return users, *(self.item_embedding(i) for i in items)
+        return users, *(look_up(self.item_embedding.weight, i) for i in items)
 
     @torch.no_grad()
     def fold_in(self, histories: Sequence[np.ndarray]) -> Vectors:

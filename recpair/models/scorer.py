@@ -8,6 +8,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from recpair.models.lookup import look_up
+
 
 @runtime_checkable
 class Scorer(Protocol):
@@ -38,7 +40,7 @@ class Vectors:
     cosine: bool = False
 
     def of(self, items: Int[Tensor, "Q C"]) -> Float[Tensor, "Q C"]:
-        vectors = torch.nn.functional.embedding(items, self.items)
+        vectors = look_up(self.items, items)
         return (self._unit(self.queries).unsqueeze(1) * self._unit(vectors)).sum(-1)
 
     def catalogue(self) -> Float[Tensor, "Q I"]:

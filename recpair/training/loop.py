@@ -13,6 +13,7 @@ from recpair.sampling.pairs import Sampler
 from recpair.sampling.prefetch import prefetch
 from recpair.seeds import derive
 from recpair.training.checkpoint import Checkpoint
+from recpair.training.gradients import DenseGradients
 from recpair.training.ledger import Ledger
 from recpair.training.log import Log
 from recpair.training.objective import Objective
@@ -55,6 +56,7 @@ def train(
     fused = fabric.device.type in ("cpu", "cuda")
     optimiser = torch.optim.AdamW(objective.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=fused)
     module, optimiser = fabric.setup(objective, optimiser)
+    gradients = DenseGradients(objective)
     progress = (checkpoint.restore(objective, optimiser) if resume else None) or Progress()
     steps = len(sampler) // fabric.world_size * fabric.world_size  # the same number on every rank
 
@@ -70,6 +72,7 @@ def train(
             parts = module(batch.user, batch.positives, batch.negatives, batch.rows, batch.history, progress.epoch)
             optimiser.zero_grad()
             fabric.backward(parts["loss"])
+            gradients.fill()
             if clip_norm is not None:
                 fabric.clip_gradients(module, optimiser, max_norm=clip_norm)
             optimiser.step()

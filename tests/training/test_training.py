@@ -23,6 +23,7 @@ from recpair.losses.bpr import bpr
 from recpair.models.mf import MF
 from recpair.seeds import derive, isolated
 from recpair.training.checkpoint import Checkpoint, load_weights
+from recpair.training.gradients import DenseGradients
 from recpair.training.objective import Objective
 from recpair.training.progress import Progress
 
@@ -212,3 +213,20 @@ def test_seeds_of_different_places_differ():
     assert len(found) == 600
     assert derive(1, 2) == derive(1, 2)
     assert all(0 <= value < 2**63 for value in found)
+
+
+def test_sparse_gradients_become_the_dense_ones(objective):
+    """The same gradient as with dense lookups, also in the second step, where the buffer is used again."""
+    gradients = DenseGradients(objective)
+    for _ in range(2):
+        objective.zero_grad()
+        user, positives, negatives, rows, _ = arguments()
+        objective(user, positives, negatives, rows, None, 1)["loss"].backward()
+        assert objective.model.item_embedding.weight.grad.is_sparse
+        gradients.fill()
+    u, i = (t.detach().clone().requires_grad_() for t in objective.model.parameters())
+    gaps = (u[user] * (i[positives[:, 0]] - i[negatives[:, 0]])).sum(1)
+    norms = sum(v.square().sum(1).mean() for v in (u[user], i[positives[:, 0]], i[negatives[:, 0]]))
+    (torch.nn.functional.softplus(-gaps).mean() + 0.5 * norms).backward()
+    for found, expected in zip(objective.model.parameters(), (u, i), strict=True):
+        torch.testing.assert_close(found.grad, expected.grad)
