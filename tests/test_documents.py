@@ -76,15 +76,28 @@ def test_the_links_of_the_readme_lead_somewhere():
         assert target.startswith("http") or (ROOT / target).exists(), target
 
 
+def executed(name: str, folder: Path) -> list:
+    """The outputs of a notebook's cells, after running it in ``folder``."""
+    notebook = nbformat.read(ROOT / "notebooks" / name, as_version=4)
+    client = NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(folder)}})
+    client.execute()
+    return [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+
+
 @pytest.mark.filterwarnings("default")  # the kernel's own
 def test_the_quickstart_notebook_runs(tmp_path, checkerboard, quick, monkeypatch):
     items = pl.DataFrame({"item_id": range(40), "title": [f"Film {i}" for i in range(40)]})
     run = recpair.fit(quick, data=checkerboard, items=items)
     monkeypatch.setenv("RECPAIR_RUN", str(run.folder))
-    notebook = nbformat.read(ROOT / "notebooks" / "quickstart.ipynb", as_version=4)
-    NotebookClient(
-        notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
-    ).execute()
-    shown = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    shown = executed("quickstart.ipynb", tmp_path)
     assert any("image/png" in output.get("data", {}) for output in shown)
     assert sum("Film" in str(output.get("data", {})) for output in shown) == 3
+
+
+@pytest.mark.filterwarnings("default")
+def test_the_denoising_notebook_runs(tmp_path, ml_100k, monkeypatch):
+    monkeypatch.setenv("RECPAIR_RUNS", str(tmp_path))
+    monkeypatch.setenv("RECPAIR_EPOCHS", "8")
+    shown = executed("denoising.ipynb", tmp_path)
+    assert sum("image/png" in output.get("data", {}) for output in shown) == 2
+    assert "explanation" in str(shown[-1].get("data", {}))
