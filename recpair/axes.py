@@ -13,6 +13,7 @@ AXES: dict[str, str] = {
     "U": "users",
     "I": "items",
     "D": "vector length",
+    "H": "histories of a batch",
     "T": "history length",
     "K": "cut-off of a ranked list",
     "E": "events (interactions)",

@@ -17,14 +17,18 @@ class Batch:
         positives: candidate positives; P is 1 unless a denoiser chooses among them.
         negatives: items that are no training positive of the user; None for losses over all items.
         rows: for each positive, its row in the training interactions.
-        history: item indices of the user's past, for sequence models; None for the others.
+        history: item indices of what was taken before, padded on the left (``data.histories``), for sequence
+            models; None for the others.
+        at: for each query, the place of its vector among the H · T places of ``history``; None: query q is
+            the last place of history q.
     """
 
     user: Int[Tensor, "Q"]
     positives: Int[Tensor, "Q P"]
     negatives: Int[Tensor, "Q N"] | None
     rows: Int[Tensor, "Q P"]
-    history: Int[Tensor, "Q T"] | None = None
+    history: Int[Tensor, "H T"] | None = None
+    at: Int[Tensor, "Q"] | None = None
 
     def __len__(self) -> int:
         return len(self.user)

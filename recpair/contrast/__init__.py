@@ -2,13 +2,8 @@
 
 from collections.abc import Callable
 
-from torch import Tensor
-
-from recpair.batch import Batch
-from recpair.models import Model, Scorer
-
-Term = Callable[[Model, Scorer, Batch], Tensor]
+from recpair.contrast.contract import Context, Term
 
 TERMS: dict[str, Callable[..., Term]] = {}
 
-__all__ = ["TERMS", "Term"]
+__all__ = ["TERMS", "Context", "Term"]

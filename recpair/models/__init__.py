@@ -1,6 +1,6 @@
 """Models: a batch in, a Scorer out."""
 
-from recpair.models.contract import FittedModel, GradientModel, Model
+from recpair.models.contract import FittedModel, GradientModel, Model, SequenceModel
 from recpair.models.ease import EASE
 from recpair.models.ials import IALS
 from recpair.models.item_knn import ItemKNN
@@ -20,4 +20,4 @@ MODELS: dict[str, type[Model]] = {
     "popularity": Popularity,
 }
 
-__all__ = ["MODELS", "FittedModel", "GradientModel", "Model", "Scorer", "Vectors"]
+__all__ = ["MODELS", "FittedModel", "GradientModel", "Model", "Scorer", "SequenceModel", "Vectors"]

@@ -4,12 +4,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from recpair.batch import Batch
 from recpair.data.interactions import Interactions
-from recpair.models.scorer import Scorer
+from recpair.models.scorer import Scorer, Vectors
 
 
 class Model(nn.Module, ABC):
@@ -34,6 +34,30 @@ class GradientModel(Model):
     @abstractmethod
     def regularised(self, batch: Batch) -> tuple[Float[Tensor, "Q _ D"], ...]:
         """The raw embeddings that a batch touches, for the L2 penalty: one tensor a kind."""
+
+
+class SequenceModel(GradientModel):
+    """A gradient model whose queries are what somebody took before, and nothing else.
+
+    Attributes:
+        history_length: T, the places of a history that it reads; longer ones are cut at their start.
+    """
+
+    history_length: int
+
+    @abstractmethod
+    def encode(self, history: Int[Tensor, "H T"]) -> Float[Tensor, "H T D"]:
+        """A vector for every place, of the items up to and with it; histories are padded on the left."""
+
+    @abstractmethod
+    def item_vectors(self) -> Float[Tensor, "I D"]:
+        """What a query's vector is multiplied with."""
+
+    def score(self, batch: Batch) -> Vectors:
+        assert batch.history is not None, "a sequence model needs histories"
+        places = self.encode(batch.history)
+        queries = places[:, -1] if batch.at is None else places.flatten(0, 1)[batch.at]
+        return Vectors(queries, self.item_vectors())
 
 
 class FittedModel(Model):

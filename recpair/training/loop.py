@@ -69,7 +69,7 @@ def train(
             if step % fabric.world_size != fabric.global_rank:
                 continue
             batch = batch.to(fabric.device)
-            parts = module(batch.user, batch.positives, batch.negatives, batch.rows, batch.history, progress.epoch)
+            parts = module(**vars(batch), epoch=progress.epoch)
             optimiser.zero_grad()
             fabric.backward(parts["loss"])
             gradients.fill()

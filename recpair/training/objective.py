@@ -75,11 +75,13 @@ class Objective(nn.Module):
         positives: Int[Tensor, "Q P"],
         negatives: Int[Tensor, "Q N"] | None,
         rows: Int[Tensor, "Q P"],
-        history: Int[Tensor, "Q T"] | None,
+        history: Int[Tensor, "H T"] | None = None,
+        at: Int[Tensor, "Q"] | None = None,
+        *,
         epoch: int,
     ) -> dict[str, Float[Tensor, ""]]:
         """The parts of the loss by name (``loss`` is their weighted sum) and what else is worth a log line."""
-        batch = Batch(user, positives, negatives, rows, history)
+        batch = Batch(user, positives, negatives, rows, history, at)
         scorer = self.model.score(batch)
         batch = self._hardened(scorer, batch)
         against = self.scores_against(scorer, batch)
@@ -161,7 +163,7 @@ class Objective(nn.Module):
     @torch.no_grad()
     def inspect(self, batch: Batch, epoch: int) -> tuple[Float[Tensor, "Q P"], Choice]:
         """Losses of a batch's candidates, and what a denoiser that chooses among them would take."""
-        scorer = self.model.score(Batch.of_users(batch.user, batch.history))
+        scorer = self.model.score(batch)
         pool = self.pool(scorer, self.scores_against(scorer, batch), batch, epoch)
         if self.denoiser is None or not batch.rows.shape[1] == self.denoiser.candidates > 1:
             return pool.losses, Choice(torch.zeros_like(batch.rows[:, :1]))

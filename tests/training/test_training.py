@@ -38,12 +38,12 @@ def objective(checkerboard):
 def arguments(positives=1):
     generator = torch.Generator().manual_seed(0)
     draw = lambda *shape: torch.randint(40, shape, generator=generator)  # noqa: E731
-    return draw(6), draw(6, positives), draw(6, 1), draw(6, positives), None
+    return draw(6), draw(6, positives), draw(6, 1), draw(6, positives)
 
 
 def test_the_loss_is_the_recommendation_and_the_norms_of_the_batch(objective):
-    user, positives, negatives, rows, _ = arguments()
-    parts = objective(user, positives, negatives, rows, None, 1)
+    user, positives, negatives, rows = arguments()
+    parts = objective(user, positives, negatives, rows, epoch=1)
     u, i = objective.model.user_embedding.weight, objective.model.item_embedding.weight
     gaps = ((u[user] * i[positives[:, 0]]).sum(1) - (u[user] * i[negatives[:, 0]]).sum(1)).tolist()
     norms = sum(v.square().sum(1).mean() for v in (u[user], i[positives[:, 0]], i[negatives[:, 0]])).item()
@@ -54,11 +54,11 @@ def test_the_loss_is_the_recommendation_and_the_norms_of_the_batch(objective):
 
 
 def test_a_denoiser_waits_for_its_epoch_and_then_trains_on_its_choice(objective):
-    user, positives, negatives, rows, _ = arguments(positives=5)
+    user, positives, negatives, rows = arguments(positives=5)
     objective.denoiser, objective.l2 = PLD(temperature=1e-6, start_epoch=3), 0.0
     losses, _ = objective.inspect(Batch(user, positives, negatives, rows), 4)
-    before = objective(user, positives, negatives, rows, None, 3)
-    after = objective(user, positives, negatives, rows, None, 4)
+    before = objective(user, positives, negatives, rows, epoch=3)
+    after = objective(user, positives, negatives, rows, epoch=4)
     assert before["loss"].item() == pytest.approx(losses[:, 0].mean().item())
     assert after["loss"].item() == pytest.approx(losses.min(1).values.mean().item())
     assert "pool_entropy" in after
@@ -66,10 +66,10 @@ def test_a_denoiser_waits_for_its_epoch_and_then_trains_on_its_choice(objective)
 
 
 def test_the_share_of_injected_noise_is_counted(objective):
-    user, positives, negatives, rows, _ = arguments(positives=2)
+    user, positives, negatives, rows = arguments(positives=2)
     objective.denoiser = PLD(temperature=1e-6, start_epoch=0)
     objective.noise = torch.arange(40) < 20
-    parts = objective(user, positives, negatives, rows, None, 1)
+    parts = objective(user, positives, negatives, rows, epoch=1)
     assert parts["noise_share_drawn"].item() == pytest.approx((rows < 20).float().mean().item())
     assert 0 <= parts["noise_share_chosen"].item() <= 1
 
@@ -220,8 +220,8 @@ def test_sparse_gradients_become_the_dense_ones(objective):
     gradients = DenseGradients(objective)
     for _ in range(2):
         objective.zero_grad()
-        user, positives, negatives, rows, _ = arguments()
-        objective(user, positives, negatives, rows, None, 1)["loss"].backward()
+        user, positives, negatives, rows = arguments()
+        objective(user, positives, negatives, rows, epoch=1)["loss"].backward()
         assert objective.model.item_embedding.weight.grad.is_sparse
         gradients.fill()
     u, i = (t.detach().clone().requires_grad_() for t in objective.model.parameters())
