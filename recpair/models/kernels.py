@@ -1,4 +1,4 @@
-"""Products with sparse matrices, and least squares, in Numba."""
+"""Products with sparse matrices and of looked-up vectors, and least squares, in Numba."""
 
 import numba
 import numpy as np
@@ -81,3 +81,63 @@ def nearest_by_cosine(indptr, indices, columns_indptr, columns, norms, shrinkage
             for j in range(len(best)):
                 neighbours[item, j] = found[best[j]]
                 weights[item, j] = cosine[best[j]]
+
+
+LANES = 16  # partial sums of a product: independent of each other, so a vector instruction adds them in a fixed order
+
+
+@numba.njit(parallel=True, nogil=True, cache=True)
+def inner_products(queries, table, items, out):
+    """out (Q, C) = products of queries (Q, D) with the rows ``items`` (Q, C) of table (I, D).
+
+    No fast-math: code that Numba has just compiled and code from its cache would round differently.
+    """
+    dim = queries.shape[1]
+    whole = dim - dim % LANES
+    for q in numba.prange(len(queries)):
+        sums = np.empty(LANES, dtype=queries.dtype)
+        query = queries[q]
+        for c in range(items.shape[1]):
+            row = table[items[q, c]]
+            for lane in range(LANES):
+                sums[lane] = 0.0
+            for start in range(0, whole, LANES):
+                for lane in range(LANES):
+                    sums[lane] += query[start + lane] * row[start + lane]
+            total = sums[0]
+            for lane in range(1, LANES):
+                total += sums[lane]
+            for d in range(whole, dim):
+                total += query[d] * row[d]
+            out[q, c] = total
+
+
+@numba.njit(parallel=True, nogil=True, cache=True)
+def add_rows(weights, table, items, out):
+    """out (Q, D) += the rows ``items`` (Q, C) of table (I, D), weighted by weights (Q, C)."""
+    for q in numba.prange(len(out)):
+        for c in range(items.shape[1]):
+            row, weight = table[items[q, c]], weights[q, c]
+            for d in range(out.shape[1]):
+                out[q, d] += weight * row[d]
+
+
+@numba.njit(parallel=True, nogil=True, cache=True)
+def scatter_rows(weights, queries, items, parts, out):
+    """out (I, D) at ``items`` (Q, C) += queries (Q, D), weighted by weights (Q, C).
+
+    Each of the ``parts`` takes some columns of D and all queries in order, so that no two threads add to the same number
+    and the sums are the same for any number of them.
+    """
+    for part in numba.prange(parts):
+        low, high = part * out.shape[1] // parts, (part + 1) * out.shape[1] // parts
+        for q in range(len(queries)):
+            for c in range(items.shape[1]):
+                item, weight = items[q, c], weights[q, c]
+                for d in range(low, high):
+                    out[item, d] += weight * queries[q, d]
+
+
+def threads() -> int:
+    """How many threads the kernels run on."""
+    return int(numba.get_num_threads())

@@ -1,7 +1,7 @@
 """LightGCN: embeddings smoothed over the graph of users and items, and nothing else."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -15,7 +15,7 @@ from recpair.data.interactions import Interactions
 from recpair.models import kernels
 from recpair.models.contract import GradientModel
 from recpair.models.fold_in import ridge_fold_in
-from recpair.models.scorer import Vectors
+from recpair.models.scorer import Similarity, Vectors
 
 PARTS = 64  # shares of a product, each with equally many entries
 
@@ -87,10 +87,10 @@ class LightGCN(GradientModel):
         embedding_dim: Annotated[int, Field(gt=0)] = 64,
         n_layers: Annotated[int, Field(ge=0)] = 3,
         init_std: Annotated[float, Field(gt=0)] = 0.1,
-        similarity: Literal["dot", "cosine"] = "dot",
+        similarity: Similarity = "dot",
     ) -> None:
         super().__init__()
-        self.cosine = similarity == "cosine"
+        self.similarity: Similarity = similarity
         self.graph = Graph(interactions)
         self.n_layers = n_layers
         self.user_embedding = nn.Embedding(interactions.n_users, embedding_dim)
@@ -117,7 +117,7 @@ class LightGCN(GradientModel):
 
     def score(self, batch: Batch) -> Vectors:
         users, items = self.smoothed()
-        return Vectors(torch.nn.functional.embedding(batch.user, users), items, self.cosine)
+        return Vectors.compared(torch.nn.functional.embedding(batch.user, users), items, self.similarity)
 
     def regularised(self, batch: Batch) -> tuple[Float[Tensor, "Q _ D"], ...]:
         users = self.user_embedding(batch.user).unsqueeze(1)
@@ -128,4 +128,5 @@ class LightGCN(GradientModel):
     def fold_in(self, histories: Sequence[np.ndarray]) -> Vectors:
         """Users as the ridge solution over the smoothed items, on the scale of the trained users."""
         users, items = self.smoothed()
-        return Vectors(ridge_fold_in(items, histories, users.norm(dim=1).median()), items, self.cosine)
+        strangers = ridge_fold_in(items, histories, users.norm(dim=1).median())
+        return Vectors.compared(strangers, items, self.similarity)

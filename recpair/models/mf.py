@@ -1,7 +1,7 @@
 """Matrix factorisation: a vector per user, a vector per item, their inner product."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from recpair.data.interactions import Interactions
 from recpair.models.contract import GradientModel
 from recpair.models.fold_in import ridge_fold_in
 from recpair.models.lookup import look_up
-from recpair.models.scorer import Vectors
+from recpair.models.scorer import Similarity, Vectors
 
 
 class MF(GradientModel):
@@ -29,17 +29,18 @@ class MF(GradientModel):
         *,
         embedding_dim: Annotated[int, Field(gt=0)] = 64,
         init_std: Annotated[float, Field(gt=0)] = 0.1,
-        similarity: Literal["dot", "cosine"] = "dot",
+        similarity: Similarity = "dot",
     ) -> None:
         super().__init__()
-        self.cosine = similarity == "cosine"
+        self.similarity: Similarity = similarity
         self.user_embedding = nn.Embedding(interactions.n_users, embedding_dim)
         self.item_embedding = nn.Embedding(interactions.n_items, embedding_dim)
         nn.init.normal_(self.user_embedding.weight, std=init_std)
         nn.init.normal_(self.item_embedding.weight, std=init_std)
 
     def score(self, batch: Batch) -> Vectors:
-        return Vectors(look_up(self.user_embedding.weight, batch.user), self.item_embedding.weight, self.cosine)
+        users = look_up(self.user_embedding.weight, batch.user)
+        return Vectors.compared(users, self.item_embedding.weight, self.similarity)
 
     def regularised(self, batch: Batch) -> tuple[Float[Tensor, "Q _ D"], ...]:
         users = look_up(self.user_embedding.weight, batch.user).unsqueeze(1)
@@ -51,4 +52,4 @@ class MF(GradientModel):
         """Users as the ridge solution over their items, on the scale of the trained users."""
         items = self.item_embedding.weight
         scale = self.user_embedding.weight.norm(dim=1).median()
-        return Vectors(ridge_fold_in(items, histories, scale), items, self.cosine)
+        return Vectors.compared(ridge_fold_in(items, histories, scale), items, self.similarity)

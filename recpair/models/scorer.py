@@ -1,14 +1,17 @@
 """The narrow waist: what a model gives to losses, denoisers, contrast terms and rankings."""
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn.functional import normalize
 from torch.utils.checkpoint import checkpoint
 
-from recpair.models.lookup import look_up
+from recpair.models.lookup import inner_products
+
+Similarity = Literal["dot", "cosine"]
 
 
 @runtime_checkable
@@ -30,32 +33,34 @@ class Scorer(Protocol):
 
 @dataclass(frozen=True)
 class Vectors:
-    """The Scorer of inner-product models: score = ⟨query, item⟩, or the cosine of the two.
+    """The Scorer of inner-product models: score = ⟨query, item⟩.
 
     Can be exported to an index, and is what contrast terms work on.
     """
 
     queries: Float[Tensor, "Q D"]
     items: Float[Tensor, "I D"]
-    cosine: bool = False
+
+    @classmethod
+    def compared(cls, queries: Float[Tensor, "Q D"], items: Float[Tensor, "I D"], similarity: Similarity) -> "Vectors":
+        """Scores by inner product (dot), or by the cosine of query and item."""
+        if similarity == "cosine":
+            return cls(normalize(queries, dim=-1), normalize(items, dim=-1))
+        return cls(queries, items)
 
     def of(self, items: Int[Tensor, "Q C"]) -> Float[Tensor, "Q C"]:
-        vectors = look_up(self.items, items)
-        return (self._unit(self.queries).unsqueeze(1) * self._unit(vectors)).sum(-1)
+        return inner_products(self.queries, self.items, items)
 
     def catalogue(self) -> Float[Tensor, "Q I"]:
-        return self._unit(self.queries) @ self._unit(self.items).T
+        return self.queries @ self.items.T
 
     def log_partition(self, block: int = 8192) -> Float[Tensor, "Q 1"]:
         """log Σ exp(score) over the whole catalogue, a block of items at a time; blocks are recomputed for the gradient."""
-        queries, sums = self._unit(self.queries), []
+        sums = []
         for start in range(0, len(self.items), block):
             items = self.items[start : start + block]
-            sums.append(checkpoint(self._block, queries, items, use_reentrant=False))
+            sums.append(checkpoint(self._block, items, use_reentrant=False))
         return torch.logsumexp(torch.stack(sums), dim=0).unsqueeze(1)
 
-    def _block(self, queries: Tensor, items: Tensor) -> Tensor:
-        return torch.logsumexp(queries @ self._unit(items).T, dim=1)
-
-    def _unit(self, vectors: Tensor) -> Tensor:
-        return torch.nn.functional.normalize(vectors, dim=-1) if self.cosine else vectors
+    def _block(self, items: Tensor) -> Tensor:
+        return torch.logsumexp(self.queries @ items.T, dim=1)
