@@ -16,39 +16,53 @@ def add_noise(
     ratio: Annotated[float, Field(gt=0, le=10)],
     seed: Annotated[int, Field(ge=0)] = 42,
     exclude_held_out: bool = True,
+    valid: bool = False,
 ) -> Splits:
     """The splits with ⌊ratio · n⌋ random items added to each user's n training events, and which they are.
+
+    With ``valid`` the validation part gets its share, too, as data that nobody has cleaned would have it (rounded
+    up or down at random, as users have few events there); the test part never does.
 
     Source: the protocol of PLD (WWW 2025). Deviation: an injected item is by default none of the user's
     held-out positives either; ``exclude_held_out=False`` reproduces the authors' code. A user who
     has taken nearly all items gets as many as are left. An injected event has the time of one of the
     user's own, drawn at random, no rating (NaN), and the weight 1.
     """
-    train = splits.train
-    parts = [train, splits.valid, splits.test] if exclude_held_out else [train]
     generator = np.random.default_rng(np.random.SeedSequence([seed, 0x401CE]))
+    held_out = [splits.valid, splits.test] if exclude_held_out else []
+    train, injected = _noisy(splits.train, ratio * np.diff(splits.train.indptr) + 1e-9, generator, held_out)
+    report = splits.report | {"noise_events": int(injected.sum())}
+    noisy = replace(splits, train=train, noise=injected, report=report)
+    if not valid:
+        return noisy
+    wanted = ratio * np.diff(splits.valid.indptr)
+    wanted += generator.random(len(wanted)) * (wanted > 0)
+    return replace(noisy, valid=_noisy(splits.valid, wanted, generator, [train, splits.test])[0])
+
+
+def _noisy(
+    part: Interactions, wanted: np.ndarray, generator: np.random.Generator, others: list[Interactions]
+) -> tuple[Interactions, np.ndarray]:
+    """The part with ⌊wanted⌋ (U,) random items more of each user, and for each of its events whether it was injected."""
     users, items, like = [], [], []
-    for taker in range(train.n_users):
-        own = train.indptr[taker], train.indptr[taker + 1]
-        wanted = int(np.floor(ratio * (own[1] - own[0]) + 1e-9))
-        if wanted == 0:
-            continue
-        drawn = _strangers(generator, np.concatenate([p.items_of(taker) for p in parts]), wanted, train.n_items)
+    for taker in np.flatnonzero(wanted >= 1):
+        own = part.indptr[taker], part.indptr[taker + 1]
+        taken = np.concatenate([p.items_of(int(taker)) for p in (part, *others)])
+        drawn = _strangers(generator, taken, int(wanted[taker]), part.n_items)
         users.append(np.full(len(drawn), taker))
         items.append(drawn)
         like.append(generator.integers(*own, size=len(drawn)))
     if not users:
-        return replace(splits, noise=np.zeros(len(train), dtype=bool))
+        return part, np.zeros(len(part), dtype=bool)
     user, item, source = np.concatenate(users), np.concatenate(items), np.concatenate(like)
-    all_users = np.concatenate([train.user, user])
-    time = None if train.time is None else np.concatenate([train.time, train.time[source]])
-    rating = None if train.rating is None else np.concatenate([train.rating, np.full(len(item), np.nan)])
-    weight = None if train.weight is None else np.concatenate([train.weight, np.ones(len(item))])
+    all_users = np.concatenate([part.user, user])
+    time = None if part.time is None else np.concatenate([part.time, part.time[source]])
+    rating = None if part.rating is None else np.concatenate([part.rating, np.full(len(item), np.nan)])
+    weight = None if part.weight is None else np.concatenate([part.weight, np.ones(len(item))])
     noisy = Interactions.from_indices(
-        all_users, np.concatenate([train.item, item]), time, rating, weight, vocabulary=train.vocabulary
+        all_users, np.concatenate([part.item, item]), time, rating, weight, vocabulary=part.vocabulary
     )
-    injected = np.repeat([False, True], [len(train), len(item)])[Interactions.order(all_users, time)]
-    return replace(splits, train=noisy, noise=injected, report=splits.report | {"noise_events": len(item)})
+    return noisy, np.repeat([False, True], [len(part), len(item)])[Interactions.order(all_users, time)]
 
 
 def _strangers(generator: np.random.Generator, taken: np.ndarray, wanted: int, n_items: int) -> np.ndarray:

@@ -1,8 +1,9 @@
 """Ranks once, measures everything, averages once."""
 
+import copy
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 import numpy as np
@@ -28,13 +29,13 @@ class Evaluation:
         means: ``ndcg@10`` and so on, averaged over users (or over lists).
         per_user: ``user`` (index) and a column per metric of users; rows in order of ``user``.
         n_users: users with held-out events.
-        seconds: what scoring, ranking and measuring took.
+        seconds: what scoring, ranking and measuring took; 0 where given lists were measured.
     """
 
     means: dict[str, float]
     per_user: pl.DataFrame
     n_users: int
-    seconds: float
+    seconds: float = 0.0
 
 
 class Evaluator:
@@ -80,15 +81,29 @@ class Evaluator:
         self.cutoffs = sorted(set(cutoffs))
         self.full_ideal = ideal == "full"
         self.block_mb = block_mb
-        self.relevant = ItemLists.of_users(held_out)
-        self.users = np.flatnonzero(np.diff(self.relevant.indptr))
+        self._look_for(held_out)
         nothing = ItemLists(np.zeros(train.n_users + 1, dtype=np.int64), np.empty(0, dtype=np.int32))
         self.seen = ItemLists.of_users(train, *also_seen) if mask_seen else nothing
 
-    @torch.no_grad()
+    def _look_for(self, held_out: Interactions) -> None:
+        self.relevant = ItemLists.of_users(held_out)
+        self.users = np.flatnonzero(np.diff(self.relevant.indptr))
+
+    def on(self, held_out: Interactions) -> "Evaluator":
+        """The same evaluator, looking for other held-out events."""
+        other = copy.copy(self)
+        other._look_for(held_out)
+        return other
+
     def evaluate(self, model: Model) -> Evaluation:
         """Rank and measure; the model's mode and the order of its random numbers stay as they are."""
         started = time.perf_counter()
+        measured = self.measure(self.rank(model))
+        return replace(measured, seconds=time.perf_counter() - started)
+
+    @torch.no_grad()
+    def rank(self, model: Model) -> np.ndarray:
+        """The best items int32 (users, K) of every user who has held-out events, K the largest cut-off."""
         device = next((t.device for t in (*model.parameters(), *model.buffers())), torch.device("cpu"))
         deepest = self.cutoffs[-1]
         items = np.empty((len(self.users), deepest), dtype=np.int32)
@@ -99,9 +114,10 @@ class Evaluator:
             seen = self.seen.rows(users)
             found, _ = top_k_csr(scores.float().cpu().numpy(), seen.indptr, seen.items, deepest)
             items[start : start + len(users)] = found
-        return self._measured(items, started)
+        return items
 
-    def _measured(self, items: np.ndarray, started: float) -> Evaluation:
+    def measure(self, items: np.ndarray) -> Evaluation:
+        """What lists (users, K) of this evaluator's users are worth, wherever they come from."""
         relevant = self.relevant.rows(self.users)
         cutoffs = np.array(self.cutoffs)
         values = measure_rows(items, relevant.indptr, relevant.items, cutoffs, self.full_ideal)
@@ -116,7 +132,7 @@ class Evaluator:
             if name in OVER_LISTS:
                 means |= {f"{name}@{k}": OVER_LISTS[name](items[:, :k], self.train) for k in self.cutoffs}
         per_user = pl.DataFrame({"user": self.users.astype(np.int32)} | columns)
-        return Evaluation(means, per_user, len(self.users), time.perf_counter() - started)
+        return Evaluation(means, per_user, len(self.users))
 
     def by_activity(self, evaluation: Evaluation, metric: str, groups: int = 5) -> pl.DataFrame:
         """Mean of a metric in groups of (nearly) equal size by the users' training events.

@@ -1,11 +1,12 @@
 """Where negatives come from; never a training positive of the user, however many items they took."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
 
 from recpair.data.interactions import Interactions
+from recpair.data.item_lists import ItemLists
 from recpair.errors import ConfigError, DataError
 from recpair.registry import lookup
 from recpair.sampling import kernels
@@ -15,7 +16,7 @@ BITS_PER_ITEM = 16
 
 
 class Taken:
-    """Each user's distinct training items, ascending, and a filter of about 16 bits per item before them.
+    """Each user's distinct items over some parts, ascending, and a filter of about 16 bits per item before them.
 
     Attributes:
         table: what the kernels take: (indptr, items, word_indptr, words).
@@ -24,17 +25,14 @@ class Taken:
         DataError: a user has taken every item, so that there is no negative.
     """
 
-    def __init__(self, interactions: Interactions) -> None:
-        items, user = interactions.sorted_items, interactions.user
-        fresh = np.ones(len(items), dtype=bool)
-        fresh[1:] = (items[1:] != items[:-1]) | (user[1:] != user[:-1])
-        counts = np.bincount(user[fresh], minlength=interactions.n_users)
-        indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    def __init__(self, interactions: Interactions, *others: Interactions) -> None:
+        lists = ItemLists.of_users(interactions, *others)
+        counts = np.diff(lists.indptr)
         size = 2 ** np.ceil(np.log2(np.maximum(BITS_PER_ITEM * counts, 64))).astype(np.int64)
         word_indptr = np.concatenate([[0], np.cumsum(size // 64)]).astype(np.int64)
         words = np.zeros(word_indptr[-1], dtype=np.uint64)
-        kernels.fill_filter(indptr, items[fresh], word_indptr, words)
-        self.table = indptr, items[fresh], word_indptr, words
+        kernels.fill_filter(lists.indptr, lists.items, word_indptr, words)
+        self.table = lists.indptr, lists.items, word_indptr, words
         self.n_items = interactions.n_items
         if (counts >= self.n_items).any():
             who = interactions.vocabulary.users.values[int(np.argmax(counts))]
@@ -120,7 +118,12 @@ NEGATIVES: dict[str, type[Negatives]] = {
 }
 
 
-def make_negatives(interactions: Interactions, spec: str | Mapping[str, float], alpha: float) -> Negatives:
+def make_negatives(
+    interactions: Interactions,
+    spec: str | Mapping[str, float],
+    alpha: float,
+    also_taken: Sequence[Interactions] = (),
+) -> Negatives:
     """The source that ``sampler.negatives`` names: one by its name, or several by their shares.
 
     Raises:
@@ -130,7 +133,7 @@ def make_negatives(interactions: Interactions, spec: str | Mapping[str, float], 
     shares = {spec: 1.0} if isinstance(spec, str) else dict(spec)
     if not shares:
         raise ConfigError(f"sampler.negatives is empty; expected one of {', '.join(NEGATIVES)}")
-    taken = Taken(interactions)
+    taken = Taken(interactions, *also_taken)
     sources: list[tuple[float, Negatives]] = []
     for name, share in shares.items():
         component = lookup(NEGATIVES, name, "sampler.negatives")

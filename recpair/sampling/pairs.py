@@ -1,6 +1,6 @@
 """Pairs: a user's positive, or a pool of them, against items that the user has not taken."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal, Protocol
 
 import numpy as np
@@ -44,6 +44,7 @@ class PairSampler:
         interactions: Interactions,
         candidates: int,
         seed: int,
+        also_taken: Sequence[Interactions] = (),
         *,
         negatives: str | dict[str, float] = "uniform",
         popularity_alpha: Annotated[float, Field(ge=0)] = 0.75,
@@ -54,6 +55,7 @@ class PairSampler:
         """
         Args:
             candidates: P.
+            also_taken: further events whose items are no negatives of their users.
             negatives: uniform, popularity, in_batch, or shares of them: ``{uniform: 0.7, popularity: 0.3}``;
                 ``all`` draws none, for losses over the whole catalogue.
             popularity_alpha: exponent of the item counts for popularity negatives.
@@ -73,7 +75,9 @@ class PairSampler:
         self.n_negatives = n_negatives
         self.batch_size = batch_size
         self.by_user = queries == "users"
-        self.negatives = None if negatives == ALL else make_negatives(interactions, negatives, popularity_alpha)
+        self.negatives = (
+            None if negatives == ALL else make_negatives(interactions, negatives, popularity_alpha, also_taken)
+        )
         self.active = np.flatnonzero(np.diff(interactions.indptr))
 
     def __len__(self) -> int:

@@ -3,6 +3,8 @@
 import numpy as np
 import polars as pl
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from recpair.data.interactions import Interactions
 from recpair.sampling.pairs import PairSampler, Sampler
@@ -32,16 +34,28 @@ def pool_losses(objective: Objective, sampler: Sampler, epoch: int, seed: int) -
     return (np.concatenate(chosen), np.concatenate(passed)) if passed and sum(map(len, passed)) else None
 
 
+def held_out_losses(objective: Objective, held_out: Interactions, train_part: Interactions, seed: int) -> np.ndarray:
+    """Loss (nats) of each held-out event (E,) under the model as it is, one uniform negative each, always the same."""
+    sampler = PairSampler(held_out, 1, derive(seed, 0, 3), (train_part,), batch_size=8192)
+    return _losses(objective, sampler).numpy()
+
+
+@torch.no_grad()
+def _losses(objective: Objective, sampler: PairSampler) -> Float[Tensor, "E"]:
+    device = next(objective.parameters()).device
+    out = torch.zeros(len(sampler.interactions))
+    for batch in sampler.epoch(1):
+        losses, _ = objective.inspect(batch.to(device), 0)
+        out[batch.rows.flatten()] = losses.flatten().float().cpu()
+    return out
+
+
 @torch.no_grad()
 def event_losses(objective: Objective, train_part: Interactions, seed: int) -> pl.DataFrame:
     """What training remembered of each event, and its loss (nats) under the final model, one uniform negative each."""
     memory = objective.memory
     assert memory is not None
-    device = next(objective.parameters()).device
-    final = torch.zeros(len(train_part))
-    for batch in PairSampler(train_part, 1, derive(seed, 0, 2), batch_size=8192).epoch(1):
-        losses, _ = objective.inspect(batch.to(device), 0)
-        final[batch.rows.flatten()] = losses.flatten().float().cpu()
+    final = _losses(objective, PairSampler(train_part, 1, derive(seed, 0, 2), batch_size=8192))
     sums, squares, drawn, chosen = (
         t.double().cpu() for t in (memory.sums, memory.squares, memory.drawn, memory.chosen)
     )
