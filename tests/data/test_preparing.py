@@ -228,6 +228,20 @@ def test_noise_may_hit_held_out_items_only_when_asked(dataset):
     assert injected & held_out
 
 
+def test_noise_of_the_validation_part_leaves_training_as_it_is(dataset):
+    """Twice 30 % of each user's validation events, rounded up or down; none is known from another part."""
+    splits = apply_split(dataset, ratio(dataset, fractions=(0.4, 0.3, 0.3)), "ratio")
+    clean, noisy = add_noise(splits, ratio=0.6, seed=3), add_noise(splits, ratio=0.6, seed=3, valid=True)
+    assert (clean.train.item == noisy.train.item).all()
+    assert (splits.test.item == noisy.test.item).all()
+    before, after = np.diff(splits.valid.indptr), np.diff(noisy.valid.indptr)
+    assert set(after - before - np.floor(0.6 * before).astype(int)) == {0, 1}
+    for user in range(40):
+        new = set(noisy.valid.items_of(user)) - set(splits.valid.items_of(user))
+        assert len(new) == after[user] - before[user]
+        assert not new & set(np.concatenate([noisy.train.items_of(user), splits.test.items_of(user)]))
+
+
 def test_describe_counts():
     """3 users, 3 items, 4 distinct of 5 events: density 4/9, one duplicate."""
     found = describe(events([(1, 1), (1, 2), (1, 2), (2, 1), (3, 3)], timestamp=[0, 1, 2, 3, 900_000_000]))

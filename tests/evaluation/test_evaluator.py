@@ -196,6 +196,17 @@ def test_only_values_of_users_can_be_grouped():
             evaluator.by_activity(evaluation, metric)
 
 
+def test_the_same_ranking_serves_other_held_out_events():
+    train, wide, narrow = lists([[0], [1], [2]], 6), lists([[1, 2], [3], [4]], 6), lists([[1], [], [4]], 6)
+    evaluator = Evaluator(train, wide, metrics=["recall"], cutoffs=[2])
+    model = Table([[0, 5, 4, 3, 2, 1]] * 3)
+    other = evaluator.on(narrow)
+    found = other.measure(evaluator.rank(model)[np.isin(evaluator.users, other.users)])
+    assert found.means == other.evaluate(model).means
+    assert found.per_user.equals(Evaluator(train, narrow, metrics=["recall"], cutoffs=[2]).evaluate(model).per_user)
+    assert evaluator.evaluate(model).n_users == 3
+
+
 def test_users_without_held_out_events_are_not_counted():
     evaluation = Evaluator(lists([[0], [1]], 3), lists([[], [2]], 3), cutoffs=[1]).evaluate(Table([[0, 0, 1]] * 2))
     assert evaluation.n_users == 1
