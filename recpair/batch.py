@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 
@@ -15,20 +15,23 @@ class Batch:
     Attributes:
         user: index of each query's user.
         positives: candidate positives; P is 1 unless a denoiser chooses among them.
-        negatives: items that are no training positive of the user; None for losses over all items.
+        negatives: items that are no training positive of the user, a row per query, or one row that all queries
+            share; None for losses over all items.
         rows: for each positive, its row in the training interactions.
         history: item indices of what was taken before, padded on the left (``data.histories``), for sequence
             models; None for the others.
         at: for each query, the place of its vector among the H · T places of ``history``; None: query q is
             the last place of history q.
+        known: which of the shared negatives the query's user has taken after all; they count for nothing.
     """
 
     user: Int[Tensor, "Q"]
     positives: Int[Tensor, "Q P"]
-    negatives: Int[Tensor, "Q N"] | None
+    negatives: Int[Tensor, "_ N"] | None
     rows: Int[Tensor, "Q P"]
     history: Int[Tensor, "H T"] | None = None
     at: Int[Tensor, "Q"] | None = None
+    known: Bool[Tensor, "Q N"] | None = None
 
     def __len__(self) -> int:
         return len(self.user)

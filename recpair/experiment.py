@@ -204,7 +204,8 @@ def build(config: Config, splits: Splits) -> Components:
     with isolated(config["train"]["seed"]):
         model = MODELS[section.pop("name")](splits.train, **section)
         if isinstance(model, GradientModel):
-            return Components(model, _objective(config, model, splits), _sampler(config, splits))
+            sampler = _sampler(config, splits)
+            return Components(model, _objective(config, model, splits, sampler), sampler)
     return Components(model)
 
 
@@ -258,7 +259,7 @@ def _validate(config: Config, components: Components, splits: Splits, evaluator:
     return evaluator.evaluate(components.model).means
 
 
-def _objective(config: Config, model: GradientModel, splits: Splits) -> Objective:
+def _objective(config: Config, model: GradientModel, splits: Splits, sampler: Sampler) -> Objective:
     n_events = len(splits.train)
     loss, denoise = dict(config["loss"]), dict(config["denoise"] or {})
     loss_name = loss.pop("name")
@@ -278,7 +279,11 @@ def _objective(config: Config, model: GradientModel, splits: Splits) -> Objectiv
     hardener = HARDENERS[hard.pop("name")](**hard) if hard else None
     rest = _options(config["train"], Objective)
     pointwise = loss_name in POINTWISE
-    return Objective(model, function, denoiser, terms, Memory(n_events), noise, pointwise, hardener, **rest)
+    correction = None
+    if sampler.log_q is not None:  # in units of score
+        correction = torch.from_numpy(sampler.log_q) * config["loss"].get("temperature", 1.0)
+    memory = Memory(n_events)
+    return Objective(model, function, denoiser, terms, memory, noise, pointwise, hardener, correction, **rest)
 
 
 def _sampler(config: Config, splits: Splits) -> Sampler:

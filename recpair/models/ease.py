@@ -24,8 +24,8 @@ class LinearScorer:
     histories: ItemLists
     weights: Float[Tensor, "I I"]
 
-    def of(self, items: Int[Tensor, "Q C"]) -> Float[Tensor, "Q C"]:
-        return self.catalogue().gather(1, items)
+    def of(self, items: Int[Tensor, "_ C"]) -> Float[Tensor, "Q C"]:
+        return self.catalogue().gather(1, items.expand(len(self.histories), -1))
 
     def catalogue(self) -> Float[Tensor, "Q I"]:
         device = self.weights.device

@@ -25,8 +25,8 @@ class NeighbourScorer:
     neighbours: Int[Tensor, "I K"]
     weights: Float[Tensor, "I K"]
 
-    def of(self, items: Int[Tensor, "Q C"]) -> Float[Tensor, "Q C"]:
-        return self.catalogue().gather(1, items.to("cpu"))
+    def of(self, items: Int[Tensor, "_ C"]) -> Float[Tensor, "Q C"]:
+        return self.catalogue().gather(1, items.to("cpu").expand(len(self.histories), -1))
 
     def catalogue(self) -> Float[Tensor, "Q I"]:
         out = np.zeros((len(self.histories), len(self.neighbours)), dtype=np.float32)

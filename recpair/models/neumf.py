@@ -55,7 +55,7 @@ class NeuMFScorer:
     tower: Tower
     out: nn.Linear
 
-    def of(self, items: Int[Tensor, "Q C"]) -> Float[Tensor, "Q C"]:
+    def of(self, items: Int[Tensor, "_ C"]) -> Float[Tensor, "Q C"]:
         lookup = torch.nn.functional.embedding
         return self._scores(lookup(items, self.product_items), self.tower.item_side(lookup(items, self.tower_items)))
 

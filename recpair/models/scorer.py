@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 from torch.utils.checkpoint import checkpoint
 
-from recpair.models.lookup import inner_products
+from recpair.models.lookup import inner_products, look_up
 
 Similarity = Literal["dot", "cosine"]
 
@@ -18,8 +18,8 @@ Similarity = Literal["dot", "cosine"]
 class Scorer(Protocol):
     """Scores of items for the Q queries that it was made for."""
 
-    def of(self, items: Int[Tensor, "Q C"]) -> Float[Tensor, "Q C"]:
-        """Scores of C items per query."""
+    def of(self, items: Int[Tensor, "_ C"]) -> Float[Tensor, "Q C"]:
+        """Scores of C items per query; one row of items is scored for all queries."""
         ...
 
     def catalogue(self) -> Float[Tensor, "Q I"]:
@@ -48,7 +48,9 @@ class Vectors:
             return cls(normalize(queries, dim=-1), normalize(items, dim=-1))
         return cls(queries, items)
 
-    def of(self, items: Int[Tensor, "Q C"]) -> Float[Tensor, "Q C"]:
+    def of(self, items: Int[Tensor, "_ C"]) -> Float[Tensor, "Q C"]:
+        if len(items) == 1:
+            return self.queries @ look_up(self.items, items[0]).T
         return inner_products(self.queries, self.items, items)
 
     def catalogue(self) -> Float[Tensor, "Q I"]:

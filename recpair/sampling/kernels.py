@@ -167,13 +167,29 @@ def in_batch(key, first, users, positives, taken, n_items, out):
             counter = first + np.uint64(q * n + j)
             item = np.int64(-1)
             for attempt in range(TRIES):
-                drawn = positives[below(bits(key, counter * STRIDE + np.uint64(attempt)), len(users))]
+                drawn = positives[below(bits(key, counter * STRIDE + np.uint64(attempt)), len(positives))]
                 if not holds(taken, users[q], drawn):
                     item = drawn
                     break
             if item < 0:
                 item = _uniform(key ^ GAMMA, counter, taken, users[q], n_items)
             out[q, j] = item
+
+
+@numba.njit(nogil=True, cache=True)
+def mark_known(users, taken, shared, n_items, out):
+    """Set out (Q, N) where the user of a query has taken an item of shared (N,), each query's own items looked up once."""
+    indptr, own = taken[0], taken[1]
+    first, further = np.full(n_items, -1, dtype=np.int64), np.full(len(shared), -1, dtype=np.int64)
+    for place in range(len(shared)):  # an item that was drawn twice has a chain of places
+        further[place] = first[shared[place]]
+        first[shared[place]] = place
+    for q in range(len(users)):
+        for entry in range(indptr[users[q]], indptr[users[q] + 1]):
+            place = first[own[entry]]
+            while place >= 0:
+                out[q, place] = True
+                place = further[place]
 
 
 @numba.njit(nogil=True, cache=True)

@@ -1,6 +1,6 @@
 """Where negatives come from; never a training positive of the user, however many items they took."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
@@ -20,6 +20,7 @@ class Taken:
 
     Attributes:
         table: what the kernels take: (indptr, items, word_indptr, words).
+        nobody: index of a user who has taken nothing, for draws that are nobody's.
 
     Raises:
         DataError: a user has taken every item, so that there is no negative.
@@ -27,13 +28,14 @@ class Taken:
 
     def __init__(self, interactions: Interactions, *others: Interactions) -> None:
         lists = ItemLists.of_users(interactions, *others)
-        counts = np.diff(lists.indptr)
+        counts = np.append(np.diff(lists.indptr), 0)
         size = 2 ** np.ceil(np.log2(np.maximum(BITS_PER_ITEM * counts, 64))).astype(np.int64)
         word_indptr = np.concatenate([[0], np.cumsum(size // 64)]).astype(np.int64)
         words = np.zeros(word_indptr[-1], dtype=np.uint64)
-        kernels.fill_filter(lists.indptr, lists.items, word_indptr, words)
-        self.table = lists.indptr, lists.items, word_indptr, words
-        self.n_items = interactions.n_items
+        indptr = np.append(lists.indptr, lists.indptr[-1])
+        kernels.fill_filter(indptr, lists.items, word_indptr, words)
+        self.table = indptr, lists.items, word_indptr, words
+        self.n_items, self.nobody = interactions.n_items, interactions.n_users
         if (counts >= self.n_items).any():
             who = interactions.vocabulary.users.values[int(np.argmax(counts))]
             raise DataError(
@@ -43,7 +45,13 @@ class Taken:
 
 
 class Negatives(Protocol):
-    """A source of negatives."""
+    """A source of negatives.
+
+    Attributes:
+        q: probability (I,) with which each item is drawn for somebody who has taken nothing.
+    """
+
+    q: np.ndarray
 
     def draw(self, users: np.ndarray, positives: np.ndarray, n: int, key: np.uint64, first: int) -> np.ndarray:
         """int64 (Q, N) items for users (Q,) with positives (Q,); ``first`` counts the queries before this batch."""
@@ -55,6 +63,7 @@ class Uniform:
 
     def __init__(self, interactions: Interactions, taken: Taken) -> None:
         self.taken = taken
+        self.q = np.full(taken.n_items, 1 / taken.n_items)
 
     def draw(self, users: np.ndarray, positives: np.ndarray, n: int, key: np.uint64, first: int) -> np.ndarray:
         out = np.empty((len(users), n), dtype=np.int64)
@@ -73,6 +82,7 @@ class Popularity:
     def __init__(self, interactions: Interactions, taken: Taken, *, alpha: float = 0.75) -> None:
         self.taken = taken
         self.weights = np.where(interactions.item_counts > 0, interactions.item_counts.astype(np.float64) ** alpha, 0.0)
+        self.q = self.weights / self.weights.sum()
         self.keep, self.alias = alias_table(self.weights)
 
     def draw(self, users: np.ndarray, positives: np.ndarray, n: int, key: np.uint64, first: int) -> np.ndarray:
@@ -87,6 +97,7 @@ class InBatch:
 
     def __init__(self, interactions: Interactions, taken: Taken) -> None:
         self.taken = taken
+        self.q = interactions.item_counts / len(interactions)
 
     def draw(self, users: np.ndarray, positives: np.ndarray, n: int, key: np.uint64, first: int) -> np.ndarray:
         out = np.empty((len(users), n), dtype=np.int64)
@@ -102,6 +113,7 @@ class Mixture:
         shares = np.array([share for share, _ in entries])
         self.sources = [source for _, source in entries]
         self.thresholds = np.cumsum(shares / shares.sum())
+        self.q = np.average([source.q for source in self.sources], axis=0, weights=shares)
 
     def draw(self, users: np.ndarray, positives: np.ndarray, n: int, key: np.uint64, first: int) -> np.ndarray:
         keys = [np.uint64(derive(int(key) >> 1, place)) for place in range(len(self.sources) + 1)]
@@ -119,21 +131,16 @@ NEGATIVES: dict[str, type[Negatives]] = {
 
 
 def make_negatives(
-    interactions: Interactions,
-    spec: str | Mapping[str, float],
-    alpha: float,
-    also_taken: Sequence[Interactions] = (),
+    interactions: Interactions, spec: str | Mapping[str, float], alpha: float, taken: Taken
 ) -> Negatives:
     """The source that ``sampler.negatives`` names: one by its name, or several by their shares.
 
     Raises:
         ConfigError: a name is unknown, or a share is not positive and finite.
-        DataError: a user has taken every item.
     """
     shares = {spec: 1.0} if isinstance(spec, str) else dict(spec)
     if not shares:
         raise ConfigError(f"sampler.negatives is empty; expected one of {', '.join(NEGATIVES)}")
-    taken = Taken(interactions, *also_taken)
     sources: list[tuple[float, Negatives]] = []
     for name, share in shares.items():
         component = lookup(NEGATIVES, name, "sampler.negatives")

@@ -6,12 +6,13 @@ from typing import Annotated, Literal, Protocol
 import numpy as np
 import torch
 from pydantic import Field
+from torch import Tensor
 
 from recpair.batch import Batch
 from recpair.data.interactions import Interactions
 from recpair.errors import TrainingError
 from recpair.sampling import kernels
-from recpair.sampling.negatives import make_negatives
+from recpair.sampling.negatives import Negatives, Taken, make_negatives
 from recpair.seeds import derive
 
 ORDER, POOL, NEGATIVE = range(3)  # streams of an epoch
@@ -19,7 +20,14 @@ ALL = "all"  # in place of a source of negatives: the whole catalogue
 
 
 class Sampler(Protocol):
-    """Gives the batches of an epoch; all randomness follows from (seed, epoch)."""
+    """Gives the batches of an epoch; all randomness follows from (seed, epoch).
+
+    Attributes:
+        log_q: log (I · q) (I,), how much likelier than uniform an item is drawn as a negative, where scores are to be
+            corrected by it; else None.
+    """
+
+    log_q: np.ndarray | None
 
     def __len__(self) -> int:
         """Batches per epoch."""
@@ -49,6 +57,8 @@ class PairSampler:
         negatives: str | dict[str, float] = "uniform",
         popularity_alpha: Annotated[float, Field(ge=0)] = 0.75,
         n_negatives: Annotated[int, Field(gt=0)] = 1,
+        shared: bool = False,
+        correct: bool = False,
         batch_size: Annotated[int, Field(gt=0)] = 2048,
         queries: Literal["interactions", "users"] = "interactions",
     ) -> None:
@@ -60,6 +70,10 @@ class PairSampler:
                 ``all`` draws none, for losses over the whole catalogue.
             popularity_alpha: exponent of the item counts for popularity negatives.
             n_negatives: N.
+            shared: all queries of a batch have the same N negatives, so that hundreds cost one matrix product; those
+                that a query's user has taken do not count for that query.
+            correct: take log (I · q) from the scores of negatives that are drawn with probability q, so that a sampled
+                softmax estimates the whole one (Bengio & Senécal 2008; Yi et al., RecSys 2019); 0 for uniform ones.
             batch_size: Q; the last batch of an epoch may be smaller.
 
         Raises:
@@ -72,12 +86,14 @@ class PairSampler:
         self.interactions = interactions
         self.candidates = candidates
         self.seed = seed
-        self.n_negatives = n_negatives
+        self.n_negatives, self.shared = n_negatives, shared
         self.batch_size = batch_size
         self.by_user = queries == "users"
-        self.negatives = (
-            None if negatives == ALL else make_negatives(interactions, negatives, popularity_alpha, also_taken)
-        )
+        self.negatives: Negatives | None = None
+        if negatives != ALL:
+            self.taken = Taken(interactions, *also_taken)
+            self.negatives = make_negatives(interactions, negatives, popularity_alpha, self.taken)
+        self.log_q = log_excess(self.negatives.q) if correct and self.negatives is not None else None
         self.active = np.flatnonzero(np.diff(interactions.indptr))
 
     def __len__(self) -> int:
@@ -103,8 +119,26 @@ class PairSampler:
             pool = np.empty((size, self.candidates), dtype=np.int64)
             kernels.pools(key[POOL], np.uint64(first), users, rows, events.indptr, pool)
             positives = events.item[pool].astype(np.int64)
-            negatives = None
-            if self.negatives is not None:
-                drawn = self.negatives.draw(users, positives[:, 0], self.n_negatives, key[NEGATIVE], first)
-                negatives = torch.from_numpy(drawn)
-            yield Batch(torch.from_numpy(users), torch.from_numpy(positives), negatives, torch.from_numpy(pool))
+            negatives, known = self._against(users, positives[:, 0], key[NEGATIVE], first)
+            yield Batch(
+                torch.from_numpy(users), torch.from_numpy(positives), negatives, torch.from_numpy(pool), known=known
+            )
+
+    def _against(
+        self, users: np.ndarray, positives: np.ndarray, key: np.uint64, first: int
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """Negatives of a batch and, where they are shared, which of them each query's user has taken."""
+        if self.negatives is None:
+            return None, None
+        if not self.shared:
+            return torch.from_numpy(self.negatives.draw(users, positives, self.n_negatives, key, first)), None
+        drawn = self.negatives.draw(np.array([self.taken.nobody]), positives, self.n_negatives, key, first)
+        known = np.zeros((len(users), self.n_negatives), dtype=bool)
+        kernels.mark_known(users, self.taken.table, drawn[0], self.taken.n_items, known)
+        return torch.from_numpy(drawn), torch.from_numpy(known)
+
+
+def log_excess(q: np.ndarray) -> np.ndarray:
+    """log (I · q) as float32, and 0 for items that the source itself never draws."""
+    logarithm: np.ndarray = np.log(len(q) * q, out=np.zeros(len(q)), where=q > 0)
+    return logarithm.astype(np.float32)

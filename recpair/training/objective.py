@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Annotated
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import softplus
@@ -33,6 +33,7 @@ class Objective(nn.Module):
         terms: contrast terms by name, each with its weight.
         memory: keeps the losses of each training interaction, from the first epoch of the denoiser on.
         hardener: chooses among the candidate negatives, or None.
+        correction: what is taken from the score of each item (I,) as a negative, or None.
         noise: for each training row, whether it was injected (E,); logs how much of it is drawn and chosen.
         l2: weight of the mean over the batch of ‖u‖² + ‖p‖² + ‖n‖² of the raw embeddings (averaged
             over P and over N), as the papers have it.
@@ -40,6 +41,7 @@ class Objective(nn.Module):
     """
 
     noise: Tensor | None
+    correction: Tensor | None
 
     def __init__(
         self,
@@ -51,6 +53,7 @@ class Objective(nn.Module):
         noise: Tensor | None = None,
         pointwise: bool = False,
         hardener: Hardener | None = None,
+        correction: Tensor | None = None,
         *,
         l2: Annotated[float, Field(ge=0)] = 0.0,
         audit_from: Annotated[int, Field(gt=0)] = 6,
@@ -68,20 +71,22 @@ class Objective(nn.Module):
         self.learnt_terms = nn.ModuleDict(learnt)
         self.l2 = l2
         self.register_buffer("noise", noise, persistent=False)
+        self.register_buffer("correction", correction, persistent=False)
 
     def forward(
         self,
         user: Int[Tensor, "Q"],
         positives: Int[Tensor, "Q P"],
-        negatives: Int[Tensor, "Q N"] | None,
+        negatives: Int[Tensor, "_ N"] | None,
         rows: Int[Tensor, "Q P"],
         history: Int[Tensor, "H T"] | None = None,
         at: Int[Tensor, "Q"] | None = None,
+        known: Bool[Tensor, "Q N"] | None = None,
         *,
         epoch: int,
     ) -> dict[str, Float[Tensor, ""]]:
         """The parts of the loss by name (``loss`` is their weighted sum) and what else is worth a log line."""
-        batch = Batch(user, positives, negatives, rows, history, at)
+        batch = Batch(user, positives, negatives, rows, history, at, known)
         scorer = self.model.score(batch)
         batch = self._hardened(scorer, batch)
         against = self.scores_against(scorer, batch)
@@ -103,12 +108,24 @@ class Objective(nn.Module):
         """The batch with only those negatives that the hardener chooses."""
         if self.hardener is None or batch.negatives is None:
             return batch
-        columns = self.hardener.choose(scorer.of(batch.negatives))
-        return replace(batch, negatives=batch.negatives.gather(1, columns))
+        columns = self.hardener.choose(self.scores_against(scorer, batch))
+        own = batch.negatives.expand(len(batch), -1).gather(1, columns)
+        return replace(batch, negatives=own, known=None if batch.known is None else batch.known.gather(1, columns))
 
     def scores_against(self, scorer: Scorer, batch: Batch) -> Float[Tensor, "Q N"]:
-        """Scores of the negatives, or the log-partition of the whole catalogue where there are none."""
-        return scorer.log_partition() if batch.negatives is None else scorer.of(batch.negatives)
+        """Scores of the negatives, or the log-partition of the whole catalogue where there are none.
+
+        From each score what its item is drawn too often is taken (``correction``); a shared negative that the user
+        has taken scores so low that it weighs nothing in any loss.
+        """
+        if batch.negatives is None:
+            return scorer.log_partition()
+        scores = scorer.of(batch.negatives)
+        if self.correction is not None:
+            scores = scores - self.correction[batch.negatives]
+        if batch.known is None:
+            return scores
+        return scores.masked_fill(batch.known, torch.finfo(scores.dtype).min / 64)  # finite also after / temperature
 
     def _recommendation(
         self, pos: Float[Tensor, "Q S"], neg: Float[Tensor, "Q N"], choice: Choice

@@ -7,7 +7,7 @@ from scipy import stats
 from recpair.data.interactions import Interactions
 from recpair.data.vocabulary import Vocabulary
 from recpair.sampling import NEGATIVES
-from recpair.sampling.negatives import make_negatives
+from recpair.sampling.negatives import Taken, make_negatives
 from recpair.sampling.pairs import PairSampler
 
 MIX = {"uniform": 0.5, "popularity": 0.5}
@@ -43,7 +43,7 @@ def test_a_later_batch_continues_the_numbers_of_the_one_before(spec):
     """One user and the same positives throughout, so that only the query's number makes a difference."""
     data = disjoint(30, 12)
     users, positives = np.zeros(200, dtype=np.int64), np.resize(data.item, 200).astype(np.int64)
-    source = make_negatives(data, spec, 0.75)
+    source = make_negatives(data, spec, 0.75, Taken(data))
     start, later = (source.draw(users, positives, 3, np.uint64(99), first) for first in (0, 100))
     assert (start[100:] == later[:100]).all()
     assert (start[:100] != start[100:]).mean() > 0.5

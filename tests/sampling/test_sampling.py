@@ -29,6 +29,10 @@ def random_interactions(n_users=30, n_items=50, n=600, seed=0) -> Interactions:
     return interactions(pairs, n_users, n_items)
 
 
+def source_of(events, spec, alpha):
+    return make_negatives(events, spec, alpha, Taken(events))
+
+
 def draws(source, user, n, positives=None):
     """n negatives of one user."""
     users = np.full(n, user)
@@ -44,7 +48,7 @@ def draws(source, user, n, positives=None):
 @settings(deadline=None)
 def test_a_negative_is_never_a_training_positive(pairs, name, seed):
     data = interactions(pairs, 4, 8)  # item 7 is nobody's, so that everybody has a negative
-    source = make_negatives(data, name, 0.75)
+    source = source_of(data, name, 0.75)
     users = np.repeat(np.arange(4), 50)
     positives = np.resize(data.item, len(users)).astype(np.int64)
     drawn = source.draw(users, positives, 3, np.uint64(seed), 17)
@@ -58,14 +62,14 @@ def test_a_negative_is_never_a_training_positive(pairs, name, seed):
 def test_who_has_taken_all_but_one_item_gets_that_one(name):
     data = interactions([(0, i) for i in range(5000) if i != 3210] + [(1, 3210)], 2, 5000)
     positives = np.zeros(200, dtype=np.int64)
-    assert set(draws(make_negatives(data, name, 1.0), 0, 200, positives)) == {3210}
+    assert set(draws(source_of(data, name, 1.0), 0, 200, positives)) == {3210}
 
 
 def test_uniform_draws_are_uniform_over_what_is_left():
     data = random_interactions()
     for user in (0, 7):
         left = np.setdiff1d(np.arange(50), data.items_of(user))
-        drawn = draws(make_negatives(data, "uniform", 1.0), user, 40_000)
+        drawn = draws(source_of(data, "uniform", 1.0), user, 40_000)
         assert set(drawn) == set(left)
         assert stats.chisquare(np.bincount(drawn, minlength=50)[left]).pvalue > 1e-4
 
@@ -73,7 +77,7 @@ def test_uniform_draws_are_uniform_over_what_is_left():
 def test_uniform_draws_after_many_rejections_are_uniform_too():
     """47 of 50 items are taken: about half of all draws reach the exact branch (0.94¹² = 0.48)."""
     data = interactions([(0, i) for i in range(50) if i not in (0, 20, 49)] + [(1, 0)], 2, 50)
-    counts = np.bincount(draws(make_negatives(data, "uniform", 1.0), 0, 30_000), minlength=50)
+    counts = np.bincount(draws(source_of(data, "uniform", 1.0), 0, 30_000), minlength=50)
     assert set(np.flatnonzero(counts)) == {0, 20, 49}
     assert stats.chisquare(counts[[0, 20, 49]]).pvalue > 1e-4
 
@@ -81,7 +85,7 @@ def test_uniform_draws_after_many_rejections_are_uniform_too():
 @pytest.mark.parametrize("alpha", [0.5, 1.0])
 def test_popularity_draws_follow_the_power_of_the_counts(alpha):
     data = random_interactions()
-    source = make_negatives(data, "popularity", alpha)
+    source = source_of(data, "popularity", alpha)
     for user in (0, 3):
         left = np.setdiff1d(np.arange(50), data.items_of(user))
         left = left[data.item_counts[left] > 0]
@@ -94,14 +98,14 @@ def test_popularity_draws_follow_the_power_of_the_counts(alpha):
 def test_popularity_keeps_its_law_when_nearly_all_weight_is_taken():
     """User 0 has the items of 98 % of the weight: rejection gives up (0.98¹² = 0.78), the walk decides."""
     pairs = [(u, 0) for u in range(99)] + [(99, 1)] + [(u, 2) for u in range(97, 99)]
-    source = make_negatives(interactions(pairs, 100, 5), "popularity", 1.0)
+    source = source_of(interactions(pairs, 100, 5), "popularity", 1.0)
     counts = np.bincount(draws(source, 0, 9000), minlength=5)
     assert counts[[0, 3, 4]].sum() == 0
     assert stats.chisquare(counts[[1, 2]], [3000, 6000]).pvalue > 1e-4
 
 
 def test_who_has_taken_every_popular_item_gets_uniform_ones():
-    source = make_negatives(interactions([(0, 0), (1, 0)], 2, 4), "popularity", 1.0)
+    source = source_of(interactions([(0, 0), (1, 0)], 2, 4), "popularity", 1.0)
     assert stats.chisquare(np.bincount(draws(source, 0, 3000), minlength=4)[1:]).pvalue > 1e-4
 
 
@@ -116,7 +120,7 @@ def test_alias_table_gives_back_its_weights():
 def test_in_batch_negatives_are_positives_of_the_batch():
     data = interactions([(0, 0), (1, 1), (2, 2), (3, 3)], 4, 100)
     users = np.repeat(np.arange(4), 100)
-    drawn = make_negatives(data, "in_batch", 1.0).draw(users, users, 2, KEY, 0)
+    drawn = source_of(data, "in_batch", 1.0).draw(users, users, 2, KEY, 0)
     assert set(drawn.ravel()) == {0, 1, 2, 3}
     assert (drawn != users[:, None]).all()
 
@@ -124,7 +128,7 @@ def test_in_batch_negatives_are_positives_of_the_batch():
 def test_a_mixture_keeps_its_shares():
     """Item 0 is the only popular one; of uniform draws it gets 1 in 99, of popular ones all."""
     data = interactions([(u, 0) for u in range(1, 50)] + [(0, 1)], 50, 100)
-    source = make_negatives(data, {"uniform": 1, "popularity": 3}, 4.0)
+    source = source_of(data, {"uniform": 1, "popularity": 3}, 4.0)
     share = (draws(source, 0, 20_000) == 0).mean()
     assert share == pytest.approx(0.75 + 0.25 / 99, abs=0.015)
 
