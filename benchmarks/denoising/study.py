@@ -36,7 +36,7 @@ def grid(**options: tuple[object, ...]) -> list[list[str]]:
 
 
 SEARCH = {
-    "none": grid(train__learning_rate=(0.001, 0.002, 0.005), train__l2=(0.0003, 0.001, 0.003, 0.01)),
+    "none": grid(train__learning_rate=(0.002, 0.005, 0.01), train__l2=(0.003, 0.01, 0.03, 0.1)),
     "t_ce": grid(denoise__drop_rate=(0.05, 0.1, 0.2, 0.3), denoise__grow_epochs=(5, 20, 60)),
     "r_ce": grid(denoise__alpha=(0.05, 0.1, 0.25, 0.5, 1.0, 2.0), denoise__start_epoch=(0, 5)),
     "udt": grid(denoise__candidates=(2, 5, 10), denoise__temperature=(0.05, 0.1, 0.5, 1.0)),
@@ -44,7 +44,7 @@ SEARCH = {
     "pld": grid(denoise__candidates=(2, 5, 10), denoise__temperature=(0.05, 0.1, 0.5, 1.0)),
 }
 SHORT = {  # half of the budget, for the slower backbone
-    "none": grid(train__learning_rate=(0.002, 0.005), train__l2=(0.0001, 0.001, 0.003)),
+    "none": grid(train__learning_rate=(0.002, 0.005), train__l2=(0.001, 0.003, 0.01)),
     **{name: settings[::2] for name, settings in SEARCH.items() if name != "none"},
 }
 FULL = ["train.learning_rate=0.002", "train.l2=0.001", "train.epochs=120", "sampler.batch_size=8192"]
@@ -74,10 +74,10 @@ class Store:
         self.path, self.events = path, events
         path.parent.mkdir(parents=True, exist_ok=True)
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        self.done = {json.dumps(row["key"]): row for row in map(json.loads, lines)}
+        self.done = {json.dumps(row["key"] | {"overrides": row["overrides"]}): row for row in map(json.loads, lines)}
 
     def cell(self, key: dict[str, Any], base: dict[str, Any], overrides: list[str], *, test: bool) -> dict[str, Any]:
-        name = json.dumps(key)
+        name = json.dumps(key | {"overrides": overrides})
         if name not in self.done:
             started = time.time()
             found = cell.run(self.events, base, key["noise"], [*overrides, f"train.seed={key['seed']}"], test=test)
@@ -85,7 +85,7 @@ class Store:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
             self.done[name] = row
-            print(f"{row['seconds']:6.0f} s  {row['valid']:.4f}  {name} {' '.join(overrides)}", flush=True)
+            print(f"{row['seconds']:6.0f} s  {row['valid']:.4f}  {name}", flush=True)
         return self.done[name]
 
 
