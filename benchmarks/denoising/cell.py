@@ -37,7 +37,7 @@ class Data:
     clean_train: Interactions
 
     @classmethod
-    def of(cls, events: pl.DataFrame, config: Mapping[str, Any], noise: float) -> "Data":
+    def injected(cls, events: pl.DataFrame, config: Mapping[str, Any], noise: float) -> "Data":
         """The same split and the same injected events for every method and seed."""
         clean = prepare(load_config(config), events)
         if not noise:
@@ -71,12 +71,9 @@ class Measurer:
         return {f"{rule}/{name}": value for rule, each in found.items() for name, value in each.means.items()}
 
 
-def run(
-    events: pl.DataFrame, config: Mapping[str, Any], noise: float, overrides: Sequence[str], *, test: bool = True
-) -> dict[str, Any]:
+def run(data: Data, config: Mapping[str, Any], overrides: Sequence[str], *, test: bool = True) -> dict[str, Any]:
     """Train one cell; what it gave by each rule, and what can be said of its positives. Without ``test``, for tuning."""
     checked = load_config(config, overrides)
-    data = Data.of(events, config, noise)
     components = build(checked, data.trained)
     seed = checked["train"]["seed"]
     measure = Measurer(data, components, seed, test)
@@ -97,7 +94,7 @@ def run(
     if test:
         found |= {"rules": by_rule(progress), "groups": by_popularity(measure.test, components, data)}
         found["shares"] = {n: last(progress, f"train/noise_share_{n}") for n in ("drawn", "chosen")}
-        if noise:
+        if data.trained.noise is not None:
             losses = event_losses(components.objective, data.trained.train, seed)
             found["audit"] = quality(data.trained.train, losses, data.trained.noise).row(0, named=True)
     return found

@@ -15,7 +15,8 @@ import argparse
 import itertools
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +71,8 @@ def config(model: str, loss: str, epochs: int) -> dict[str, Any]:
 class Store:
     """A file of finished cells: what is in it is not done again."""
 
-    def __init__(self, path: Path, events: pl.DataFrame) -> None:
-        self.path, self.events = path, events
+    def __init__(self, path: Path, data_of: Callable[[dict[str, Any], float], cell.Data]) -> None:
+        self.path, self.data_of = path, data_of
         path.parent.mkdir(parents=True, exist_ok=True)
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         self.done = {json.dumps(row["key"] | {"overrides": row["overrides"]}): row for row in map(json.loads, lines)}
@@ -80,7 +81,8 @@ class Store:
         name = json.dumps(key | {"overrides": overrides})
         if name not in self.done:
             started = time.time()
-            found = cell.run(self.events, base, key["noise"], [*overrides, f"train.seed={key['seed']}"], test=test)
+            data = self.data_of(base, key["noise"])
+            found = cell.run(data, base, [*overrides, f"train.seed={key['seed']}"], test=test)
             row = {"key": key, "overrides": overrides, **found, "seconds": time.time() - started}
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
@@ -95,10 +97,17 @@ def with_method(method: str) -> list[str]:
 
 def tuned(store: Store, part: dict[str, Any], loss: str, method: str, basis: list[str]) -> list[str]:
     """The best of a method's settings by clean validation."""
-    base = config(part["model"], loss, part["epochs"])
+    base = part["config"](part["model"], loss, part["epochs"])
     rows = []
     for setting in part["search"][method]:
-        key = {"kind": "tune", "model": part["model"], "loss": loss, "method": method, "noise": TUNED_AT, "seed": 1}
+        key = {
+            "kind": "tune",
+            "model": part["model"],
+            "loss": loss,
+            "method": method,
+            "noise": part["tuned_at"],
+            "seed": 1,
+        }
         overrides = [*basis, *with_method(method), *setting]
         rows.append(store.cell(key | {"setting": setting}, base, overrides, test=False))
     best: list[str] = max(rows, key=lambda row: row["valid"])["overrides"]
@@ -121,7 +130,7 @@ def main() -> None:
     arguments = parser.parse_args()
     events = pl.read_parquet(arguments.data).select("user_id", "item_id")
     if arguments.part == "full":
-        store = Store(arguments.out, events)
+        store = Store(arguments.out, partial(cell.Data.injected, events))
         base = config("mf", "bpr", 120) | {"filter": {"user_core": 10}}
         for seed, noise, method in itertools.product((1, 2, 3), (0.2, 0.0, 0.5), ("none", "pld")):
             key = {"kind": "full", "model": "mf", "loss": "bpr", "method": method, "noise": noise, "seed": seed}
@@ -129,15 +138,19 @@ def main() -> None:
         return
     users = events["user_id"].unique().sort()
     sample = users.filter(pl.Series(np.random.default_rng(0).random(len(users)) < 0.2))
-    store = Store(arguments.out, events.filter(pl.col("user_id").is_in(sample.implode())))
-    part = PARTS[arguments.part]
+    store = Store(arguments.out, partial(cell.Data.injected, events.filter(pl.col("user_id").is_in(sample.implode()))))
+    study(store, PARTS[arguments.part] | {"config": config, "tuned_at": TUNED_AT}, arguments.losses)
+
+
+def study(store: Store, part: dict[str, Any], losses: Sequence[str]) -> None:
+    """Search the settings of every method, then train all cells with them."""
     chosen: dict[tuple[str, str], list[str]] = {}
-    for loss in arguments.losses:
+    for loss in losses:
         chosen[loss, "none"] = tuned(store, part, loss, "none", [])
         for method in list(part["search"])[1:]:
             chosen[loss, method] = tuned(store, part, loss, method, chosen[loss, "none"])
     for key, overrides in cells(part, chosen):
-        store.cell(key, config(part["model"], key["loss"], part["epochs"]), overrides, test=True)
+        store.cell(key, part["config"](part["model"], key["loss"], part["epochs"]), overrides, test=True)
 
 
 if __name__ == "__main__":

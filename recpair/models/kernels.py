@@ -84,18 +84,15 @@ def nearest_by_cosine(indptr, indices, columns_indptr, columns, norms, shrinkage
 
 
 LANES = 16  # partial sums of a product: independent of each other, so a vector instruction adds them in a fixed order
+WORTH_THREADS = 2**23  # products of numbers from which on a second thread saves more than waking it costs
 
 
-@numba.njit(parallel=True, nogil=True, cache=True)
-def inner_products(queries, table, items, out):
-    """out (Q, C) = products of queries (Q, D) with the rows ``items`` (Q, C) of table (I, D).
-
-    No fast-math: code that Numba has just compiled and code from its cache would round differently.
-    """
+@numba.njit(nogil=True, cache=True)
+def _inner_products(queries, table, items, out, low, high):
     dim = queries.shape[1]
     whole = dim - dim % LANES
-    for q in numba.prange(len(queries)):
-        sums = np.empty(LANES, dtype=queries.dtype)
+    sums = np.empty(LANES, dtype=queries.dtype)
+    for q in range(low, high):
         query = queries[q]
         for c in range(items.shape[1]):
             row = table[items[q, c]]
@@ -112,32 +109,75 @@ def inner_products(queries, table, items, out):
             out[q, c] = total
 
 
-@numba.njit(parallel=True, nogil=True, cache=True)
-def add_rows(weights, table, items, out):
-    """out (Q, D) += the rows ``items`` (Q, C) of table (I, D), weighted by weights (Q, C)."""
-    for q in numba.prange(len(out)):
+@numba.njit(nogil=True, cache=True)
+def _add_rows(weights, table, items, out, low, high):
+    for q in range(low, high):
         for c in range(items.shape[1]):
             row, weight = table[items[q, c]], weights[q, c]
             for d in range(out.shape[1]):
                 out[q, d] += weight * row[d]
 
 
+@numba.njit(nogil=True, cache=True)
+def _scatter_rows(weights, queries, items, out, low, high):
+    for q in range(len(queries)):
+        for c in range(items.shape[1]):
+            item, weight = items[q, c], weights[q, c]
+            for d in range(low, high):
+                out[item, d] += weight * queries[q, d]
+
+
 @numba.njit(parallel=True, nogil=True, cache=True)
-def scatter_rows(weights, queries, items, parts, out):
+def _inner_products_on_threads(queries, table, items, out, parts):
+    for part in numba.prange(parts):
+        _inner_products(queries, table, items, out, part * len(out) // parts, (part + 1) * len(out) // parts)
+
+
+@numba.njit(parallel=True, nogil=True, cache=True)
+def _add_rows_on_threads(weights, table, items, out, parts):
+    for part in numba.prange(parts):
+        _add_rows(weights, table, items, out, part * len(out) // parts, (part + 1) * len(out) // parts)
+
+
+@numba.njit(parallel=True, nogil=True, cache=True)
+def _scatter_rows_on_threads(weights, queries, items, out, parts):
+    for part in numba.prange(parts):
+        dim = out.shape[1]
+        _scatter_rows(weights, queries, items, out, part * dim // parts, (part + 1) * dim // parts)
+
+
+def inner_products(queries, table, items, out):
+    """out (Q, C) = products of queries (Q, D) with the rows ``items`` (Q, C) of table (I, D).
+
+    No fast-math: code that Numba has just compiled and code from its cache would round differently.
+    """
+    if threads := _threads(items.size * queries.shape[1]):
+        _inner_products_on_threads(queries, table, items, out, threads)
+    else:
+        _inner_products(queries, table, items, out, 0, len(out))
+
+
+def add_rows(weights, table, items, out):
+    """out (Q, D) += the rows ``items`` (Q, C) of table (I, D), weighted by weights (Q, C)."""
+    if threads := _threads(items.size * out.shape[1]):
+        _add_rows_on_threads(weights, table, items, out, threads)
+    else:
+        _add_rows(weights, table, items, out, 0, len(out))
+
+
+def scatter_rows(weights, queries, items, out):
     """out (I, D) at ``items`` (Q, C) += queries (Q, D), weighted by weights (Q, C).
 
-    Each of the ``parts`` takes some columns of D and all queries in order, so that no two threads add to the same number
-    and the sums are the same for any number of them.
+    A thread takes some columns of D and all queries in order: no two threads add to the same number, and the sums
+    are the same for any number of them.
     """
-    for part in numba.prange(parts):
-        low, high = part * out.shape[1] // parts, (part + 1) * out.shape[1] // parts
-        for q in range(len(queries)):
-            for c in range(items.shape[1]):
-                item, weight = items[q, c], weights[q, c]
-                for d in range(low, high):
-                    out[item, d] += weight * queries[q, d]
+    if threads := _threads(items.size * out.shape[1]):
+        _scatter_rows_on_threads(weights, queries, items, out, threads)
+    else:
+        _scatter_rows(weights, queries, items, out, 0, out.shape[1])
 
 
-def threads() -> int:
-    """How many threads the kernels run on."""
-    return int(numba.get_num_threads())
+def _threads(work: int) -> int:
+    """How many threads to use, 0 for the caller's alone."""
+    threads = int(numba.get_num_threads())
+    return threads if work >= WORTH_THREADS and threads > 1 else 0

@@ -61,7 +61,7 @@ class InnerProducts(torch.autograd.Function):
             kernels.add_rows(weights, _array(table), _array(items), of_queries.numpy())
         if ctx.needs_input_grad[1]:
             of_table = torch.zeros_like(table, memory_format=torch.contiguous_format)
-            kernels.scatter_rows(weights, _array(queries), _array(items), kernels.threads(), of_table.numpy())
+            kernels.scatter_rows(weights, _array(queries), _array(items), of_table.numpy())
         return of_queries, of_table, None
 
 

@@ -4,6 +4,7 @@ import numba
 import pytest
 import torch
 
+from recpair.models import kernels
 from recpair.models.lookup import InnerProducts, inner_products
 
 
@@ -38,7 +39,8 @@ def test_few_and_many_lookups_have_the_same_gradient(arguments):
         torch.testing.assert_close(one.to_dense(), other)
 
 
-def test_threads_do_not_change_a_bit(arguments):
+def test_threads_do_not_change_a_bit(arguments, monkeypatch):
+    monkeypatch.setattr(kernels, "WORTH_THREADS", 1)
     queries, table, items = (t.float() if t.is_floating_point() else t for t in arguments)
     results = []
     for n in (1, numba.config.NUMBA_NUM_THREADS):
