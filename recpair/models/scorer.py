@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import normalize
-from torch.utils.checkpoint import checkpoint
 
 from recpair.models.lookup import inner_products, look_up
+from recpair.models.partition import log_partition
 
 Similarity = Literal["dot", "cosine"]
 
@@ -56,13 +55,5 @@ class Vectors:
     def catalogue(self) -> Float[Tensor, "Q I"]:
         return self.queries @ self.items.T
 
-    def log_partition(self, block: int = 8192) -> Float[Tensor, "Q 1"]:
-        """log Σ exp(score) over the whole catalogue, a block of items at a time; blocks are recomputed for the gradient."""
-        sums = []
-        for start in range(0, len(self.items), block):
-            items = self.items[start : start + block]
-            sums.append(checkpoint(self._block, items, use_reentrant=False))
-        return torch.logsumexp(torch.stack(sums), dim=0).unsqueeze(1)
-
-    def _block(self, items: Tensor) -> Tensor:
-        return torch.logsumexp(self.queries @ items.T, dim=1)
+    def log_partition(self) -> Float[Tensor, "Q 1"]:
+        return log_partition(self.queries, self.items)
