@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
 
@@ -23,6 +23,8 @@ class Batch:
         at: for each query, the place of its vector among the H · T places of ``history``; None: query q is
             the last place of history q.
         known: which of the shared negatives the query's user has taken after all; they count for nothing.
+        pools: queries of this batch among which a denoiser chooses, where every candidate has a vector of its own
+            (and P is 1): the places of a history. None: the columns of ``positives`` are the candidates.
     """
 
     user: Int[Tensor, "Q"]
@@ -32,6 +34,7 @@ class Batch:
     history: Int[Tensor, "H T"] | None = None
     at: Int[Tensor, "Q"] | None = None
     known: Bool[Tensor, "Q N"] | None = None
+    pools: Int[Tensor, "G M"] | None = None
 
     def __len__(self) -> int:
         return len(self.user)
@@ -43,6 +46,10 @@ class Batch:
             for field in fields(self)
         }
         return Batch(**moved)
+
+    def pooled(self, values: Shaped[Tensor, "Q P"]) -> Shaped[Tensor, "_ _"]:
+        """Values of the candidates as a denoiser sees them, a pool a row: (Q, P), or (G, M) where there are ``pools``."""
+        return values if self.pools is None else values[:, 0][self.pools]
 
     def take(self, columns: Int[Tensor, "Q S"]) -> "Batch":
         """The batch with only the given candidates (columns of the pool) as positives."""

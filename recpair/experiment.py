@@ -24,7 +24,7 @@ from recpair.data.dataset import Dataset
 from recpair.data.events import Events, events_from, read_data
 from recpair.data.filtering import filter_events
 from recpair.data.noise import add_noise
-from recpair.data.splitting import Splits, apply_split
+from recpair.data.splitting import Splits, apply_split, require_times
 from recpair.denoising import DENOISERS
 from recpair.denoising.memory import Memory
 from recpair.errors import ConfigError, DataError
@@ -32,7 +32,7 @@ from recpair.evaluation.evaluator import Evaluator
 from recpair.evaluation.metrics import parse_metric
 from recpair.hardening import HARDENERS
 from recpair.losses import LOSSES, OVER_CATALOGUE, POINTWISE
-from recpair.models import MODELS, FittedModel, GradientModel, Model
+from recpair.models import MODELS, FittedModel, GradientModel, Model, SequenceModel
 from recpair.models.popularity import Popularity
 from recpair.registry import options
 from recpair.report.run_report import Outcome, RunReport
@@ -201,10 +201,12 @@ def title(config: Config, data: str) -> str:
 def build(config: Config, splits: Splits) -> Components:
     """The model and, where the loop trains it, its objective and sampler."""
     section = dict(config["model"])
+    if issubclass(MODELS[section["name"]], SequenceModel):
+        require_times(splits.train, f"model.name: {section['name']}")
     with isolated(config["train"]["seed"]):
         model = MODELS[section.pop("name")](splits.train, **section)
         if isinstance(model, GradientModel):
-            sampler = _sampler(config, splits)
+            sampler = _sampler(config, model, splits)
             return Components(model, _objective(config, model, splits, sampler), sampler)
     return Components(model)
 
@@ -286,12 +288,13 @@ def _objective(config: Config, model: GradientModel, splits: Splits, sampler: Sa
     return Objective(model, function, denoiser, terms, memory, noise, pointwise, hardener, correction, **rest)
 
 
-def _sampler(config: Config, splits: Splits) -> Sampler:
+def _sampler(config: Config, model: GradientModel, splits: Splits) -> Sampler:
     section, denoise = dict(config["sampler"]), config["denoise"]
     if config["hard_negatives"]:
         section["n_negatives"] *= config["hard_negatives"]["candidates"]
     candidates = denoise.get("candidates", 1) if denoise else 1
-    return SAMPLERS[section.pop("name")](splits.train, candidates, config["train"]["seed"], **section)
+    supplied = {"history_length": model.history_length} if isinstance(model, SequenceModel) else {}
+    return SAMPLERS[section.pop("name")](splits.train, candidates, config["train"]["seed"], **supplied, **section)
 
 
 def evaluators_of(config: Config, splits: Splits) -> Evaluators:
@@ -316,6 +319,11 @@ def most_popular(splits: Splits) -> Popularity:
 def tracker_of(config: Config) -> Tracker:
     """What the run is told to: MLflow, or nothing (``tracking: null``)."""
     return Untracked() if config["tracking"] is None else MlflowTracker(**config["tracking"])
+
+
+def fitting_sampler(model: str) -> str:
+    """The name of the sampler whose batches a model can read."""
+    return "sequences" if issubclass(MODELS[model], SequenceModel) else "pairs"
 
 
 def _options(section: Mapping[str, Any], component: Callable[..., Any]) -> dict[str, Any]:
@@ -348,6 +356,9 @@ def _refuse_contradictions(config: Config) -> None:
     if whole and config["hard_negatives"] is not None:
         name = config["hard_negatives"]["name"]
         raise ConfigError(f"hard_negatives.name is {name}, but sampler.negatives is 'all'; drop one of them")
+    model, sampler = config["model"]["name"], config["sampler"]["name"]
+    if issubclass(MODELS[model], GradientModel) and sampler != (fitting := fitting_sampler(model)):
+        raise ConfigError(f"sampler.name is {sampler}, but model {model} needs {fitting}; set sampler.name={fitting}")
     if config["denoise"] is not None and issubclass(MODELS[config["model"]["name"]], FittedModel):
         raise ConfigError(
             f"denoise.name is {config['denoise']['name']}, but model {config['model']['name']} is not trained by a "

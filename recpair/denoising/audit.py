@@ -29,7 +29,7 @@ class Separation:
 
 
 def audit(train: Interactions, losses: pl.DataFrame) -> pl.DataFrame:
-    """A row per training interaction, the most suspicious first.
+    """A row per training interaction that has a loss (in a sequence model, all but a user's first), the most suspicious first.
 
     Columns: user_id, item_id, timestamp (where known), mean_loss and loss_sd (nats, over the visits of
     training), visits, chosen_share (of the visits; None where it never was drawn), rank (from 1, the
@@ -44,6 +44,7 @@ def audit(train: Interactions, losses: pl.DataFrame) -> pl.DataFrame:
     Args:
         losses: what training remembered (``audit.parquet``): mean_loss, loss_sd, visits, chosen.
     """
+    train, losses, _ = with_losses(train, losses)
     mean, visits = losses["mean_loss"].to_numpy(), losses["visits"].to_numpy()
     user_mean, spread = personal_scale(train, mean)
     z = (mean - user_mean[train.user]) / spread[train.user]
@@ -66,6 +67,12 @@ def audit(train: Interactions, losses: pl.DataFrame) -> pl.DataFrame:
         pl.Series("noise_probability", noise_probability(z)),
         pl.Series("explanation", [EXPLANATION.format(*row) for row in told]),
     ).sort("z", descending=True, maintain_order=True)
+
+
+def with_losses(train: Interactions, losses: pl.DataFrame) -> tuple[Interactions, pl.DataFrame, np.ndarray]:
+    """The events that have a loss, what is remembered of them, and which of all events (E,) they are."""
+    known = losses["mean_loss"].is_not_nan().to_numpy()
+    return (train, losses, known) if known.all() else (train.select(known), losses.filter(known), known)
 
 
 def personal_scale(train: Interactions, losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -116,6 +123,8 @@ def quality(train: Interactions, losses: pl.DataFrame, noise: np.ndarray, groups
     Columns: users, events, then AUROC and precision of the personal score (z), of the mean loss with one
     threshold for all, and of the last loss with one threshold for all.
     """
+    train, losses, known = with_losses(train, losses)
+    noise = noise[known]
     mean = losses["mean_loss"].to_numpy()
     user_mean, spread = personal_scale(train, mean)
     scores = {"personal": (mean - user_mean[train.user]) / spread[train.user], "mean_loss": mean}

@@ -11,7 +11,6 @@ import polars as pl
 import torch
 from pydantic import Field
 
-from recpair.batch import Batch
 from recpair.data.interactions import Interactions
 from recpair.data.item_lists import ItemLists
 from recpair.errors import ConfigError, DataError
@@ -63,7 +62,8 @@ class Evaluator:
         Args:
             train: what was trained on.
             held_out: what is to be found.
-            also_seen: parts that are masked as ``train`` is: validation, when testing.
+            also_seen: parts that follow ``train`` in time, are masked as it is, and are in the histories that sequence
+                models read: validation, when testing.
             metrics: names of ``METRICS``.
             cutoffs: lengths of the lists that are measured.
             mask_seen: leave what a user has already taken out of the ranking.
@@ -78,6 +78,7 @@ class Evaluator:
         _refuse_impossible(metrics, cutoffs, train.n_items)
         self.names = list(dict.fromkeys(metrics))
         self.train = train
+        self.before = (train, *also_seen)
         self.cutoffs = sorted(set(cutoffs))
         self.full_ideal = ideal == "full"
         self.block_mb = block_mb
@@ -110,7 +111,7 @@ class Evaluator:
         block = max(1, self.block_mb * 2**20 // (4 * self.train.n_items))
         for start in range(0, len(self.users), block):
             users = self.users[start : start + block]
-            scores = model.score(Batch.of_users(torch.from_numpy(users).to(device))).catalogue()
+            scores = model.score(model.batch_of(torch.from_numpy(users).to(device), self.before)).catalogue()
             seen = self.seen.rows(users)
             found, _ = top_k_csr(scores.float().cpu().numpy(), seen.indptr, seen.items, deepest)
             items[start : start + len(users)] = found

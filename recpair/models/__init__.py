@@ -2,22 +2,26 @@
 
 from recpair.models.contract import FittedModel, GradientModel, Model, SequenceModel
 from recpair.models.ease import EASE
+from recpair.models.gru4rec import GRU4Rec
 from recpair.models.ials import IALS
 from recpair.models.item_knn import ItemKNN
 from recpair.models.lightgcn import LightGCN
 from recpair.models.mf import MF
 from recpair.models.neumf import NeuMF
 from recpair.models.popularity import Popularity
+from recpair.models.sasrec import SASRec
 from recpair.models.scorer import Scorer, Vectors
 
 MODELS: dict[str, type[Model]] = {
     "ease": EASE,
+    "gru4rec": GRU4Rec,
     "ials": IALS,
     "item_knn": ItemKNN,
     "lightgcn": LightGCN,
     "mf": MF,
     "neumf": NeuMF,
     "popularity": Popularity,
+    "sasrec": SASRec,
 }
 
 __all__ = ["MODELS", "FittedModel", "GradientModel", "Model", "Scorer", "SequenceModel", "Vectors"]

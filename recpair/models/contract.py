@@ -4,11 +4,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from recpair.batch import Batch
+from recpair.data.histories import latest, padded
 from recpair.data.interactions import Interactions
+from recpair.models.lookup import look_up
 from recpair.models.scorer import Scorer, Vectors
 
 
@@ -26,6 +29,10 @@ class Model(nn.Module, ABC):
     @abstractmethod
     def fold_in(self, histories: Sequence[np.ndarray]) -> Scorer:
         """A Scorer for people who were not in training, known by the items (int) that they took."""
+
+    def batch_of(self, user: Int[Tensor, "Q"], parts: Sequence[Interactions]) -> Batch:
+        """What the model is asked with for users whose events so far are in ``parts``, one after the other in time."""
+        return Batch.of_users(user)
 
 
 class GradientModel(Model):
@@ -58,6 +65,23 @@ class SequenceModel(GradientModel):
         places = self.encode(batch.history)
         queries = places[:, -1] if batch.at is None else places.flatten(0, 1)[batch.at]
         return Vectors(queries, self.item_vectors())
+
+    def regularised(self, batch: Batch) -> tuple[Float[Tensor, "Q _ D"], ...]:
+        """The item that a query stands at, in place of a user, and what it is compared with."""
+        assert batch.history is not None, "a sequence model needs histories"
+        current = batch.history[:, -1] if batch.at is None else batch.history.flatten()[batch.at]
+        items = (batch.positives,) if batch.negatives is None else (batch.positives, batch.negatives)
+        return tuple(look_up(self.item_vectors(), i) for i in (current.clamp_min(0).unsqueeze(1), *items))
+
+    def batch_of(self, user: Int[Tensor, "Q"], parts: Sequence[Interactions]) -> Batch:
+        history = latest(parts, user.cpu().numpy(), self.history_length)
+        return Batch.of_users(user, torch.from_numpy(history).to(user.device))
+
+    @torch.no_grad()
+    def fold_in(self, histories: Sequence[np.ndarray]) -> Vectors:
+        """Nobody is a stranger: a history is all that a query is made of."""
+        history = torch.from_numpy(padded(histories, self.history_length)).to(self.item_vectors().device)
+        return Vectors(self.encode(history)[:, -1], self.item_vectors())
 
 
 class FittedModel(Model):

@@ -7,7 +7,7 @@ import polars as pl
 from matplotlib.figure import Figure
 
 from recpair.data.interactions import Interactions
-from recpair.denoising.audit import personal_scale
+from recpair.denoising.audit import personal_scale, with_losses
 
 INK, ACCENT, MUTED = "#1f4e79", "#d1495b", "#9aa5b1"
 PALETTE = (INK, ACCENT, "#3c9d7f", "#e0a030", "#7a5195", MUTED)
@@ -67,6 +67,8 @@ def choices(chosen: np.ndarray, passed: np.ndarray) -> Figure:
 
 def audit(train: Interactions, losses: pl.DataFrame, noise: np.ndarray | None) -> Figure:
     """Losses of all training events (left), and how far each lies from its own user's mean (right)."""
+    train, losses, known = with_losses(train, losses)
+    noise = None if noise is None else noise[known]
     mean = losses["mean_loss"].to_numpy()
     user_mean, spread = personal_scale(train, mean)
     z = (mean - user_mean[train.user]) / spread[train.user]

@@ -109,16 +109,19 @@ class Recommender:
         vocabulary = self.train.vocabulary
         user, item = vocabulary.users.indices(users), vocabulary.items.indices(items)
         with torch.no_grad():
-            scores = self.model.score(Batch.of_users(_long(user))).of(_long(item).unsqueeze(1)).squeeze(1)
+            scores = self.model.score(self._batch_of(user)).of(_long(item).unsqueeze(1)).squeeze(1)
         columns = {"user_id": vocabulary.users.of(user), "item_id": vocabulary.items.of(item)}
         return pl.DataFrame(columns | {"score": scores.float().cpu().numpy()})
+
+    def _batch_of(self, users: np.ndarray) -> Batch:
+        return self.model.batch_of(_long(users), (self.train,))
 
     def _for_users(self, asked: pl.Series, ask: Ask, on_unknown: OnUnknown) -> pl.DataFrame:
         ids = self.train.vocabulary.users
         index = ids.indices(asked) if on_unknown == "raise" else ids.find(asked)
         known = index[index >= 0]
         frame = self._rank(
-            lambda rows: self.model.score(Batch.of_users(_long(known[rows]))),
+            lambda rows: self.model.score(self._batch_of(known[rows])),
             [self.train.items_of(user) for user in known],
             asked.filter(pl.Series(index >= 0)),
             ask,
@@ -152,7 +155,7 @@ class Recommender:
 
     def _item_vectors(self) -> torch.Tensor:
         with torch.no_grad():
-            scorer = self.model.score(Batch.of_users(torch.zeros(1, dtype=torch.long)))
+            scorer = self.model.score(self._batch_of(np.zeros(1, dtype=np.int64)))
         if not isinstance(scorer, Vectors) or scorer.items.shape[1] < 2:
             raise RunError(f"{type(self.model).__name__} has no item vectors to compare; use a model such as mf")
         return scorer.items

@@ -1,13 +1,19 @@
 """What can be seen of the losses once a model is trained."""
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from recpair.batch import Batch
 from recpair.data.interactions import Interactions
+from recpair.models import SequenceModel
 from recpair.sampling.pairs import PairSampler, Sampler
+from recpair.sampling.sequences import SequenceSampler
 from recpair.seeds import derive
 from recpair.training.objective import Objective
 
@@ -36,15 +42,16 @@ def pool_losses(objective: Objective, sampler: Sampler, epoch: int, seed: int) -
 
 def held_out_losses(objective: Objective, held_out: Interactions, train_part: Interactions, seed: int) -> np.ndarray:
     """Loss (nats) of each held-out event (E,) under the model as it is, one uniform negative each, always the same."""
-    sampler = PairSampler(held_out, 1, derive(seed, 0, 3), (train_part,), batch_size=8192)
-    return _losses(objective, sampler).numpy()
+    pairs = PairSampler(held_out, 1, derive(seed, 0, 3), (train_part,), batch_size=8192).epoch(1)
+    known = (replace(batch, history=objective.model.batch_of(batch.user, (train_part,)).history) for batch in pairs)
+    return _losses(objective, known, len(held_out)).numpy()
 
 
 @torch.no_grad()
-def _losses(objective: Objective, sampler: PairSampler) -> Float[Tensor, "E"]:
+def _losses(objective: Objective, batches: Iterable[Batch], n_events: int) -> Float[Tensor, "E"]:
     device = next(objective.parameters()).device
-    out = torch.zeros(len(sampler.interactions))
-    for batch in sampler.epoch(1):
+    out = torch.full((n_events,), torch.nan)
+    for batch in batches:
         losses, _ = objective.inspect(batch.to(device), 0)
         out[batch.rows.flatten()] = losses.flatten().float().cpu()
     return out
@@ -52,10 +59,18 @@ def _losses(objective: Objective, sampler: PairSampler) -> Float[Tensor, "E"]:
 
 @torch.no_grad()
 def event_losses(objective: Objective, train_part: Interactions, seed: int) -> pl.DataFrame:
-    """What training remembered of each event, and its loss (nats) under the final model, one uniform negative each."""
-    memory = objective.memory
+    """What training remembered of each event, and its loss (nats) under the final model, one uniform negative each.
+
+    For a sequence model a history's first event follows nothing and has no loss: NaN.
+    """
+    memory, model, seed = objective.memory, objective.model, derive(seed, 0, 2)
     assert memory is not None
-    final = _losses(objective, PairSampler(train_part, 1, derive(seed, 0, 2), batch_size=8192))
+    every_event: Sampler = (
+        SequenceSampler(train_part, 1, seed, model.history_length, batch_size=1024)
+        if isinstance(model, SequenceModel)
+        else PairSampler(train_part, 1, seed, batch_size=8192)
+    )
+    final = _losses(objective, every_event.epoch(1), len(train_part))
     sums, squares, drawn, chosen = (
         t.double().cpu() for t in (memory.sums, memory.squares, memory.drawn, memory.chosen)
     )

@@ -82,17 +82,19 @@ class Objective(nn.Module):
         history: Int[Tensor, "H T"] | None = None,
         at: Int[Tensor, "Q"] | None = None,
         known: Bool[Tensor, "Q N"] | None = None,
+        pools: Int[Tensor, "G M"] | None = None,
         *,
         epoch: int,
     ) -> dict[str, Float[Tensor, ""]]:
         """The parts of the loss by name (``loss`` is their weighted sum) and what else is worth a log line."""
-        batch = Batch(user, positives, negatives, rows, history, at, known)
+        batch = Batch(user, positives, negatives, rows, history, at, known, pools)
         scorer = self.model.score(batch)
         batch = self._hardened(scorer, batch)
         against = self.scores_against(scorer, batch)
         choice = self._choice(scorer, against, batch, epoch)
-        chosen = batch.take(choice.columns)
-        parts = {"recommendation": self._recommendation(scorer.of(chosen.positives), against, choice)}
+        # Where every candidate is a query of its own, norms and terms see them all.
+        chosen = batch if batch.pools is not None else batch.take(choice.columns)
+        parts = {"recommendation": self._recommendation(*self._compared(scorer, against, chosen, choice))}
         total = parts["recommendation"]
         if self.l2:
             norms = [e.square().sum(-1).mean(1).mean() for e in self.model.regularised(chosen)]
@@ -127,6 +129,17 @@ class Objective(nn.Module):
             return scores
         return scores.masked_fill(batch.known, torch.finfo(scores.dtype).min / 64)  # finite also after / temperature
 
+    def _compared(
+        self, scorer: Scorer, against: Float[Tensor, "Q N"], batch: Batch, choice: Choice
+    ) -> tuple[Tensor, Tensor, Choice]:
+        """Scores of what was chosen (Q, S) and of what it is compared with; from pools, each of the G · S by itself."""
+        pos = scorer.of(batch.positives)
+        if batch.pools is None:
+            return pos, against, choice
+        queries = batch.pools.gather(1, choice.columns).flatten()
+        weights = None if choice.weights is None else choice.weights.reshape(-1, 1)
+        return pos[queries], against[queries], replace(choice, weights=weights)
+
     def _recommendation(
         self, pos: Float[Tensor, "Q S"], neg: Float[Tensor, "Q N"], choice: Choice
     ) -> Float[Tensor, ""]:
@@ -151,19 +164,20 @@ class Objective(nn.Module):
         """What trains, with what there is to log about it; remembers the losses of all candidates."""
         acts = self.denoiser is not None and epoch > self.denoiser.start_epoch
         remembers = self.memory is not None and epoch >= self.audit_from
+        candidates = batch.pooled(batch.rows)
         if not acts and not remembers:
-            return Choice(torch.zeros_like(batch.rows[:, :1]))
+            return Choice(torch.zeros_like(candidates[:, :1]))
         pool = self.pool(scorer, against, batch, epoch)
         choice = self.denoiser.choose(pool) if self.denoiser is not None and acts else None
-        choice = choice or Choice(torch.zeros_like(batch.rows[:, :1]))
-        rows = batch.rows.gather(1, choice.columns)
+        choice = choice or Choice(torch.zeros_like(candidates[:, :1]))
+        rows = candidates.gather(1, choice.columns)
         if self.memory is not None and remembers:
-            self.memory.record(batch.rows, pool.losses, rows, choice.weights)
+            self.memory.record(candidates, pool.losses, rows, choice.weights)
         if self.noise is None or not acts:
             return choice
         weights = torch.ones_like(rows, dtype=pool.losses.dtype) if choice.weights is None else choice.weights
         shares = {
-            "noise_share_drawn": self.noise[batch.rows].to(weights.dtype).mean(),
+            "noise_share_drawn": self.noise[candidates].to(weights.dtype).mean(),
             "noise_share_chosen": (self.noise[rows] * weights).sum() / weights.sum().clamp_min(1e-12),
         }
         return replace(choice, stats=choice.stats | shares)
@@ -172,16 +186,18 @@ class Objective(nn.Module):
     def pool(self, scorer: Scorer, against: Float[Tensor, "Q N"], batch: Batch, epoch: int) -> Pool:
         """The training loss of every candidate, as a denoiser sees it."""
         losses = self.loss(scorer.of(batch.positives), against)
+        rows = batch.pooled(batch.rows)
         if not self.pointwise:
-            return Pool(losses, batch.rows, epoch)
+            return Pool(batch.pooled(losses), rows, epoch)
         negative = softplus(against)
-        return Pool(losses - negative.sum(1, keepdim=True), batch.rows, epoch, negative)
+        positive = batch.pooled(losses - negative.sum(1, keepdim=True))
+        return Pool(positive, rows, epoch, negative if batch.pools is None else None)
 
     @torch.no_grad()
-    def inspect(self, batch: Batch, epoch: int) -> tuple[Float[Tensor, "Q P"], Choice]:
+    def inspect(self, batch: Batch, epoch: int) -> tuple[Float[Tensor, "_ _"], Choice]:
         """Losses of a batch's candidates, and what a denoiser that chooses among them would take."""
         scorer = self.model.score(batch)
         pool = self.pool(scorer, self.scores_against(scorer, batch), batch, epoch)
-        if self.denoiser is None or not batch.rows.shape[1] == self.denoiser.candidates > 1:
-            return pool.losses, Choice(torch.zeros_like(batch.rows[:, :1]))
+        if self.denoiser is None or not pool.losses.shape[1] == self.denoiser.candidates > 1:
+            return pool.losses, Choice(torch.zeros_like(pool.rows[:, :1]))
         return pool.losses, self.denoiser.choose(pool)

@@ -192,12 +192,19 @@ def stacked(sampler, epoch):
     return [np.concatenate([p.numpy() for p in column]) for column in zip(*parts, strict=True)]
 
 
-@pytest.mark.parametrize("name", sorted(SAMPLERS))
+EXAMPLES = [("pairs", {"queries": "users"}), ("pairs", {"queries": "interactions"})]
+EXAMPLES += [("sequences", {"history_length": 8, "examples": kind}) for kind in ("positions", "prefixes")]
+
+
+def test_every_sampler_is_tried():
+    assert {name for name, _ in EXAMPLES} == set(SAMPLERS)
+
+
+@pytest.mark.parametrize(("name", "options"), EXAMPLES)
 @pytest.mark.parametrize("negatives", ["uniform", "popularity", {"uniform": 0.5, "in_batch": 0.5}])
-@pytest.mark.parametrize("queries", ["users", "interactions"])
-def test_batches_follow_from_seed_and_epoch_alone(name, negatives, queries):
+def test_batches_follow_from_seed_and_epoch_alone(name, negatives, options):
     data = random_interactions()
-    make = lambda seed: SAMPLERS[name](data, 3, seed, negatives=negatives, queries=queries, batch_size=128)  # noqa: E731
+    make = lambda seed: SAMPLERS[name](data, 3, seed, negatives=negatives, batch_size=16, **options)  # noqa: E731
     threads = numba.get_num_threads()
     first = stacked(make(5), 4)
     numba.set_num_threads(1)

@@ -1,0 +1,50 @@
+"""GRU4Rec: a recurrent network over what somebody took before."""
+
+from typing import Annotated
+
+from jaxtyping import Float, Int
+from pydantic import Field
+from torch import Tensor, nn
+
+from recpair.data.interactions import Interactions
+from recpair.models.contract import SequenceModel
+from recpair.models.lookup import look_up
+
+
+class GRU4Rec(SequenceModel):
+    """score(h, i) = ⟨W·g_h + b, e_i⟩, g_h the last state of a GRU over the embeddings e of the history.
+
+    Source: Hidasi et al., ICLR 2016, in the form of Tan et al. (DLRS 2016) that RecBole has: dropout on the embeddings,
+    a dense layer from the state to vectors as long as the items', which are tied to the input. The GRU has no
+    biases, so its state stays 0 over the padding on the left: gates of 1/2 mix 0 with tanh(0).
+    """
+
+    def __init__(
+        self,
+        interactions: Interactions,
+        *,
+        history_length: Annotated[int, Field(gt=0)] = 50,
+        embedding_dim: Annotated[int, Field(gt=0)] = 64,
+        hidden_dim: Annotated[int, Field(gt=0)] = 128,
+        n_layers: Annotated[int, Field(gt=0)] = 1,
+        dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3,
+    ) -> None:
+        super().__init__()
+        self.history_length = history_length
+        self.item_embedding = nn.Embedding(interactions.n_items, embedding_dim)
+        self.dropout = nn.Dropout(dropout)
+        self.gru = nn.GRU(embedding_dim, hidden_dim, n_layers, bias=False, batch_first=True)
+        self.dense = nn.Linear(hidden_dim, embedding_dim)
+        nn.init.xavier_normal_(self.item_embedding.weight)
+        for name, weight in self.gru.named_parameters():
+            if name.startswith("weight"):
+                nn.init.xavier_uniform_(weight)
+
+    def encode(self, history: Int[Tensor, "H T"]) -> Float[Tensor, "H T D"]:
+        vectors = look_up(self.item_embedding.weight, history.clamp_min(0))
+        states, _ = self.gru(self.dropout(vectors).masked_fill(history.unsqueeze(2) < 0, 0.0))
+        places: Tensor = self.dense(states)
+        return places
+
+    def item_vectors(self) -> Float[Tensor, "I D"]:
+        return self.item_embedding.weight
