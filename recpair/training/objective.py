@@ -138,7 +138,8 @@ class Objective(nn.Module):
             return pos, against, choice
         queries = batch.pools.gather(1, choice.columns).flatten()
         weights = None if choice.weights is None else choice.weights.reshape(-1, 1)
-        return pos[queries], against[queries], replace(choice, weights=weights)
+        single = torch.zeros_like(queries).unsqueeze(1)
+        return pos[queries], against[queries], replace(choice, columns=single, weights=weights)
 
     def _recommendation(
         self, pos: Float[Tensor, "Q S"], neg: Float[Tensor, "Q N"], choice: Choice
