@@ -38,7 +38,8 @@ from recpair.registry import options
 from recpair.report.run_report import Outcome, RunReport
 from recpair.report.tracked import close_run, data_record, open_run
 from recpair.sampling import SAMPLERS
-from recpair.sampling.pairs import ALL, Sampler
+from recpair.sampling.against import ALL
+from recpair.sampling.pairs import Sampler
 from recpair.seeds import isolated
 from recpair.serving import run_folder as files
 from recpair.serving.run import Run

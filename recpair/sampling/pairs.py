@@ -6,17 +6,15 @@ from typing import Annotated, Literal, Protocol
 import numpy as np
 import torch
 from pydantic import Field
-from torch import Tensor
 
 from recpair.batch import Batch
 from recpair.data.interactions import Interactions
 from recpair.errors import TrainingError
 from recpair.sampling import kernels
-from recpair.sampling.negatives import Negatives, Taken, make_negatives
+from recpair.sampling.against import Against
 from recpair.seeds import derive
 
 ORDER, POOL, NEGATIVE = range(3)  # streams of an epoch
-ALL = "all"  # in place of a source of negatives: the whole catalogue
 
 
 class Sampler(Protocol):
@@ -86,14 +84,10 @@ class PairSampler:
         self.interactions = interactions
         self.candidates = candidates
         self.seed = seed
-        self.n_negatives, self.shared = n_negatives, shared
         self.batch_size = batch_size
         self.by_user = queries == "users"
-        self.negatives: Negatives | None = None
-        if negatives != ALL:
-            self.taken = Taken(interactions, *also_taken)
-            self.negatives = make_negatives(interactions, negatives, popularity_alpha, self.taken)
-        self.log_q = log_excess(self.negatives.q) if correct and self.negatives is not None else None
+        self.against = Against(interactions, also_taken, negatives, popularity_alpha, n_negatives, shared, correct)
+        self.log_q = self.against.log_q
         self.active = np.flatnonzero(np.diff(interactions.indptr))
 
     def __len__(self) -> int:
@@ -119,26 +113,7 @@ class PairSampler:
             pool = np.empty((size, self.candidates), dtype=np.int64)
             kernels.pools(key[POOL], np.uint64(first), users, rows, events.indptr, pool)
             positives = events.item[pool].astype(np.int64)
-            negatives, known = self._against(users, positives[:, 0], key[NEGATIVE], first)
+            negatives, known = self.against.draw(users, positives[:, 0], key[NEGATIVE], first)
             yield Batch(
                 torch.from_numpy(users), torch.from_numpy(positives), negatives, torch.from_numpy(pool), known=known
             )
-
-    def _against(
-        self, users: np.ndarray, positives: np.ndarray, key: np.uint64, first: int
-    ) -> tuple[Tensor | None, Tensor | None]:
-        """Negatives of a batch and, where they are shared, which of them each query's user has taken."""
-        if self.negatives is None:
-            return None, None
-        if not self.shared:
-            return torch.from_numpy(self.negatives.draw(users, positives, self.n_negatives, key, first)), None
-        drawn = self.negatives.draw(np.array([self.taken.nobody]), positives, self.n_negatives, key, first)
-        known = np.zeros((len(users), self.n_negatives), dtype=bool)
-        kernels.mark_known(users, self.taken.table, drawn[0], self.taken.n_items, known)
-        return torch.from_numpy(drawn), torch.from_numpy(known)
-
-
-def log_excess(q: np.ndarray) -> np.ndarray:
-    """log (I · q) as float32, and 0 for items that the source itself never draws."""
-    logarithm: np.ndarray = np.log(len(q) * q, out=np.zeros(len(q)), where=q > 0)
-    return logarithm.astype(np.float32)

@@ -13,8 +13,8 @@ from recpair.data.histories import PADDING, before, between
 from recpair.data.interactions import Interactions
 from recpair.errors import TrainingError
 from recpair.sampling import kernels
-from recpair.sampling.negatives import make_negatives
-from recpair.sampling.pairs import ALL, NEGATIVE, ORDER, POOL
+from recpair.sampling.against import Against
+from recpair.sampling.pairs import NEGATIVE, ORDER, POOL
 from recpair.seeds import derive
 
 RUN = 64  # batches within which histories are sorted by length
@@ -68,6 +68,8 @@ class SequenceSampler:
         negatives: str | dict[str, float] = "uniform",
         popularity_alpha: Annotated[float, Field(ge=0)] = 0.75,
         n_negatives: Annotated[int, Field(gt=0)] = 1,
+        shared: bool = False,
+        correct: bool = False,
         batch_size: Annotated[int, Field(gt=0)] = 128,
     ) -> None:
         """
@@ -79,6 +81,8 @@ class SequenceSampler:
                 ``all`` draws none, for losses over the whole catalogue.
             popularity_alpha: exponent of the item counts for popularity negatives.
             n_negatives: N.
+            shared: all queries of a batch have the same N negatives (as in the pairs sampler).
+            correct: take log (I · q) from the scores of negatives (as in the pairs sampler).
             batch_size: histories of a batch, on average (positions), or events of a batch (prefixes).
 
         Raises:
@@ -90,9 +94,9 @@ class SequenceSampler:
         self.candidates = candidates
         self.seed = seed
         self.length = history_length
-        self.n_negatives = n_negatives
         self.by_position = examples == "positions"
-        self.negatives = None if negatives == ALL else make_negatives(interactions, negatives, popularity_alpha)
+        self.against = Against(interactions, (), negatives, popularity_alpha, n_negatives, shared, correct)
+        self.log_q = self.against.log_q
         # The events that follow something, and where those of each user begin among them.
         first = np.zeros(len(interactions) + 1, dtype=bool)
         first[interactions.indptr[:-1]] = True
@@ -129,11 +133,7 @@ class SequenceSampler:
                 self.interactions.user[rows].astype(np.int64),
                 self.interactions.item[rows].astype(np.int64),
             )
-            negatives = None
-            if self.negatives is not None:
-                negatives = torch.from_numpy(
-                    self.negatives.draw(users, positives, self.n_negatives, key[NEGATIVE], drawn)
-                )
+            negatives, known = self.against.draw(users, positives, key[NEGATIVE], drawn)
             drawn += len(rows)
             yield Batch(
                 user=torch.from_numpy(users),
@@ -142,6 +142,7 @@ class SequenceSampler:
                 rows=torch.from_numpy(rows).unsqueeze(1),
                 history=torch.from_numpy(history),
                 at=None if at is None else torch.from_numpy(at),
+                known=known,
                 pools=None if pools is None else torch.from_numpy(pools),
             )
 

@@ -14,7 +14,8 @@ from recpair.losses import LOSSES, OVER_CATALOGUE
 from recpair.losses.sampled_softmax import sampled_softmax
 from recpair.models.mf import MF
 from recpair.models.neumf import NeuMF
-from recpair.sampling.pairs import PairSampler, log_excess
+from recpair.sampling.against import log_excess
+from recpair.sampling.pairs import PairSampler
 from recpair.training.objective import Objective
 
 

@@ -1,0 +1,67 @@
+"""What the queries of a batch are compared with: negatives of their own, negatives that all share, or everything."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recpair.data.interactions import Interactions
+from recpair.sampling import kernels
+from recpair.sampling.negatives import Taken, make_negatives
+
+ALL = "all"  # in place of a source of negatives: the whole catalogue
+
+
+class Against:
+    """Draws the negatives of a batch, in every sampler alike.
+
+    Attributes:
+        source: where negatives come from; None for losses over the whole catalogue.
+        log_q: log (I · q) (I,), how much likelier than uniform an item is drawn, where scores are corrected by it.
+    """
+
+    def __init__(
+        self,
+        interactions: Interactions,
+        also_taken: Sequence[Interactions],
+        spec: str | dict[str, float],
+        popularity_alpha: float,
+        n_negatives: int,
+        shared: bool,
+        correct: bool,
+    ) -> None:
+        """
+        Raises:
+            ConfigError: unknown negatives.
+            DataError: a user has taken every item.
+        """
+        self.n_negatives, self.shared = n_negatives, shared
+        self.source, self.log_q = None, None
+        if spec == ALL:
+            return
+        self.taken = Taken(interactions, *also_taken)
+        self.source = make_negatives(interactions, spec, popularity_alpha, self.taken)
+        self.log_q = log_excess(self.source.q) if correct else None
+
+    def draw(
+        self, users: np.ndarray, positives: np.ndarray, key: np.uint64, first: int
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """Negatives (Q, N), or (1, N) and which of them (Q, N) each query's user has taken; None where there are none.
+
+        ``first`` counts the queries before this batch.
+        """
+        if self.source is None:
+            return None, None
+        if not self.shared:
+            return torch.from_numpy(self.source.draw(users, positives, self.n_negatives, key, first)), None
+        drawn = self.source.draw(np.array([self.taken.nobody]), positives, self.n_negatives, key, first)
+        known = np.zeros((len(users), self.n_negatives), dtype=bool)
+        kernels.mark_known(users, self.taken.table, drawn[0], self.taken.n_items, known)
+        return torch.from_numpy(drawn), torch.from_numpy(known)
+
+
+def log_excess(q: np.ndarray) -> np.ndarray:
+    """log (I · q) as float32, and 0 for items that the source itself never draws."""
+    logarithm: np.ndarray = np.log(len(q) * q, out=np.zeros(len(q)), where=q > 0)
+    return logarithm.astype(np.float32)
