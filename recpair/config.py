@@ -50,6 +50,7 @@ class Section:
         many: the section is a list of components.
         value: the section is one plain value of this type, with no keys.
         optional: an explicit null switches the section off.
+        usual: the component of a section that is there but names none.
     """
 
     functions: tuple[Callable[..., Any], ...] = ()
@@ -58,6 +59,7 @@ class Section:
     many: bool = False
     value: type | None = None
     optional: bool = False
+    usual: str | None = None
 
 
 @dataclass(frozen=True)
@@ -172,7 +174,7 @@ def _checked(where: str, spec: Section, given: Any, schema: Mapping[str, Section
     fields: dict[str, Any] = {}
     head: dict[str, Any] = {}
     if spec.choices is not None:
-        default = spec.default["name"] if isinstance(spec.default, dict) and "name" in spec.default else None
+        default = spec.default["name"] if isinstance(spec.default, dict) and "name" in spec.default else spec.usual
         chosen = given.pop("name", default)
         if not isinstance(chosen, str):
             raise ConfigError(f"{where}.name is missing; expected one of {', '.join(sorted(spec.choices))}")

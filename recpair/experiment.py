@@ -41,6 +41,8 @@ from recpair.sampling import SAMPLERS
 from recpair.sampling.against import ALL
 from recpair.sampling.pairs import Sampler
 from recpair.seeds import isolated
+from recpair.semantics import ENCODERS, Retrieved, retrieve
+from recpair.semantics.progress import Report, silent
 from recpair.serving import run_folder as files
 from recpair.serving.run import Run
 from recpair.tracking.mlflow_tracker import MlflowTracker
@@ -77,6 +79,7 @@ SCHEMA: dict[str, Section] = {
     "loss": Section(choices=LOSSES, default={"name": "bpr"}),
     "denoise": Section(choices=DENOISERS, default=None),
     "hard_negatives": Section(choices=HARDENERS, default=None),
+    "semantics": Section(functions=(retrieve,), choices=ENCODERS, default=None, usual="wordllama"),
     "contrast": Section(choices=TERMS, default=[], many=True),
     "train": Section(functions=(train, Objective, launch)),
     "evaluate": Section(functions=(Evaluator, monitoring)),
@@ -287,6 +290,15 @@ def _objective(config: Config, model: GradientModel, splits: Splits, sampler: Sa
         correction = torch.from_numpy(sampler.log_q) * config["loss"].get("temperature", 1.0)
     memory = Memory(n_events)
     return Objective(model, function, denoiser, terms, memory, noise, pointwise, hardener, correction, **rest)
+
+
+def retrieved_of(config: Config, splits: Splits, report: Report = silent) -> Retrieved | None:
+    """What the semantic stage finds from the training part; None where the config has no such section."""
+    if config["semantics"] is None:
+        return None
+    section = dict(config["semantics"])
+    folder = section.pop("folder") or str(Path(config["output"]).parent / ".semantics")
+    return retrieve(splits, report, folder=folder, **section)
 
 
 def _sampler(config: Config, model: GradientModel, splits: Splits) -> Sampler:

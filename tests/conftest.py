@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "recpair"
-CHECKED = ["recpair.batch", "recpair.losses", "recpair.denoising", "recpair.hardening", "recpair.training.objective"]
+CHECKED = ["recpair.batch", "recpair.losses", "recpair.denoising", "recpair.hardening", "recpair.semantics"]
+CHECKED += ["recpair.training.objective"]
 CHECKED += [f"recpair.models.{path.stem}" for path in (PACKAGE / "models").glob("*.py") if path.stem != "kernels"]
 HOOK = jaxtyping.install_import_hook(CHECKED, "beartype.beartype")
 

@@ -1,5 +1,7 @@
 """Semantics: text of items, its vectors, and what is near to what."""
 
+from recpair.semantics.encoders import ENCODERS
 from recpair.semantics.retrieved import Retrieved
+from recpair.semantics.stage import retrieve
 
-__all__ = ["Retrieved"]
+__all__ = ["ENCODERS", "Retrieved", "retrieve"]

@@ -1,0 +1,14 @@
+"""Encoders: what turns the texts of items into vectors, or reads vectors that are there already."""
+
+from collections.abc import Callable
+
+from recpair.semantics.encoders.contract import Encoder, normalised
+from recpair.semantics.encoders.vector_file import VectorFile
+from recpair.semantics.encoders.word_llama import WordLlama
+
+ENCODERS: dict[str, Callable[..., Encoder | VectorFile]] = {
+    "file": VectorFile,
+    "wordllama": WordLlama,
+}
+
+__all__ = ["ENCODERS", "Encoder", "VectorFile", "normalised"]

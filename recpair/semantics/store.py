@@ -1,0 +1,63 @@
+"""What was computed once, kept on disk under a fingerprint of everything that it depends on."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from recpair.errors import DataError
+
+Arrays = dict[str, np.ndarray]
+
+
+def fingerprint(*parts: Any) -> str:
+    """16 hexadecimal digits of a hash; arrays count by type, shape and content, the rest by its representation."""
+    digest = hashlib.blake2b(digest_size=8)
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            digest.update(f"{part.dtype}{part.shape}".encode())
+            digest.update(np.ascontiguousarray(part).data)
+        else:
+            digest.update(repr(part).encode())
+        digest.update(b"\0")
+    return digest.hexdigest()
+
+
+class Store:
+    """A folder of safetensors files named by kind and fingerprint; without a folder, nothing is kept."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+
+    def get(self, kind: str, key: str, make: Callable[[], Arrays]) -> Arrays:
+        """What is kept under the key, else what ``make`` gives, kept from now on.
+
+        Raises:
+            DataError: the file is damaged, or the folder cannot be written.
+        """
+        if self.folder is None:
+            return make()
+        path = self.folder / f"{kind}-{key}.safetensors"
+        if path.is_file():
+            try:
+                return dict(load_file(path))
+            except (SafetensorError, OSError) as error:
+                raise DataError(f"{path} is damaged ({error}); delete it, and it is made again") from None
+        made = make()
+        self._write(path, made)
+        return made
+
+    def _write(self, path: Path, arrays: Arrays) -> None:
+        partial = path.with_name(f".{path.name}.part")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, partial)
+            partial.replace(path)
+        except (OSError, SafetensorError) as error:
+            raise DataError(f"cannot write {path} ({error}); make room, or choose another semantics.folder") from None
+        finally:
+            partial.unlink(missing_ok=True)

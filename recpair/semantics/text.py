@@ -1,0 +1,121 @@
+"""The text of each item: its row of the side table through a template."""
+
+import logging
+import re
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from recpair.data.vocabulary import Ids
+from recpair.errors import ConfigError, DataError
+from recpair.registry import nearest
+
+logger = logging.getLogger("recpair")
+
+KEY = "semantics.template"
+BETWEEN = re.compile(
+    r"""([)\]"'»]*)([^\w(\["'«]*)(.*)""", re.S
+)  # closes the field before · parts the two · opens the next
+
+
+@dataclass(frozen=True)
+class Field:
+    """A column in a template with what stands around it.
+
+    Attributes:
+        separator: stands before it, where another field stands before that.
+        opening, closing: stand around it wherever it stands, such as a label or brackets.
+    """
+
+    column: str
+    separator: str
+    opening: str
+    closing: str
+
+
+def parse_template(template: str) -> list[Field]:
+    """The fields of ``"{title}. Made by {brand} ({year})"`` in their order.
+
+    Raises:
+        ConfigError: braces are unbalanced, a field has no plain name, or there is none.
+    """
+    try:
+        parts = list(string.Formatter().parse(template))
+    except ValueError as error:
+        raise ConfigError(f"{KEY} is {template!r}: {error}; write columns as {{title}}") from None
+    for _, column, specification, conversion in parts:
+        if column is not None and (not column or specification or conversion):
+            raise ConfigError(f"{KEY} is {template!r}; write columns by name alone, as {{title}}")
+    columns, literals = [], [""]
+    for literal, column, _, _ in parts:
+        literals[-1] += literal
+        if column is not None:
+            columns.append(column)
+            literals.append("")
+    if not columns:
+        raise ConfigError(f"{KEY} is {template!r} and names no column; expected something like {{title}}. {{brand}}")
+    between = [match.groups() for text in literals[1:-1] if (match := BETWEEN.fullmatch(text))]
+    separators, openings = ["", *(b[1] for b in between)], [literals[0], *(b[2] for b in between)]
+    closings = [*(b[0] for b in between), literals[-1]]
+    return [Field(*field) for field in zip(columns, separators, openings, closings, strict=True)]
+
+
+def render(fields: list[Field], row: Mapping[str, Any]) -> str:
+    """The fields that the row has; a missing one takes what belongs to it along."""
+    text = ""
+    for field in fields:
+        if value := _as_text(row[field.column]):
+            text += (field.separator if text else "") + field.opening + value + field.closing
+    return text
+
+
+def item_texts(items: pl.DataFrame | None, ids: Ids, template: str) -> list[str]:
+    """A text per item (I), "" where nothing is known; what is missing is counted in a note.
+
+    Raises:
+        ConfigError: the template names a column that the table doesn't have.
+        DataError: there is no side table, or it tells of none of the items.
+    """
+    fields = parse_template(template)
+    if items is None:
+        raise DataError("semantics needs a table of the items, and the data has none; give it with data.items")
+    existing = [column for column in items.columns if column != "item_id"]
+    for field in fields:
+        if field.column not in existing:
+            raise ConfigError(
+                f"{KEY} names {field.column!r}, which the table of the items doesn't have"
+                f"{nearest(field.column, existing)} (columns: {', '.join(existing)})"
+            )
+    place = ids.find(items["item_id"])
+    texts = [""] * len(ids)
+    rows = items.select({field.column for field in fields}).iter_rows(named=True)
+    for index, row in zip(place, rows, strict=True):
+        if index >= 0:
+            texts[index] = render(fields, row)
+    _tell_what_is_missing(texts, int((place >= 0).sum()), items, ids)
+    return texts
+
+
+def _tell_what_is_missing(texts: list[str], matched: int, items: pl.DataFrame, ids: Ids) -> None:
+    share = f"{matched:,} of {len(ids):,} items ({matched / len(ids):.1%}) are in the table of the items"
+    if matched == 0:
+        raise DataError(
+            f"{share}: it has ids such as {items['item_id'][0]!r}, the events such as {ids.values[0]!r}; "
+            f"name its id column with data.columns.item, or give the table that belongs to the events"
+        )
+    if matched < len(ids):
+        logger.info(share)
+    if without := sum(not text for text in texts):
+        logger.info("%s of %s items have no text; their vectors are zero", f"{without:,}", f"{len(ids):,}")
+
+
+def _as_text(value: Any) -> str:
+    """A cell as text: lists joined by commas, "" for nothing."""
+    if value is None or value != value:  # a float that is no number differs from itself
+        return ""
+    if isinstance(value, list):
+        return ", ".join(filter(None, map(_as_text, value)))
+    return " ".join(str(value).split())
