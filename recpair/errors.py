@@ -25,5 +25,9 @@ class UnknownIdError(RecpairError):
     """A user or an item that was not in training was asked for."""
 
 
+class EndpointError(RecpairError):
+    """A server of a model cannot be reached, refuses, or gives an answer that cannot be used."""
+
+
 class TrainingError(RecpairError):
     """Training cannot go on: the loss is not finite, or there is nothing to train on."""

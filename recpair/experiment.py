@@ -41,7 +41,7 @@ from recpair.sampling import SAMPLERS
 from recpair.sampling.against import ALL
 from recpair.sampling.pairs import Sampler
 from recpair.seeds import isolated
-from recpair.semantics import ENCODERS, Retrieved, retrieve
+from recpair.semantics import ENCODERS, Describer, Retrieved, retrieve
 from recpair.semantics.progress import Report, silent
 from recpair.serving import run_folder as files
 from recpair.serving.run import Run
@@ -80,6 +80,7 @@ SCHEMA: dict[str, Section] = {
     "denoise": Section(choices=DENOISERS, default=None),
     "hard_negatives": Section(choices=HARDENERS, default=None),
     "semantics": Section(functions=(retrieve,), choices=ENCODERS, default=None, usual="wordllama"),
+    "describe": Section(functions=(Describer,), default=None),
     "contrast": Section(choices=TERMS, default=[], many=True),
     "train": Section(functions=(train, Objective, launch)),
     "evaluate": Section(functions=(Evaluator, monitoring)),
@@ -294,11 +295,8 @@ def _objective(config: Config, model: GradientModel, splits: Splits, sampler: Sa
 
 def retrieved_of(config: Config, splits: Splits, report: Report = silent) -> Retrieved | None:
     """What the semantic stage finds from the training part; None where the config has no such section."""
-    if config["semantics"] is None:
-        return None
-    section = dict(config["semantics"])
-    folder = section.pop("folder") or str(Path(config["output"]).parent / ".semantics")
-    return retrieve(splits, report, folder=folder, **section)
+    section = config["semantics"]
+    return None if section is None else retrieve(splits, config["describe"], config["output"], report, **section)
 
 
 def _sampler(config: Config, model: GradientModel, splits: Splits) -> Sampler:
@@ -372,6 +370,10 @@ def _refuse_contradictions(config: Config) -> None:
     model, sampler = config["model"]["name"], config["sampler"]["name"]
     if issubclass(MODELS[model], GradientModel) and sampler != (fitting := fitting_sampler(model)):
         raise ConfigError(f"sampler.name is {sampler}, but model {model} needs {fitting}; set sampler.name={fitting}")
+    if config["describe"] is not None and (config["semantics"] is None or config["semantics"]["name"] == "file"):
+        raise ConfigError(
+            "describe asks about texts that nothing encodes; add semantics: {name: wordllama}, or drop describe"
+        )
     if config["denoise"] is not None and issubclass(MODELS[config["model"]["name"]], FittedModel):
         raise ConfigError(
             f"denoise.name is {config['denoise']['name']}, but model {config['model']['name']} is not trained by a "

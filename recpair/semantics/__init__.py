@@ -1,7 +1,8 @@
 """Semantics: text of items, its vectors, and what is near to what."""
 
+from recpair.semantics.describe import Describer
 from recpair.semantics.encoders import ENCODERS
 from recpair.semantics.retrieved import Retrieved
 from recpair.semantics.stage import retrieve
 
-__all__ = ["ENCODERS", "Retrieved", "retrieve"]
+__all__ = ["ENCODERS", "Describer", "Retrieved", "retrieve"]

@@ -1,6 +1,8 @@
 """The semantic stage from texts to neighbours; it is given the training part and nothing that was held out."""
 
 import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,26 +13,76 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 
 from recpair.data.interactions import Interactions
 from recpair.data.splitting import Splits
-from recpair.semantics.encoders import ENCODERS, VectorFile, normalised
+from recpair.semantics.describe import Describer
+from recpair.semantics.encoders import ENCODERS, Encoder, VectorFile, normalised
 from recpair.semantics.history_vectors import history_vectors
 from recpair.semantics.neighbours import Search, nearest
 from recpair.semantics.progress import Report, silent
 from recpair.semantics.retrieved import Retrieved
-from recpair.semantics.store import Arrays, Store, fingerprint
+from recpair.semantics.store import Arrays, Store, fingerprint, folder_of
+from recpair.semantics.telling import answers_in, history_jobs, item_jobs
 from recpair.semantics.text import item_texts
 from recpair.semantics.vectors import text_vectors
 
 logger = logging.getLogger("recpair")
 
-TEMPLATE = "{title}. {categories}. {brand}"
 METHOD = 1  # part of every fingerprint of neighbours: raise it where the search itself changes
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What the parts of the stage share: the training events, the side table, and where results are kept."""
+
+    train: Interactions
+    items: pl.DataFrame | None
+    folder: Path | None
+    report: Report
+
+    @property
+    def store(self) -> Store:
+        return Store(self.folder)
+
+    def item_vectors(self, encoder: Encoder, describer: Describer | None, template: str) -> Float[np.ndarray, "I D"]:
+        """Of the descriptions where there are any, else of the texts."""
+        texts = item_texts(self.items, self.train.vocabulary.items, template)
+        if describer is not None and describer.items:
+            jobs = item_jobs(describer, self.train, texts)
+            texts = describer.ask(jobs, answers_in(self.folder), "descriptions of items", self.report)
+        return text_vectors(texts, encoder, self.store, "items", self.report)
+
+    def summary_vectors(self, encoder: Encoder, describer: Describer) -> Float[np.ndarray, "E D"]:
+        """Of each training history's summary; zeros where nothing precedes the row."""
+        jobs = history_jobs(describer, self.train, self.items)
+        texts = describer.ask(jobs, answers_in(self.folder), "summaries of histories", self.report)
+        return text_vectors(texts, encoder, self.store, "histories", self.report)
+
+    def neighbours(self, search: Search, what: str, **options: Any) -> Int[np.ndarray, "E K"]:
+        """The neighbours that are kept for exactly this search, else found now and kept."""
+
+        def find() -> Arrays:
+            found = nearest(
+                search, **options, report=lambda done, total: self.report(f"neighbours of {what}", done, total)
+            )
+            return {"rows": found.rows, "recall": np.array([found.recall])}
+
+        key = fingerprint(METHOD, search.vectors, search.pool, search.own, sorted(options.items()))
+        kept = self.store.get(f"neighbours-of-{what}", key, find)
+        if (share := kept["recall"][0]) < 1:
+            asked = options["recall"]
+            logger.info(
+                "neighbours of %s are approximate: %.3f of the true ones found, %s asked for", what, share, asked
+            )
+        rows: np.ndarray = kept["rows"]
+        return rows
 
 
 def retrieve(
     splits: Splits,
+    describe: Mapping[str, Any] | None = None,
+    output: str | None = None,
     report: Report = silent,
     *,
-    template: str = TEMPLATE,
+    template: str = "{title}. {categories}. {brand}",
     k: PositiveInt = 10,
     decay: Annotated[float, Field(gt=0, le=1)] = 0.8,
     same_user: bool = False,
@@ -45,73 +97,48 @@ def retrieve(
     and found again as long as texts, encoder, options and training events are the same.
 
     Args:
+        describe: the options of a Describer, which asks a language model about the items, the histories, or both.
+        output: the run folder, beside which results are kept in ``.semantics`` where no folder is given.
         report: hears how far each part is (the command line's progress bar).
         template: an item's text, from columns of the side table.
         k: neighbours of an item, and of a history.
-        decay: how much less an item weighs than the one after it, in the vector of a history.
+        decay: how much less an item weighs than the one after it, in the vector of a history without a summary.
         same_user: whether a history may have others of its own user among its neighbours.
         exact_below: with more vectors than this, the search is approximate.
         recall: how much of the true nearest an approximate search must find.
-        folder: of what is kept; the config leaves it to be ``.semantics`` beside the run folder.
+        folder: of what is kept; without it and without an output, nothing is.
         encoder: ``name`` and the options of a component of ``ENCODERS``.
 
     Raises:
         ConfigError: the template names a column that doesn't exist, or something isn't installed.
         DataError: there is no side table, or it tells of none of the items, or a kept file is damaged.
+        EndpointError: a server is away or gives answers that cannot be used; what it gave before is kept.
     """
-    train, store = splits.train, Store(None if folder is None else Path(folder))
-    vectors = _item_vectors(train, splits.items, store, report, template, **encoder)
+    stage, train = Stage(splits.train, splits.items, folder_of(folder, output), report), splits.train
+    describer = None if describe is None else Describer(**describe)
+    source = ENCODERS[encoder.pop("name")](**encoder)
+    if isinstance(source, VectorFile):
+        vectors = normalised(source.read(train.vocabulary.items))
+    else:
+        vectors = stage.item_vectors(source, describer, template)
     histories = history_vectors(train, vectors, decay)
-    own = _itself(len(train)) if same_user else _all_of_user(train)
-    searches = {
-        "items": Search(vectors, np.isin(np.arange(len(vectors)), train.item), _itself(len(vectors))),
-        "histories": Search(histories, np.ones(len(train), dtype=bool), own),
-    }
-    found = {
-        what: _neighbours(search, what, store, report, k=k, exact_below=exact_below, recall=recall)
-        for what, search in searches.items()
-    }
-    return Retrieved(vectors, found["items"], histories, found["histories"])
+    if describer is not None and describer.histories and not isinstance(source, VectorFile):
+        summaries = stage.summary_vectors(source, describer)
+        histories = np.where(summaries.any(axis=1, keepdims=True), summaries, histories)
 
-
-def _item_vectors(
-    train: Interactions,
-    items: pl.DataFrame | None,
-    store: Store,
-    report: Report,
-    template: str,
-    name: str,
-    **rest: Any,
-) -> Float[np.ndarray, "I D"]:
-    encoder = ENCODERS[name](**rest)
-    ids = train.vocabulary.items
-    if isinstance(encoder, VectorFile):
-        return normalised(encoder.read(ids))
-    return text_vectors(item_texts(items, ids, template), encoder, store, "items", report)
-
-
-def _neighbours(search: Search, what: str, store: Store, report: Report, **options: Any) -> Int[np.ndarray, "E K"]:
-    """The neighbours that are kept for exactly this search, else found now and kept."""
-
-    def find() -> Arrays:
-        found = nearest(search, **options, report=lambda done, total: report(f"neighbours of {what}", done, total))
-        return {"rows": found.rows, "recall": np.array([found.recall])}
-
-    key = fingerprint(METHOD, search.vectors, search.pool, search.own, sorted(options.items()))
-    kept = store.get(f"neighbours-of-{what}", key, find)
-    if kept["recall"][0] < 1:
-        share, wanted = kept["recall"][0], options["recall"]
-        logger.info(
-            "neighbours of %s are approximate: %.3f of the true ones are found (%s asked for)", what, share, wanted
-        )
-    rows: np.ndarray = kept["rows"]
-    return rows
+    every_row, itself = np.ones(len(train), dtype=bool), _itself(len(train))
+    own = itself if same_user else np.stack([train.indptr[train.user], train.indptr[train.user + 1]], axis=1)
+    taken = np.isin(np.arange(train.n_items), train.item)
+    of_items = Search(vectors, taken, _itself(train.n_items))
+    options = {"k": k, "exact_below": exact_below, "recall": recall}
+    return Retrieved(
+        item_vectors=vectors,
+        item_neighbours=stage.neighbours(of_items, "items", **options),
+        history_vectors=histories,
+        history_neighbours=stage.neighbours(Search(histories, every_row, own), "histories", **options),
+    )
 
 
 def _itself(size: int) -> Int[np.ndarray, "E _"]:
     rows = np.arange(size)
     return np.stack([rows, rows + 1], axis=1)
-
-
-def _all_of_user(train: Interactions) -> Int[np.ndarray, "E _"]:
-    return np.stack([train.indptr[train.user], train.indptr[train.user + 1]], axis=1)

@@ -27,6 +27,13 @@ def fingerprint(*parts: Any) -> str:
     return digest.hexdigest()
 
 
+def folder_of(given: str | None, output: str | None) -> Path | None:
+    """Where results are kept: the folder that is given, else beside the output, so that runs share it, else nowhere."""
+    if given is not None:
+        return Path(given)
+    return None if output is None else Path(output).parent / ".semantics"
+
+
 class Store:
     """A folder of safetensors files named by kind and fingerprint; without a folder, nothing is kept."""
 

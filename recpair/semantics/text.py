@@ -7,8 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import polars as pl
 
+from recpair.data.histories import PADDING, before
+from recpair.data.interactions import Interactions
 from recpair.data.vocabulary import Ids
 from recpair.errors import ConfigError, DataError
 from recpair.registry import nearest
@@ -72,8 +75,8 @@ def render(fields: list[Field], row: Mapping[str, Any]) -> str:
     return text
 
 
-def item_texts(items: pl.DataFrame | None, ids: Ids, template: str) -> list[str]:
-    """A text per item (I), "" where nothing is known; what is missing is counted in a note.
+def item_texts(items: pl.DataFrame | None, ids: Ids, template: str, *, quiet: bool = False) -> list[str]:
+    """A text per item (I), "" where nothing is known; what is missing is counted in a note, unless ``quiet``.
 
     Raises:
         ConfigError: the template names a column that the table doesn't have.
@@ -95,21 +98,30 @@ def item_texts(items: pl.DataFrame | None, ids: Ids, template: str) -> list[str]
     for index, row in zip(place, rows, strict=True):
         if index >= 0:
             texts[index] = render(fields, row)
-    _tell_what_is_missing(texts, int((place >= 0).sum()), items, ids)
+    _check_coverage(int((place >= 0).sum()), items, ids, quiet)
+    if (without := sum(not text for text in texts)) and not quiet:
+        logger.info("%s of %s items have no text; their vectors are zero", f"{without:,}", f"{len(ids):,}")
     return texts
 
 
-def _tell_what_is_missing(texts: list[str], matched: int, items: pl.DataFrame, ids: Ids) -> None:
+def history_texts(train: Interactions, titles: list[str], length: int) -> list[str]:
+    """A text per training row (E): the titles that its user took before it, numbered, ``length`` of them at most."""
+    texts = []
+    for items in before(train, np.arange(len(train)), length).tolist():
+        told = [titles[item] for item in items if item != PADDING and titles[item]]
+        texts.append("\n".join(f"{number}. {title}" for number, title in enumerate(told, start=1)))
+    return texts
+
+
+def _check_coverage(matched: int, items: pl.DataFrame, ids: Ids, quiet: bool) -> None:
     share = f"{matched:,} of {len(ids):,} items ({matched / len(ids):.1%}) are in the table of the items"
     if matched == 0:
         raise DataError(
             f"{share}: it has ids such as {items['item_id'][0]!r}, the events such as {ids.values[0]!r}; "
             f"name its id column with data.columns.item, or give the table that belongs to the events"
         )
-    if matched < len(ids):
+    if matched < len(ids) and not quiet:
         logger.info(share)
-    if without := sum(not text for text in texts):
-        logger.info("%s of %s items have no text; their vectors are zero", f"{without:,}", f"{len(ids):,}")
 
 
 def _as_text(value: Any) -> str:

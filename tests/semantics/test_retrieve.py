@@ -9,9 +9,6 @@ import numpy as np
 import polars as pl
 import pytest
 
-from recpair.data.dataset import Dataset
-from recpair.data.events import events_from
-from recpair.data.splitting import apply_split, leave_last
 from recpair.errors import DataError
 from recpair.experiment import load_config, prepare, retrieved_of
 from recpair.semantics import ENCODERS, retrieve
@@ -19,27 +16,6 @@ from recpair.semantics.encoders import VectorFile
 
 pytest.importorskip("wordllama", reason="needs recpair[text]")
 pytest.importorskip("faiss", reason="needs recpair[text]")
-
-WORDS = ["red lipstick", "green shampoo", "blue soap", "hair dryer", "rose perfume"]
-
-
-@pytest.fixture
-def events():
-    """30 users of 4 to 9 events over 40 items, in order of time."""
-    generator = np.random.default_rng(3)
-    user = np.repeat(np.arange(30), generator.integers(4, 10, size=30))
-    return pl.DataFrame({"user_id": user, "item_id": generator.integers(40, size=len(user)), "timestamp": user * 0 + 1})
-
-
-@pytest.fixture
-def items():
-    return pl.DataFrame({"item_id": range(40), "title": [f"{WORDS[i % 5]} {i}" for i in range(40)]})
-
-
-@pytest.fixture
-def splits(events, items):
-    dataset = Dataset.from_events(events_from(events.with_row_index("timestamp_", 0), items=items))
-    return apply_split(dataset, leave_last(dataset), "leave_last")
 
 
 def poisoned(splits):
@@ -166,7 +142,7 @@ def test_by_the_config_it_is_kept_beside_the_run_folder(events, items, tmp_path)
     }
     config = load_config(raw)
     assert config["semantics"]["name"] == "wordllama"
-    splits = prepare(config, events.with_row_index("at").with_columns(timestamp="at"), items)
+    splits = prepare(config, events, items)
     assert retrieved_of(config, splits).item_neighbours.shape[1] == 2
     assert len(list((tmp_path / "runs" / ".semantics").iterdir())) == 3
     assert retrieved_of(load_config(raw, ["semantics=null"]), splits) is None

@@ -3,11 +3,15 @@
 from collections.abc import Callable
 
 from recpair.semantics.encoders.contract import Encoder, normalised
+from recpair.semantics.encoders.embeddings_endpoint import EmbeddingsEndpoint
+from recpair.semantics.encoders.sentence_transformer import SentenceTransformer
 from recpair.semantics.encoders.vector_file import VectorFile
 from recpair.semantics.encoders.word_llama import WordLlama
 
 ENCODERS: dict[str, Callable[..., Encoder | VectorFile]] = {
     "file": VectorFile,
+    "openai": EmbeddingsEndpoint,
+    "sentence_transformers": SentenceTransformer,
     "wordllama": WordLlama,
 }
 

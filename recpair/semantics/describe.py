@@ -1,0 +1,167 @@
+"""Descriptions of items and summaries of histories by a language model behind any OpenAI-compatible endpoint."""
+
+import logging
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+from recpair.errors import ConfigError, EndpointError
+from recpair.semantics.answers import Answers
+from recpair.semantics.endpoint import Endpoint, Pace
+from recpair.semantics.progress import Report
+from recpair.semantics.store import fingerprint
+
+logger = logging.getLogger("recpair")
+
+PROMPTS = Path(__file__).parent / "prompts"
+CHARACTERS_PER_TOKEN = 4  # of English text, by the usual rule of thumb
+ANSWER_TOKENS = 130  # about a hundred words
+
+
+@dataclass(frozen=True)
+class Job:
+    """One request.
+
+    Attributes:
+        key: the fingerprint of the prompt, the model and the text.
+        name: what it is about, for messages.
+    """
+
+    key: str
+    prompt: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What is still to be asked, and roughly what it takes; ``cost`` is None where no prices are given."""
+
+    requests: int
+    kept: int
+    tokens_in: int
+    tokens_out: int
+    cost: float | None
+
+    def __str__(self) -> str:
+        cost = "" if self.cost is None else f", about {self.cost:,.2f} by the prices in describe"
+        return (
+            f"{self.requests:,} requests ({self.kept:,} answers are there already), about {self.tokens_in:,} tokens in and "
+            f"{self.tokens_out:,} out{cost}"
+        )
+
+
+class Describer:
+    """Asks ``base_url``/chat/completions about each item, each history, or both.
+
+    Args:
+        model: as the server calls it.
+        items, histories: what to ask about.
+        base_url: up to and with the version, https://host/v1.
+        key_variable: the environment variable with the key; it is read when it is needed and stored nowhere.
+        item_prompt, history_prompt: files of your own with ``{text}`` in them, in place of the package's.
+        history_template: how an item appears in a history, from columns of the side table.
+        history_length: how many of a history's items are told, the latest.
+        concurrency: requests under way at a time.
+        timeout: seconds for one request.
+        retries: after 429, 5xx, a time-out or a broken connection.
+        price_in, price_out: of a million tokens, in any currency, for the estimate.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        items: bool = True,
+        histories: bool = False,
+        base_url: str = "https://api.openai.com/v1",
+        key_variable: str | None = "OPENAI_API_KEY",
+        item_prompt: str | None = None,
+        history_prompt: str | None = None,
+        history_template: str = "{title}",
+        history_length: PositiveInt = 20,
+        concurrency: PositiveInt = 8,
+        requests_per_minute: PositiveInt | None = None,
+        timeout: PositiveFloat = 60.0,
+        retries: NonNegativeInt = 5,
+        price_in: NonNegativeFloat | None = None,
+        price_out: NonNegativeFloat | None = None,
+    ) -> None:
+        self.model, self.items, self.histories = model, items, histories
+        self.history_template, self.history_length = history_template, history_length
+        self.concurrency, self.price_in, self.price_out = concurrency, price_in, price_out
+        self.item_prompt = _prompt(item_prompt, "item")
+        self.history_prompt = _prompt(history_prompt, "history")
+        self.endpoint = Endpoint("describe", base_url, key_variable, timeout, retries, Pace(requests_per_minute))
+
+    def jobs(self, prompt: str, texts: Sequence[str], names: Sequence[str]) -> list[Job | None]:
+        """A request for each text, none for an empty one; equal texts have equal keys."""
+        return [
+            Job(fingerprint(prompt, self.model, text), prompt.replace("{text}", text), name) if text else None
+            for text, name in zip(texts, names, strict=True)
+        ]
+
+    def estimate(self, jobs: Sequence[Job | None], answers: Answers) -> Estimate:
+        """What the jobs that have no answer yet take."""
+        known = {job.key: job for job in jobs if job is not None}
+        open_jobs = [job for job in known.values() if job.key not in answers]
+        tokens_in = sum(len(job.prompt) for job in open_jobs) // CHARACTERS_PER_TOKEN
+        tokens_out = ANSWER_TOKENS * len(open_jobs)
+        cost = None
+        if self.price_in is not None and self.price_out is not None:
+            cost = (tokens_in * self.price_in + tokens_out * self.price_out) / 1e6
+        return Estimate(len(open_jobs), len(known) - len(open_jobs), tokens_in, tokens_out, cost)
+
+    def ask(self, jobs: Sequence[Job | None], answers: Answers, what: str, report: Report) -> list[str]:
+        """An answer for each job, "" where there is none; each is kept as soon as it is there.
+
+        Raises:
+            EndpointError: the server is away or refuses, or, after all others were asked, an answer is unusable.
+        """
+        logger.info("%s: %s", what, self.estimate(jobs, answers))
+        distinct = {job.key: job for job in jobs if job is not None and job.key not in answers}
+        bad: list[str] = []
+        pool = ThreadPoolExecutor(self.concurrency)
+        try:
+            running = {pool.submit(self._answer, job): job for job in distinct.values()}
+            for done, future in enumerate(as_completed(running), start=1):
+                job, (answer, wrong) = running[future], future.result()
+                if wrong:
+                    bad.append(f"{job.name}: {wrong}")
+                else:
+                    answers.add(job.key, self.model, answer)
+                report(what, done, len(running))
+        finally:
+            pool.shutdown(cancel_futures=True)
+        if bad:
+            raise EndpointError(
+                f"{len(bad):,} of {len(distinct):,} answers of {self.model} cannot be used ({'; '.join(sorted(bad)[:3])}); "
+                f"the others are kept: run it again, or change the prompt or the model"
+            )
+        return ["" if job is None else answers[job.key] for job in jobs]
+
+    def _answer(self, job: Job) -> tuple[str, str]:
+        """An answer, and what is wrong with it."""
+        choice = self.endpoint.chat(self.model, job.prompt)
+        text = (choice.message.content or "").strip()
+        if choice.message.refusal:
+            return "", "refused"
+        if choice.finish_reason in ("length", "content_filter"):
+            return "", {"length": "cut off before its end", "content_filter": "stopped by a filter"}[
+                choice.finish_reason
+            ]
+        return text, "" if text else "empty"
+
+
+def _prompt(path: str | None, kind: str) -> str:
+    """A prompt's text, the user's own or the package's."""
+    file = PROMPTS / f"{kind}.txt" if path is None else Path(path)
+    try:
+        prompt = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"describe.{kind}_prompt {file} cannot be read ({error}); give a text file") from None
+    if "{text}" not in prompt:
+        raise ConfigError(f"describe.{kind}_prompt {file} does not say {{text}} where the {kind} is to stand")
+    return prompt
