@@ -115,6 +115,29 @@ class DownloadBar:
         self.bar.update(self.tasks[file], completed=done, total=total)
 
 
+class StageBar:
+    """A bar for each part of the semantic stage; shows nothing where there is no terminal."""
+
+    def __init__(self) -> None:
+        self.bar = Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=errors
+        )
+        self.tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> "StageBar":
+        if errors.is_terminal:
+            self.bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.bar.stop()
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        if what not in self.tasks:
+            self.tasks[what] = self.bar.add_task(what, total=total)
+        self.bar.update(self.tasks[what], completed=done, total=total)
+
+
 def metric_table(title: str, columns: Mapping[str, Mapping[str, float]]) -> None:
     """Metrics as rows, models as columns."""
     table = Table(title=title, title_justify="left")
@@ -130,7 +153,7 @@ def frame_table(title: str, frame: "pl.DataFrame") -> None:
     """A polars frame: numbers with four digits, p-values below 0.001 as powers of ten."""
     table = Table(title=title, title_justify="left")
     for name in frame.columns:
-        table.add_column(name.replace("_", " "), justify="left" if frame[name].dtype == str else "right")
+        table.add_column(name.replace("_", " "), justify="left" if str(frame[name].dtype) == "String" else "right")
     for row in frame.iter_rows():
         table.add_row(*(_cell(value) for value in row))
     console.print(table)

@@ -1,21 +1,41 @@
 """What is done with runs and data apart from fitting: load, test again, track later, describe."""
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import polars as pl
 
 from recpair.config import Config
 from recpair.data import SOURCES
 from recpair.data.describe import Description
 from recpair.data.describe import describe as describe_events
 from recpair.data.events import read_data
-from recpair.data.filtering import Report, filter_events
+from recpair.data.filtering import Report as Filtered
+from recpair.data.filtering import filter_events
+from recpair.data.splitting import Splits
 from recpair.errors import ConfigError, RunError
 from recpair.evaluation.evaluator import Evaluation
-from recpair.experiment import differences, evaluators_of, fit, load_config, most_popular, prepare, tracker_of
+from recpair.experiment import (
+    differences,
+    evaluators_of,
+    fit,
+    load_config,
+    most_popular,
+    prepare,
+    retrieved_of,
+    tracker_of,
+)
 from recpair.report.compare import summarise_seeds
 from recpair.report.tracked import upload
+from recpair.semantics import Describer
+from recpair.semantics.looking import latest, near_history, near_item, titles
+from recpair.semantics.progress import Report, silent
+from recpair.semantics.store import folder_of
+from recpair.semantics.telling import estimates
 from recpair.serving import run_folder as files
 from recpair.serving.run import Run
 from recpair.tracking.mlflow_tracker import RUN_ID, MlflowTracker, download
@@ -103,9 +123,80 @@ def tracking_uri(config: Config) -> str:
     return MlflowTracker(**(config["tracking"] or {})).uri
 
 
-def describe(source: str, overrides: Sequence[str] = ()) -> tuple[Description, Report]:
+def describe(source: str, overrides: Sequence[str] = ()) -> tuple[Description, Filtered]:
     """What a named set, a file or a folder holds, and what the filters of ``overrides`` would leave of it."""
     known = source in SOURCES
     config = load_config({"data": {"source" if known else "path": source}}, overrides)
     events = read_data(**config["data"])
     return describe_events(events), filter_events(events, **config["filter"])[1]
+
+
+def embed(
+    config: str | Path | Mapping[str, Any] | Config, overrides: Sequence[str] = (), *, report: Report = silent
+) -> list[tuple[str, str]]:
+    """Run the semantic stage and keep its results; names and values of what there is now.
+
+    Raises:
+        RecpairError: in one line, what is wrong with the config, the data or an endpoint.
+    """
+    started = time.perf_counter()
+    checked, splits = _semantic(config, overrides)
+    found = retrieved_of(checked, splits, report)
+    assert found is not None
+    nearest = found.item_neighbours[:, 0]
+    cosine = np.einsum("id,id->i", found.item_vectors, found.item_vectors[nearest])[nearest >= 0]
+    return [
+        ("items", f"{len(found.item_vectors):,}, {int(found.item_vectors.any(axis=1).sum()):,} with a vector"),
+        ("vector length", str(found.item_vectors.shape[1])),
+        ("cosine with the nearest item", f"{cosine.mean():.3f} in the mean"),
+        ("training histories", f"{int((found.history_neighbours[:, 0] >= 0).sum()):,} with neighbours"),
+        ("neighbours of each", str(checked["semantics"]["k"])),
+        ("kept in", str(folder_of(checked["semantics"]["folder"], checked["output"]))),
+        ("seconds", f"{time.perf_counter() - started:.1f}"),
+    ]
+
+
+def semantic_estimates(
+    config: str | Path | Mapping[str, Any] | Config, overrides: Sequence[str] = ()
+) -> list[tuple[str, str]]:
+    """What a language model would be asked by ``embed``, and what it would cost; nothing is asked."""
+    checked, splits = _semantic(config, overrides)
+    if checked["describe"] is None:
+        return [("a language model", "is not asked: the config has no section describe")]
+    section = checked["semantics"]
+    folder = folder_of(section["folder"], checked["output"])
+    found = estimates(splits, Describer(**checked["describe"]), section["template"], folder)
+    return [(what, str(estimate)) for what, estimate in found.items()]
+
+
+def neighbours(
+    config: str | Path | Mapping[str, Any] | Config,
+    overrides: Sequence[str] = (),
+    *,
+    item: Any = None,
+    user: Any = None,
+    report: Report = silent,
+) -> tuple[str, pl.DataFrame]:
+    """What is nearest to an item, or to what a user took before the last training event: what it is, and a table.
+
+    Raises:
+        UnknownIdError: there is no such item or user.
+    """
+    checked, splits = _semantic(config, overrides)
+    train, ids = splits.train, splits.vocabulary
+    asked = ids.items.indices([item])[0] if user is None else ids.users.indices([user])[0]
+    found = retrieved_of(checked, splits, report)
+    assert found is not None
+    names = titles(splits.items, ids.items)
+    if user is None:
+        return f"Nearest to {item}: {names[asked]}", near_item(found, train, splits.items, int(asked))
+    row = int(train.indptr[asked + 1]) - 1
+    return f"Nearest to {user}: {latest(train, names, row)}", near_history(found, train, splits.items, row)
+
+
+def _semantic(config: str | Path | Mapping[str, Any] | Config, overrides: Sequence[str]) -> tuple[Config, Splits]:
+    """A config that has the semantic stage, the usual one where it says nothing, and its data."""
+    checked = load_config(config, overrides)
+    if checked["semantics"] is None:
+        checked = load_config(checked, ["semantics={}"])
+    return checked, prepare(checked)

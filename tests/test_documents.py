@@ -19,6 +19,7 @@ from recpair.evaluation import METRICS
 from recpair.losses import LOSSES
 from recpair.models import MODELS
 from recpair.sampling import NEGATIVES
+from recpair.semantics import ENCODERS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -67,7 +68,7 @@ def test_the_python_of_the_readme_runs(here, ml_100k):
 
 
 def test_the_readme_names_what_there_is():
-    for name in [*MODELS, *LOSSES, *DENOISERS, *NEGATIVES, *METRICS, *SOURCES]:
+    for name in [*MODELS, *LOSSES, *DENOISERS, *NEGATIVES, *METRICS, *SOURCES, *ENCODERS]:
         assert f"`{name}`" in README, name
 
 

@@ -12,6 +12,7 @@ FEATURES = {
     "MovieLens-100K, RecBole's models": ("recbole", "pip install recbole==1.2.1 (Python 3.11 only)"),
     "pandas in, pandas out": ("pandas", "pip install pandas"),
     "text vectors and neighbours": ("wordllama", "pip install 'recpair[text]'"),
+    "text vectors by sentence-transformers": ("sentence_transformers", "pip install 'recpair[text-st]'"),
     "descriptions by a language model": ("openai", "pip install 'recpair[llm]'"),
     "tuning": ("optuna", "pip install 'recpair[tune]'"),
 }

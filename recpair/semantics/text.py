@@ -1,5 +1,6 @@
 """The text of each item: its row of the side table through a template."""
 
+import html
 import logging
 import re
 import string
@@ -70,7 +71,7 @@ def render(fields: list[Field], row: Mapping[str, Any]) -> str:
     """The fields that the row has; a missing one takes what belongs to it along."""
     text = ""
     for field in fields:
-        if value := _as_text(row[field.column]):
+        if value := as_text(row[field.column]):
             text += (field.separator if text else "") + field.opening + value + field.closing
     return text
 
@@ -124,10 +125,10 @@ def _check_coverage(matched: int, items: pl.DataFrame, ids: Ids, quiet: bool) ->
         logger.info(share)
 
 
-def _as_text(value: Any) -> str:
-    """A cell as text: lists joined by commas, "" for nothing."""
+def as_text(value: Any) -> str:
+    """A cell as text: lists joined by commas, HTML's &amp; as &, white space as one blank, "" for nothing."""
     if value is None or value != value:  # a float that is no number differs from itself
         return ""
     if isinstance(value, list):
-        return ", ".join(filter(None, map(_as_text, value)))
-    return " ".join(str(value).split())
+        return ", ".join(filter(None, map(as_text, value)))
+    return " ".join(html.unescape(str(value)).split())

@@ -12,7 +12,13 @@ from recpair.errors import ConfigError, DataError
 from recpair.semantics.text import item_texts, parse_template, render
 
 IDS = Ids("item", pl.Series("item_id", ["a", "b", "c"]))
-FULL = {"title": "Lip Balm", "categories": ["Beauty", None, "Lips"], "brand": "Acme", "year": 1999}
+FULL = {
+    "title": "Lip Balm",
+    "categories": ["Beauty", None, "Lips"],
+    "brand": "Acme",
+    "year": 1999,
+    "maker": "Tom &amp;\n Tim",
+}
 
 
 @pytest.mark.parametrize(
@@ -33,6 +39,7 @@ FULL = {"title": "Lip Balm", "categories": ["Beauty", None, "Lips"], "brand": "A
         ('"{title}" – {brand}', [], '"Lip Balm" – Acme'),
         ("{title}{brand}", [], "Lip BalmAcme"),
         ("{{{title}}}", [], "{Lip Balm}"),
+        ("{maker}", [], "Tom & Tim"),
     ],
 )
 def test_a_missing_field_takes_its_punctuation_along(template, missing, expected):

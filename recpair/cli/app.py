@@ -1,4 +1,4 @@
-"""The command line: thin verbs over the library; errors are one line and exit with code 2."""
+"""The verbs of runs and data sets; errors are one line and exit with code 2."""
 
 import sys
 from pathlib import Path
@@ -46,8 +46,8 @@ def fit(
 ) -> None:
     """Train, evaluate, track and save one run.
 
-    The config's sections are data, filter, split, noise, sampler, model, loss, denoise, contrast, train,
-    evaluate, tracking and output; a misspelt key stops the run before any data is read.
+    The config's sections are data, filter, split, noise, sampler, model, loss, denoise, semantics, describe,
+    contrast, train, evaluate, tracking and output; a misspelt key stops the run before any data is read.
 
     An existing output folder is moved aside to OUTPUT.1, OUTPUT.2, …: nothing is overwritten.
 

@@ -1,0 +1,77 @@
+"""Verbs of the semantic stage: what the texts of items say of them, and a look at it."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from recpair.cli.app import OverridesArgument, app
+
+ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="A YAML or TOML file, such as those in configs/.")]
+
+
+@app.command()
+def embed(
+    config: ConfigOption,
+    overrides: OverridesArgument = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what a language model would be asked, and what it would cost.")
+    ] = False,
+) -> None:
+    """Turn item texts into vectors and find the nearest items and training histories, from training events only.
+
+    The config's section semantics says how, and describe whether a language model is asked before. Results are kept
+    in .semantics beside the run folder (or in semantics.folder): what is there is not made again, neither by a
+    second call, nor by fit, nor after an interruption.
+
+    [bold]Examples[/]
+
+      recpair embed --config configs/ml-100k/mf-bpr.yaml semantics.template="'{title}. {genres}'"
+
+      recpair embed --config my.yaml describe.model=gpt-x describe.price_in=0.15 describe.price_out=0.6 --dry-run
+    """
+    from recpair import console, runs
+
+    with console.notes():
+        if dry_run:
+            console.pair_table("What is left to do", runs.semantic_estimates(config, overrides or []))
+            return
+        with console.StageBar() as bar:
+            rows = runs.embed(config, overrides or [], report=bar)
+    console.pair_table(f"Vectors and neighbours: {config}", rows)
+
+
+@app.command()
+def neighbours(
+    item_id: Annotated[str | None, typer.Argument(metavar="[ITEM_ID]", help="An item; or give --user.")] = None,
+    overrides: OverridesArgument = None,
+    config: Annotated[Path | None, typer.Option("--config", "-c", help="A YAML or TOML file.")] = None,
+    run: Annotated[Path | None, typer.Option("--run", help="A run folder, in place of --config.")] = None,
+    user: Annotated[str | None, typer.Option("--user", help="The neighbours of this user's training history.")] = None,
+) -> None:
+    """Show what is nearest to an item, or to a user's history: titles and cosine, so that you can judge it.
+
+    A history is what a user took before the last training event. Embeds first, where that has not been done.
+
+    [bold]Examples[/]
+
+      recpair neighbours 50 --config configs/ml-100k/mf-bpr.yaml semantics.template="'{title}. {genres}'"
+
+      recpair neighbours --user 196 --run runs/ml-100k-sasrec semantics.k=5
+    """
+    from recpair import console, runs
+
+    given = overrides or []
+    if user is not None and item_id is not None:  # what stands first is then an override
+        given, item_id = [item_id, *given], None
+    if (user is None) == (item_id is None):
+        raise typer.BadParameter("give either an ITEM_ID or --user ID")
+    if (config is None) == (run is None):
+        raise typer.BadParameter("give either --config FILE or --run RUN")
+    if run is not None:
+        config, given = run / "config.yaml", [f"output={json.dumps(str(run))}", *given]
+    assert config is not None
+    with console.notes(), console.StageBar() as bar:
+        title, frame = runs.neighbours(config, given, item=item_id, user=user, report=bar)
+    console.frame_table(title, frame)
