@@ -17,6 +17,7 @@ import torch
 from pydantic import Field
 
 from recpair import config as configs
+from recpair.bridges import ALL_MODELS
 from recpair.config import Config, Section
 from recpair.contrast import TERMS
 from recpair.data import SPLITS
@@ -31,8 +32,8 @@ from recpair.errors import ConfigError, DataError
 from recpair.evaluation.evaluator import Evaluator
 from recpair.evaluation.metrics import parse_metric
 from recpair.hardening import HARDENERS
-from recpair.losses import LOSSES, OVER_CATALOGUE, POINTWISE
-from recpair.models import MODELS, FittedModel, GradientModel, Model, SequenceModel
+from recpair.losses import LOSSES, OVER_CATALOGUE, POINTWISE, Loss
+from recpair.models import FittedModel, GradientModel, Model, OwnLossModel, SequenceModel
 from recpair.models.popularity import Popularity
 from recpair.registry import options
 from recpair.report.run_report import Outcome, RunReport
@@ -57,6 +58,7 @@ from recpair.training.progress import Progress
 
 logger = logging.getLogger("recpair")
 
+OWN = "own"  # as a loss: the model's own
 MAY_CHANGE = ("output", "tracking", "train.epochs", "train.patience", "train.device")  # on --resume
 
 
@@ -69,14 +71,18 @@ def monitoring(*, monitor: str = "ndcg@10", trim: Annotated[float, Field(ge=0, l
     return monitor, trim
 
 
+def own_loss() -> None:
+    """In place of a loss: the model's own (``OwnLossModel.own_loss``), its regularisation included."""
+
+
 SCHEMA: dict[str, Section] = {
     "data": Section(functions=(read_data,)),
     "filter": Section(functions=(filter_events,)),
     "split": Section(choices=SPLITS, default={"name": "ratio"}),
     "noise": Section(functions=(add_noise,), default=None),
     "sampler": Section(choices=SAMPLERS, default={"name": "pairs"}),
-    "model": Section(choices=MODELS, default={"name": "mf"}),
-    "loss": Section(choices=LOSSES, default={"name": "bpr"}),
+    "model": Section(choices=ALL_MODELS, default={"name": "mf"}),
+    "loss": Section(choices=LOSSES | {OWN: own_loss}, default={"name": "bpr"}),
     "denoise": Section(choices=DENOISERS, default=None),
     "hard_negatives": Section(choices=HARDENERS, default=None),
     "semantics": Section(functions=(retrieve,), choices=ENCODERS, default=None, usual="wordllama"),
@@ -115,7 +121,7 @@ def load_config(config: str | Path | Mapping[str, Any] | Config, overrides: Sequ
     if isinstance(config, Config):
         config = config.sections
     raw = configs.read(config) if isinstance(config, str | Path) else dict(config)
-    checked = configs.parse(configs.override(raw, overrides), SCHEMA)
+    checked = configs.parse(_with_loss(configs.override(raw, overrides)), SCHEMA)
     _refuse_contradictions(checked)
     return checked
 
@@ -197,7 +203,7 @@ def prepare(config: Config, data: Any = None, items: Any = None) -> Splits:
 
 def title(config: Config, data: str) -> str:
     """What was run on what, in a line."""
-    gradient = issubclass(MODELS[config["model"]["name"]], GradientModel)
+    gradient = issubclass(ALL_MODELS[config["model"]["name"]], GradientModel)
     parts = [config["model"]["name"], config["loss"]["name"] if gradient else ""]
     parts += [config["denoise"]["name"] if config["denoise"] else "", *(term["name"] for term in config["contrast"])]
     return f"{' · '.join(part for part in parts if part)} on {data}"
@@ -206,10 +212,10 @@ def title(config: Config, data: str) -> str:
 def build(config: Config, splits: Splits) -> Components:
     """The model and, where the loop trains it, its objective and sampler."""
     section = dict(config["model"])
-    if issubclass(MODELS[section["name"]], SequenceModel):
+    if issubclass(ALL_MODELS[section["name"]], SequenceModel):
         require_times(splits.train, f"model.name: {section['name']}")
     with isolated(config["train"]["seed"]):
-        model = MODELS[section.pop("name")](splits.train, **section)
+        model = ALL_MODELS[section.pop("name")](splits.train, **section)
         if isinstance(model, GradientModel):
             sampler = _sampler(config, model, splits)
             return Components(model, _objective(config, model, splits, sampler), sampler)
@@ -250,8 +256,9 @@ def _learn(
                 for epoch, name, value in progress.history
                 if epoch == progress.best_epoch and name.startswith("valid/")
             }
-            pool = pool_losses(objective, sampler, progress.best_epoch, seed)
-            losses = event_losses(objective, splits.train, seed)
+            if objective.loss is not None:
+                pool = pool_losses(objective, sampler, progress.best_epoch, seed)
+                losses = event_losses(objective, splits.train, seed)
     test, floor = evaluators.test.evaluate(model), evaluators.test.evaluate(most_popular(splits))
     return Outcome(model, progress, valid, test, floor, load_seconds, losses, pool)
 
@@ -268,9 +275,7 @@ def _validate(config: Config, components: Components, splits: Splits, evaluator:
 
 def _objective(config: Config, model: GradientModel, splits: Splits, sampler: Sampler) -> Objective:
     n_events = len(splits.train)
-    loss, denoise = dict(config["loss"]), dict(config["denoise"] or {})
-    loss_name = loss.pop("name")
-    supplied = {"n_items": splits.train.n_items} if "n_items" in signature(LOSSES[loss_name]).parameters else {}
+    denoise = dict(config["denoise"] or {})
     denoiser = DENOISERS[denoise.pop("name")](n_events, **denoise) if denoise else None
     terms = {}
     for entry in config["contrast"]:
@@ -281,11 +286,11 @@ def _objective(config: Config, model: GradientModel, splits: Splits, sampler: Sa
         )
         terms[name] = (weight, TERMS[name](**rest))
     noise = None if splits.noise is None else torch.from_numpy(splits.noise)
-    function = partial(LOSSES[loss_name], **supplied, **loss)
+    function = _loss(config, splits)
     hard = dict(config["hard_negatives"] or {})
     hardener = HARDENERS[hard.pop("name")](**hard) if hard else None
     rest = _options(config["train"], Objective)
-    pointwise = loss_name in POINTWISE
+    pointwise = config["loss"]["name"] in POINTWISE
     correction = None
     if sampler.log_q is not None:  # in units of score
         correction = torch.from_numpy(sampler.log_q) * config["loss"].get("temperature", 1.0)
@@ -297,6 +302,16 @@ def retrieved_of(config: Config, splits: Splits, report: Report = silent) -> Ret
     """What the semantic stage finds from the training part; None where the config has no such section."""
     section = config["semantics"]
     return None if section is None else retrieve(splits, config["describe"], config["output"], report, **section)
+
+
+def _loss(config: Config, splits: Splits) -> Loss | None:
+    """The loss of pairs, or None where the model brings its own."""
+    section = dict(config["loss"])
+    name = section.pop("name")
+    if name == OWN:
+        return None
+    supplied = {"n_items": splits.train.n_items} if "n_items" in signature(LOSSES[name]).parameters else {}
+    return partial(LOSSES[name], **supplied, **section)
 
 
 def _sampler(config: Config, model: GradientModel, splits: Splits) -> Sampler:
@@ -334,7 +349,7 @@ def tracker_of(config: Config) -> Tracker:
 
 def fitting_sampler(model: str) -> str:
     """The name of the sampler whose batches a model can read."""
-    return "sequences" if issubclass(MODELS[model], SequenceModel) else "pairs"
+    return "sequences" if issubclass(ALL_MODELS[model], SequenceModel) else "pairs"
 
 
 def _options(section: Mapping[str, Any], component: Callable[..., Any]) -> dict[str, Any]:
@@ -367,18 +382,40 @@ def _refuse_contradictions(config: Config) -> None:
     if whole and config["hard_negatives"] is not None:
         name = config["hard_negatives"]["name"]
         raise ConfigError(f"hard_negatives.name is {name}, but sampler.negatives is 'all'; drop one of them")
-    model, sampler = config["model"]["name"], config["sampler"]["name"]
-    if issubclass(MODELS[model], GradientModel) and sampler != (fitting := fitting_sampler(model)):
-        raise ConfigError(f"sampler.name is {sampler}, but model {model} needs {fitting}; set sampler.name={fitting}")
+    name, sampler = config["model"]["name"], config["sampler"]["name"]
+    model = ALL_MODELS[name]
+    if issubclass(model, GradientModel) and sampler != (fitting := fitting_sampler(model)):
+        raise ConfigError(f"sampler.name is {sampler}, but model {name} needs {fitting}; set sampler.name={fitting}")
     if config["describe"] is not None and (config["semantics"] is None or config["semantics"]["name"] == "file"):
         raise ConfigError(
             "describe asks about texts that nothing encodes; add semantics: {name: wordllama}, or drop describe"
         )
-    if config["denoise"] is not None and issubclass(MODELS[config["model"]["name"]], FittedModel):
+    if config["loss"]["name"] == OWN:
+        _refuse_with_own_loss(config, model)
+    if config["denoise"] is not None and issubclass(model, FittedModel):
         raise ConfigError(
             f"denoise.name is {config['denoise']['name']}, but model {config['model']['name']} is not trained by a "
             f"loss; choose a model such as mf, or drop denoise"
         )
+
+
+def _refuse_with_own_loss(config: Config, model: type[Model]) -> None:
+    if not issubclass(model, OwnLossModel):
+        raise ConfigError(f"loss.name is own, but model {config['model']['name']} brings no loss; set loss.name=bpr")
+    for section in ("denoise", "hard_negatives"):
+        if config[section] is not None:
+            raise ConfigError(
+                f"{section}.name is {config[section]['name']}, which looks at losses of pairs, but loss.name is own; "
+                f"set loss.name=bpr, or drop {section}"
+            )
+
+
+def _with_loss(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A model that brings its own loss is trained by it unless the config names another."""
+    model = raw.get("model")
+    name = model.get("name") if isinstance(model, dict) else model
+    brings = isinstance(name, str) and name in ALL_MODELS and issubclass(ALL_MODELS[name], OwnLossModel)
+    return {"loss": {"name": OWN}, **raw} if brings else raw
 
 
 def _resumable(folder: Path, config: Config) -> Run | None:

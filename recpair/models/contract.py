@@ -43,6 +43,17 @@ class GradientModel(Model):
         """The raw embeddings that a batch touches, for the L2 penalty: one tensor a kind."""
 
 
+class OwnLossModel(GradientModel):
+    """A gradient model that can bring the whole loss of its authors, ``loss: {name: own}``.
+
+    With any other loss it is trained as every gradient model is, by its scores.
+    """
+
+    @abstractmethod
+    def own_loss(self, batch: Batch, epoch: int) -> Float[Tensor, ""]:
+        """What the authors minimise for a batch (P = 1), their regularisation and contrast included; epochs from 1."""
+
+
 class SequenceModel(GradientModel):
     """A gradient model whose queries are what somebody took before, and nothing else.
 

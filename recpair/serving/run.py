@@ -8,8 +8,9 @@ from typing import Any
 
 import polars as pl
 
+from recpair.bridges import ALL_MODELS
 from recpair.denoising.audit import audit, quality
-from recpair.models import MODELS, Model
+from recpair.models import Model
 from recpair.registry import lookup
 from recpair.seeds import isolated
 from recpair.serving import run_folder as files
@@ -45,7 +46,7 @@ class Run:
         metrics, config = files.read_json(folder, files.METRICS), files.read_config(folder)
         train = files.read_training_data(folder)
         section = dict(config["model"])
-        component = lookup(MODELS, section.pop("name"), f"{folder / files.CONFIG}: model.name")
+        component = lookup(ALL_MODELS, section.pop("name"), f"{folder / files.CONFIG}: model.name")
         with isolated(0):  # the initial weights are overwritten, and the caller's generator stays as it is
             model = component(train, **section)
         files.read_weights(folder, model)

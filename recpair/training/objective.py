@@ -16,7 +16,7 @@ from recpair.denoising import Choice, Denoiser, Pool
 from recpair.denoising.memory import Memory
 from recpair.hardening import Hardener
 from recpair.losses import Loss
-from recpair.models import GradientModel, Scorer
+from recpair.models import GradientModel, OwnLossModel, Scorer
 
 
 class Objective(nn.Module):
@@ -27,7 +27,8 @@ class Objective(nn.Module):
 
     Args:
         model: gives the scores.
-        loss: unreduced, ``(pos (Q, P), neg (Q, N)) -> (Q, P)``.
+        loss: unreduced, ``(pos (Q, P), neg (Q, N)) -> (Q, P)``; None: the model's own, in place of all that
+            looks at losses of pairs (denoiser, memory, hardener).
         pointwise: whether the loss is a sum over the positive and each negative (BCE and its kind).
         denoiser: chooses among or weighs the candidate positives, or None.
         terms: contrast terms by name, each with its weight.
@@ -46,7 +47,7 @@ class Objective(nn.Module):
     def __init__(
         self,
         model: GradientModel,
-        loss: Loss,
+        loss: Loss | None,
         denoiser: Denoiser | None = None,
         terms: Mapping[str, tuple[float, Term]] | None = None,
         memory: Memory | None = None,
@@ -88,22 +89,38 @@ class Objective(nn.Module):
     ) -> dict[str, Float[Tensor, ""]]:
         """The parts of the loss by name (``loss`` is their weighted sum) and what else is worth a log line."""
         batch = Batch(user, positives, negatives, rows, history, at, known, pools)
+        if self.loss is None:
+            return self._with_own_loss(batch, epoch)
         scorer = self.model.score(batch)
         batch = self._hardened(scorer, batch)
         against = self.scores_against(scorer, batch)
         choice = self._choice(scorer, against, batch, epoch)
         # Where every candidate is a query of its own, norms and terms see them all.
         chosen = batch if batch.pools is not None else batch.take(choice.columns)
-        parts = {"recommendation": self._recommendation(*self._compared(scorer, against, chosen, choice))}
-        total = parts["recommendation"]
+        recommendation = self._recommendation(*self._compared(scorer, against, chosen, choice))
+        return self._total(recommendation, chosen, scorer) | choice.stats
+
+    def _with_own_loss(self, batch: Batch, epoch: int) -> dict[str, Float[Tensor, ""]]:
+        """The one place where a model says itself what is minimised; scores are made only where a term needs them."""
+        assert isinstance(self.model, OwnLossModel)
+        scorer = self.model.score(batch) if self.terms else None
+        return self._total(self.model.own_loss(batch, epoch), batch, scorer)
+
+    def _total(
+        self, recommendation: Float[Tensor, ""], chosen: Batch, scorer: Scorer | None
+    ) -> dict[str, Float[Tensor, ""]]:
+        """The recommendation loss with the penalty and the contrast terms: each part, and their sum."""
+        parts = {"recommendation": recommendation}
+        total = recommendation
         if self.l2:
             norms = [e.square().sum(-1).mean(1).mean() for e in self.model.regularised(chosen)]
             parts["l2"] = self.l2 * torch.stack(norms).sum()
             total = total + parts["l2"]
         for name, (weight, term) in self.terms.items():
+            assert scorer is not None
             parts[name] = weight * term(self.model, scorer, chosen)
             total = total + parts[name]
-        return {"loss": total, **parts, **choice.stats}
+        return {"loss": total, **parts}
 
     @torch.no_grad()
     def _hardened(self, scorer: Scorer, batch: Batch) -> Batch:
@@ -145,6 +162,7 @@ class Objective(nn.Module):
         self, pos: Float[Tensor, "Q S"], neg: Float[Tensor, "Q N"], choice: Choice
     ) -> Float[Tensor, ""]:
         """The mean loss of what was chosen, weighted; in a pointwise loss each side has its own weights."""
+        assert self.loss is not None
         losses = self.loss(pos, neg)
         if not self.pointwise:
             return (losses if choice.weights is None else losses * choice.weights).mean()
@@ -186,6 +204,7 @@ class Objective(nn.Module):
     @torch.no_grad()
     def pool(self, scorer: Scorer, against: Float[Tensor, "Q N"], batch: Batch, epoch: int) -> Pool:
         """The training loss of every candidate, as a denoiser sees it."""
+        assert self.loss is not None
         losses = self.loss(scorer.of(batch.positives), against)
         rows = batch.pooled(batch.rows)
         if not self.pointwise:

@@ -1,0 +1,86 @@
+"""A place in which RecBole 1.2.1 runs on today's numpy and scipy, and after which nothing is changed.
+
+RecBole's ``Config`` reads the command line's arguments, overwrites names in numpy, sets environment variables
+and a resolver of yaml's; its logger sets up the root logger; its seeding reaches numpy, random and cudnn. Its graphs
+call a method that scipy no longer has.
+"""
+
+import logging
+import os
+import random
+import sys
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+import yaml
+
+from recpair.seeds import isolated
+
+NUMPY_NAMES: dict[str, Any] = {
+    "bool": np.bool_,
+    "complex": np.complex128,
+    "complex_": np.complex128,
+    "float": np.float64,
+    "float_": np.float64,
+    "int": np.int_,
+    "long": np.int_,
+    "object": np.object_,
+    "str": np.str_,
+    "unicode": np.str_,
+    "unicode_": np.str_,
+}
+_ABSENT = object()
+
+
+@contextmanager
+def borrowed(seed: int = 0) -> Iterator[None]:
+    """Lend RecBole what it misses; random numbers inside follow from ``seed``, outside they go on undisturbed."""
+    with ExitStack() as undo:
+        _keep(undo, sys, {"argv": sys.argv[:1]})
+        _keep(undo, np, {name: value for name, value in NUMPY_NAMES.items() if name not in vars(np)})
+        _keep(undo, np, dict.fromkeys(NUMPY_NAMES, _ABSENT))
+        _keep(undo, sp.dok_matrix, {"_update": lambda matrix, entries: matrix._dict.update(entries)})
+        _keep(undo, yaml.FullLoader, dict.fromkeys(("yaml_implicit_resolvers",), _ABSENT))
+        _keep(undo, logging.root, {"handlers": list(logging.root.handlers), "level": logging.root.level})
+        for flag in ("deterministic", "benchmark"):
+            undo.callback(setattr, torch.backends.cudnn, flag, getattr(torch.backends.cudnn, flag))
+        undo.callback(_restore_environment, dict(os.environ))
+        undo.callback(np.random.set_state, np.random.get_state())  # noqa: NPY002  (RecBole draws from the global one)
+        undo.callback(random.setstate, random.getstate())
+        undo.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore")  # they are about RecBole's own lines
+        undo.enter_context(isolated(seed))
+        np.random.seed(seed % 2**32)  # noqa: NPY002
+        random.seed(seed)
+        yield
+
+
+def drawn_seed() -> int:
+    """The next number of torch's generator, as a seed: so what RecBole draws follows from the run's seed."""
+    return int(torch.randint(2**62, ()))
+
+
+def _keep(undo: ExitStack, owner: Any, values: Mapping[str, Any]) -> None:
+    """Set attributes (``_ABSENT``: leave them as they are), and put back on exit what was there."""
+    for name, value in values.items():
+        undo.callback(_put_back, owner, name, vars(owner).get(name, _ABSENT))
+        if value is not _ABSENT:
+            setattr(owner, name, value)
+
+
+def _put_back(owner: Any, name: str, value: Any) -> None:
+    if value is not _ABSENT:
+        setattr(owner, name, value)
+    elif name in vars(owner):
+        delattr(owner, name)
+
+
+def _restore_environment(before: Mapping[str, str]) -> None:
+    if dict(os.environ) != before:
+        os.environ.clear()
+        os.environ.update(before)

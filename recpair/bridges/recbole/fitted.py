@@ -1,0 +1,121 @@
+"""A RecBole model that is fitted in its constructor: EASE, ItemKNN and their kind."""
+
+import io
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from torch import Tensor
+
+from recpair.batch import Batch
+from recpair.bridges.recbole import properties
+from recpair.bridges.recbole.borrowed import borrowed, drawn_seed
+from recpair.bridges.recbole.construction import make, settings_of
+from recpair.bridges.recbole.dataset import USER, TrainingSet
+from recpair.bridges.recbole.scorers import TableScorer
+from recpair.bridges.recbole.traits import Traits
+from recpair.data.interactions import Interactions
+from recpair.data.item_lists import ItemLists
+from recpair.errors import RunError
+from recpair.models import FittedModel
+
+
+class RecBoleFittedModel(FittedModel):
+    """RecBole's model, which learns when it is made; subclasses, one a model, are made by ``component``.
+
+    What it learnt are arrays and sparse matrices among its attributes: they are the extra state of the state
+    dict, as the bytes of an ``.npz`` without pickles.
+    """
+
+    source: ClassVar[type[Any]]
+    traits: ClassVar[Traits]
+
+    def __init__(self, interactions: Interactions, **options: Any) -> None:
+        super().__init__()
+        self.interactions = interactions
+        self.settings = settings_of(properties.settings(self.source.__name__, options))
+        self._fitted: list[Any] = []  # in a list, for torch would count its placeholder of a parameter as state
+
+    def fit(self, interactions: Interactions) -> None:
+        with borrowed(drawn_seed()):
+            self._fitted = [make(self.source, self.settings, interactions)]
+
+    def get_extra_state(self) -> Tensor:
+        """The learnt attributes as bytes (uint8); empty before the fit."""
+        if not self._fitted:
+            return torch.empty(0, dtype=torch.uint8)
+        buffer = io.BytesIO()
+        np.savez(buffer, allow_pickle=False, **packed(vars(self._fitted[0])))
+        return torch.frombuffer(bytearray(buffer.getvalue()), dtype=torch.uint8)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """A model of RecBole's with the attributes that ``get_extra_state`` packed, without fitting it."""
+        with np.load(io.BytesIO(state.numpy().tobytes()), allow_pickle=False) as arrays:
+            learnt = unpacked(dict(arrays))
+        model = self.source.__new__(self.source)
+        with borrowed():
+            super(self.source, model).__init__(self.settings, TrainingSet(self.interactions))
+        for name, value in learnt.items():
+            setattr(model, name, value)
+        self._fitted = [model]
+
+    def score(self, batch: Batch) -> TableScorer:
+        with borrowed():
+            scores: Tensor = self._model().full_sort_predict({USER: batch.user.cpu() + 1})
+        return TableScorer(scores.reshape(len(batch), -1)[:, 1:].float())
+
+    def fold_in(self, histories: Sequence[np.ndarray]) -> TableScorer:
+        """The same product with the strangers' rows.
+
+        Raises:
+            RunError: the model's scores need more than a row.
+        """
+        name = self.source.__name__
+        if self.traits.rows is None or self.settings["knn_method"] == "user":
+            raise RunError(
+                f"recbole/{name} cannot score people who were not in training; ask for users that were, or use "
+                f"recbole/EASE or item_knn"
+            )
+        given = ItemLists.of_lists(histories)
+        shape = len(histories), self.interactions.n_items + 1
+        rows = sp.csr_matrix((np.ones(len(given.items), dtype=np.float32), given.items + 1, given.indptr), shape=shape)
+        scores = self.traits.rows(self._model(), rows)
+        dense = scores.toarray() if sp.issparse(scores) else np.asarray(scores)
+        return TableScorer(torch.from_numpy(dense[:, 1:].astype(np.float32)))
+
+    def _model(self) -> Any:
+        assert self._fitted, "fit or load before scoring"
+        return self._fitted[0]
+
+
+def packed(attributes: dict[str, Any]) -> dict[str, np.ndarray]:
+    """Arrays, sparse matrices, tensors and numbers among ``attributes``, as plain arrays ``kind|name|part``."""
+    arrays = {}
+    for name, value in attributes.items():
+        if isinstance(value, np.ndarray):
+            arrays[f"array|{name}"] = np.asarray(value)
+        elif isinstance(value, Tensor):
+            arrays[f"tensor|{name}"] = value.numpy()
+        elif isinstance(value, bool | int | float):
+            arrays[f"number|{name}"] = np.array(value)
+        elif sp.issparse(value):
+            rows = value.tocsr()
+            parts = {"data": rows.data, "indices": rows.indices, "indptr": rows.indptr, "shape": np.array(rows.shape)}
+            arrays |= {f"{value.format}|{name}|{part}": array for part, array in parts.items()}
+    return arrays
+
+
+def unpacked(arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+    """The inverse of ``packed``."""
+    attributes: dict[str, Any] = {}
+    for key, array in arrays.items():
+        kind, name, *part = key.split("|")
+        if not part:
+            makers: dict[str, Any] = {"array": lambda a: a, "tensor": torch.from_numpy, "number": np.ndarray.item}
+            attributes[name] = makers[kind](array)
+        elif part == ["data"]:
+            indices, indptr, shape = (arrays[f"{kind}|{name}|{p}"] for p in ("indices", "indptr", "shape"))
+            attributes[name] = sp.csr_matrix((array, indices, indptr), shape=tuple(shape)).asformat(kind)
+    return attributes

@@ -1,0 +1,160 @@
+"""A RecBole model that recpair's loop trains, by the model's own loss or by one of recpair's."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from recpair.batch import Batch
+from recpair.bridges.recbole import properties
+from recpair.bridges.recbole.borrowed import borrowed, drawn_seed
+from recpair.bridges.recbole.construction import make, settings_of
+from recpair.bridges.recbole.dataset import ITEM, LABEL, NEGATIVE, RATING, USER
+from recpair.bridges.recbole.scorers import PairScorer, TableScorer
+from recpair.bridges.recbole.traits import Traits
+from recpair.data.interactions import Interactions
+from recpair.errors import RunError, TrainingError
+from recpair.models import OwnLossModel, Scorer, Vectors
+from recpair.models.fold_in import ridge_fold_in
+
+
+class RecBoleModel(OwnLossModel):
+    """RecBole's model in ``inner``; subclasses, one a model, are made by ``component``.
+
+    Scores are RecBole's without the padding item. Its indices are recpair's plus one.
+    """
+
+    source: ClassVar[type[Any]]
+    traits: ClassVar[Traits]
+    full_sort: ClassVar[bool]
+
+    def __init__(self, interactions: Interactions, **options: Any) -> None:
+        super().__init__()
+        self.n_items = interactions.n_items
+        self.ratings = None if interactions.rating is None else torch.from_numpy(interactions.rating)
+        with borrowed(drawn_seed()):
+            self.settings = settings_of(properties.settings(self.source.__name__, options))
+            self.inner = make(self.source, self.settings, interactions)
+        for name in self.traits.state:
+            self.inner.register_buffer(name, torch.as_tensor(vars(self.inner).pop(name)))
+        if self.traits.logits:
+            self.inner.sigmoid = nn.Identity()
+        self._ready: tuple[Tensor, Tensor] | None = None  # vectors, kept while evaluating
+        self._epoch = 0
+
+    def train(self, mode: bool = True) -> "RecBoleModel":
+        """Set the mode, forget what was computed from other weights, and draw what a model draws for an epoch."""
+        self._ready = None
+        if self.traits.cache is not None:
+            setattr(self.inner, self.traits.cache, None)
+        with borrowed(drawn_seed() if mode else 0):  # SGL drops edges here
+            super().train(mode)
+        return self
+
+    def _apply(self, fn: Any, recurse: bool = True) -> "RecBoleModel":
+        """Move or cast the tensors that RecBole keeps outside its state dict, too."""
+        super()._apply(fn, recurse)
+        for name, value in vars(self.inner).items():
+            if isinstance(value, Tensor):
+                setattr(self.inner, name, fn(value))
+        self.inner.device = next(self.inner.parameters()).device
+        return self
+
+    def own_loss(self, batch: Batch, epoch: int) -> Float[Tensor, ""]:
+        with self._inside():
+            if epoch != self._epoch and self.traits.new_epoch is not None:
+                self.traits.new_epoch(self.inner, self.settings, epoch)
+            self._epoch = epoch
+            loss = self.inner.calculate_loss(self._examples(batch))
+        return sum(loss) if isinstance(loss, tuple) else loss
+
+    def _examples(self, batch: Batch) -> dict[str, Tensor]:
+        """The batch as RecBole lays it out: all queries with their first negative, then with their second, …"""
+        kind = self.traits.examples or {"PAIRWISE": "pairs", "POINTWISE": "points"}[self.source.input_type.name]
+        if kind == "users":
+            return {USER: batch.user.unique() + 1}
+        assert batch.negatives is not None, "RecBole's losses compare with negatives"
+        users, items, negatives = batch.user + 1, batch.positives[:, 0] + 1, batch.negatives.T.flatten() + 1
+        n = batch.negatives.shape[1]
+        self.inner.neg_seq_len = n  # SimpleX folds the negatives back by it
+        if kind == "pairs":
+            return {USER: users.repeat(n), ITEM: items.repeat(n), NEGATIVE: negatives}
+        labels = torch.cat([torch.ones(len(users)), torch.zeros(len(negatives))]).to(users.device)
+        examples = {USER: users.repeat(n + 1), ITEM: torch.cat([items, negatives]), LABEL: labels}
+        if self.ratings is not None:
+            examples[RATING] = self.ratings.to(users.device)[batch.rows[:, 0]].repeat(n + 1)
+        return examples
+
+    def score(self, batch: Batch) -> Scorer:
+        users = batch.user + 1
+        if self.traits.vectors is not None:
+            queries, items = self._vectors()
+            return Vectors(torch.nn.functional.embedding(users, queries), items[1:])
+        if self.traits.examples == "users":
+            return TableScorer(self._table(users))
+        return PairScorer(users, self.n_items, self._pairs, self._table if self.full_sort else None)
+
+    def _vectors(self) -> tuple[Tensor, Tensor]:
+        if self._ready is not None:
+            return self._ready
+        assert self.traits.vectors is not None
+        with self._inside():
+            vectors = self.traits.vectors(self.inner)
+        if not self.training and not torch.is_grad_enabled():
+            self._ready = vectors
+        return vectors
+
+    def _table(self, users: Int[Tensor, "Q"]) -> Float[Tensor, "Q I"]:
+        with self._inside():
+            scores: Tensor = self.inner.full_sort_predict({USER: users})
+        return scores.view(len(users), -1)[:, 1:]
+
+    def _pairs(self, users: Int[Tensor, "C"], items: Int[Tensor, "C"]) -> Float[Tensor, "C"]:
+        with self._inside():
+            scores: Tensor = self.inner.predict({USER: users, ITEM: items + 1})
+        return scores
+
+    @contextmanager
+    def _inside(self) -> Iterator[None]:
+        """RecBole's place; what it draws follows from the epoch while training, and is always the same otherwise."""
+        with borrowed(drawn_seed() if self.training else 0):
+            yield
+
+    def regularised(self, batch: Batch) -> tuple[Float[Tensor, "Q _ D"], ...]:
+        tables = [(name, table) for name, table in self.inner.named_children() if isinstance(table, nn.Embedding)]
+        users = [table for name, table in tables if name.startswith("user") and len(table.weight) == self.inner.n_users]
+        items = [table for name, table in tables if name.startswith("item") and len(table.weight) == self.inner.n_items]
+        if not users and not items:
+            name = self.source.__name__
+            raise TrainingError(f"recbole/{name} has no embeddings of users or items; set train.l2=0")
+        parts = (batch.positives,) if batch.negatives is None else (batch.positives, batch.negatives)
+        rows = *(table(batch.user + 1).unsqueeze(1) for table in users), *(t(part + 1) for part in parts for t in items)
+        return rows
+
+    @torch.no_grad()
+    def fold_in(self, histories: Sequence[np.ndarray]) -> Scorer:
+        """By ridge regression on item vectors, or by the model's encoder; other models know only their users.
+
+        Raises:
+            RunError: the model has parameters of each user and no vectors of items.
+        """
+        if self.traits.vectors is not None:
+            users, items = (part[1:] for part in self._vectors())
+            return Vectors(ridge_fold_in(items, histories, users.norm(dim=1).median()), items)
+        if not self.traits.encoder:
+            raise RunError(
+                f"recbole/{self.source.__name__} cannot score people who were not in training; ask for users that were, "
+                f"or train a model that can (lightgcn, ease, recbole/MultiVAE)"
+            )
+        known = self.inner.history_item_id, self.inner.history_item_value
+        lists = [torch.as_tensor(items, dtype=torch.long, device=known[0].device) + 1 for items in histories]
+        padded = nn.utils.rnn.pad_sequence(lists, batch_first=True)
+        self.inner.history_item_id, self.inner.history_item_value = padded, (padded > 0).to(known[1])
+        try:
+            return TableScorer(self._table(torch.arange(len(lists), device=padded.device)))
+        finally:
+            self.inner.history_item_id, self.inner.history_item_value = known

@@ -1,0 +1,113 @@
+"""RecBole's property files as signatures: name, type and default of each option of a model.
+
+A property file is YAML with a comment per line that tells the type, and for words the choices:
+``type: 'ED'  # (str) The type to generate views. Range in ['ED', 'ND', 'RW'].``
+"""
+
+import importlib.util
+import re
+from collections.abc import Mapping
+from inspect import Parameter, Signature
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field
+
+from recpair.errors import ConfigError
+from recpair.registry import nearest
+
+# Options that name a file of pickled weights, which recpair never reads, or need events in RecBole's own form.
+LEFT_OUT = re.compile(r"pretrain|pre_model|train_method|time-aware|w_m(ax|in)$")
+CHOICES = re.compile(r"rang(?:e|ing) in \[([^\]]*)\]", re.IGNORECASE)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2's floats (``1e-5``), which RecBole's files use and YAML 1.1 reads as text."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)[eE][-+]?[0-9]+$"), list("-+0123456789.")
+)
+
+
+def package() -> Path:
+    """The folder of the installed RecBole, which is not imported for this.
+
+    Raises:
+        ConfigError: RecBole is not installed.
+    """
+    found = importlib.util.find_spec("recbole")
+    if found is None or found.origin is None:
+        raise ConfigError(
+            "model.name begins with recbole/, but RecBole is not installed; pip install recbole==1.2.1 "
+            "(Python 3.11), or choose a model of recpair's own"
+        )
+    return Path(found.origin).parent
+
+
+def general_models() -> list[str]:
+    """Names of RecBole's general models that have a property file."""
+    modules = {path.stem for path in (package() / "model" / "general_recommender").glob("*.py")}
+    files = (package() / "properties" / "model").glob("*.yaml")
+    return sorted(path.stem for path in files if path.stem.lower() in modules)
+
+
+def require_general(name: str) -> None:
+    """Raise a ConfigError that names the nearest model unless RecBole has a general one of this name."""
+    known = general_models()
+    if name in known:
+        return
+    if _property_file(name).exists():
+        raise ConfigError(
+            f"model.name: recbole/{name} is no general model (user and item, nothing else), and only those are bridged"
+        )
+    near = nearest(f"recbole/{name}", [f"recbole/{other}" for other in known])
+    raise ConfigError(f"model.name: unknown name 'recbole/{name}'{near} (RecBole has {', '.join(known)})")
+
+
+def signature(name: str) -> Signature:
+    """The options of a model as keyword-only parameters; a name's hyphen becomes an underscore."""
+    text = _property_file(name).read_text(encoding="utf-8")
+    comments = dict(re.findall(r"^([\w-]+):[^#\n]*#(.*)$", text, re.MULTILINE))
+    options = [
+        Parameter(_identifier(key), Parameter.KEYWORD_ONLY, default=value, annotation=_annotation(value, comments.get(key, "")))
+        for key, value in _values(text).items()
+        if not LEFT_OUT.search(key)
+    ]
+    return Signature([Parameter("interactions", Parameter.POSITIONAL_OR_KEYWORD), *options])
+
+
+def settings(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """All keys of a model's property file under their own names, with ``options`` in place of the defaults."""
+    values = _values(_property_file(name).read_text(encoding="utf-8"))
+    return {key: options.get(_identifier(key), value) for key, value in values.items()}
+
+
+def _property_file(name: str) -> Path:
+    return package() / "properties" / "model" / f"{name}.yaml"
+
+
+def _values(text: str) -> dict[str, Any]:
+    return yaml.load(text, Loader=_Loader) or {}  # a SafeLoader
+
+
+def _identifier(key: str) -> str:
+    return key.replace("-", "_")
+
+
+def _annotation(value: Any, comment: str) -> Any:
+    """A type from the default and from what the comment says; a count is never negative."""
+    if isinstance(value, bool):
+        return bool
+    if isinstance(value, int):
+        return float if "(float)" in comment else Annotated[int, Field(ge=0)]
+    if isinstance(value, float):
+        return float
+    if isinstance(value, list):
+        return list[float] if any(isinstance(entry, float) for entry in value) else list[int]
+    if isinstance(value, str):
+        listed = CHOICES.search(comment)
+        words = [word.strip(" '\"") for word in listed.group(1).split(",")] if listed else []
+        return Literal[tuple(words)] if value in words else str
+    return Any

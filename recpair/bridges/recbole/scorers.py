@@ -1,0 +1,57 @@
+"""Scorers over RecBole models whose scores are no inner products."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+PAIRS = 2**18  # (user, item) pairs that a catalogue's scores are computed for at a time
+
+
+@dataclass(frozen=True)
+class TableScorer:
+    """Scores of the whole catalogue, from a model that gives them all at once."""
+
+    scores: Float[Tensor, "Q I"]
+
+    def of(self, items: Int[Tensor, "Q C"]) -> Float[Tensor, "Q C"]:
+        return self.scores.gather(1, items.to(self.scores.device))
+
+    def catalogue(self) -> Float[Tensor, "Q I"]:
+        return self.scores
+
+    def log_partition(self) -> Float[Tensor, "Q 1"]:
+        return self.scores.logsumexp(dim=1, keepdim=True)
+
+
+@dataclass(frozen=True)
+class PairScorer:
+    """Scores from a model of pairs.
+
+    Attributes:
+        users: of the queries.
+        n_items: I.
+        predict: users (C,) and items (C,) → scores (C,).
+        full: users (Q,) → scores (Q, I), where the model has something better than every pair by itself.
+    """
+
+    users: Int[Tensor, "Q"]
+    n_items: int
+    predict: Callable[[Tensor, Tensor], Tensor]
+    full: Callable[[Tensor], Tensor] | None
+
+    def of(self, items: Int[Tensor, "Q C"]) -> Float[Tensor, "Q C"]:
+        users = self.users.repeat_interleave(items.shape[1])
+        return self.predict(users, items.flatten()).view(items.shape)
+
+    def catalogue(self) -> Float[Tensor, "Q I"]:
+        if self.full is not None:
+            return self.full(self.users)
+        every = torch.arange(self.n_items, device=self.users.device)
+        step = max(1, PAIRS // max(1, len(self.users)))
+        return torch.cat([self.of(part.expand(len(self.users), -1)) for part in every.split(step)], dim=1)
+
+    def log_partition(self) -> Float[Tensor, "Q 1"]:
+        return self.catalogue().logsumexp(dim=1, keepdim=True)
