@@ -1,39 +1,13 @@
-"""RecBole 1.2.1 as a peer in benchmarks, on numpy 2: names that numpy 2 removed are lent to it and taken back.
+"""RecBole 1.2.1 as a peer in benchmarks: its own data, sampler and trainer, inside the bridge's context."""
 
-Nothing of recpair imports this. RecBole reads the command line's arguments, so they are hidden, too.
-"""
-
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
-import numpy as np
 import polars as pl
 
-LENT = {
-    **{"float_": np.float64, "complex_": np.complex128, "unicode_": np.str_, "bool": np.bool_, "int": np.int_},
-    **{"float": np.float64, "complex": np.complex128, "object": np.object_, "str": np.str_, "unicode": np.str_},
-}
+from recpair.bridges.recbole.borrowed import borrowed as recbole
 
-
-@contextmanager
-def recbole() -> Iterator[None]:
-    """Inside, RecBole can be imported and run; afterwards numpy and sys.argv are as they were."""
-    before = {name: np.__dict__[name] for name in LENT if name in np.__dict__}
-    for name, value in LENT.items():
-        setattr(np, name, value)
-    try:
-        with patch.object(sys, "argv", sys.argv[:1]):
-            yield
-    finally:
-        for name in (*LENT, "long"):
-            if name in before:
-                setattr(np, name, before[name])
-            elif name in LENT:
-                delattr(np, name)
+__all__ = ["config", "recbole", "write_atomic"]
 
 
 def write_atomic(events: pl.DataFrame, folder: Path) -> Path:

@@ -384,7 +384,7 @@ def _refuse_contradictions(config: Config) -> None:
         raise ConfigError(f"hard_negatives.name is {name}, but sampler.negatives is 'all'; drop one of them")
     name, sampler = config["model"]["name"], config["sampler"]["name"]
     model = ALL_MODELS[name]
-    if issubclass(model, GradientModel) and sampler != (fitting := fitting_sampler(model)):
+    if issubclass(model, GradientModel) and sampler != (fitting := fitting_sampler(name)):
         raise ConfigError(f"sampler.name is {sampler}, but model {name} needs {fitting}; set sampler.name={fitting}")
     if config["describe"] is not None and (config["semantics"] is None or config["semantics"]["name"] == "file"):
         raise ConfigError(

@@ -1,6 +1,7 @@
 """What is done with runs and data apart from fitting: load, test again, track later, describe."""
 
 import json
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from recpair.bridges.atomic import write_atomic
 from recpair.config import Config
 from recpair.data import SOURCES
 from recpair.data.describe import Description
@@ -17,7 +19,7 @@ from recpair.data.events import read_data
 from recpair.data.filtering import Report as Filtered
 from recpair.data.filtering import filter_events
 from recpair.data.splitting import Splits
-from recpair.errors import ConfigError, RunError
+from recpair.errors import ConfigError, DataError, RunError
 from recpair.evaluation.evaluator import Evaluation
 from recpair.experiment import (
     differences,
@@ -40,6 +42,8 @@ from recpair.serving import run_folder as files
 from recpair.serving.run import Run
 from recpair.tracking.mlflow_tracker import RUN_ID, MlflowTracker, download
 from recpair.training.log import Log
+
+logger = logging.getLogger("recpair")
 
 
 def load(run: str | Path, *, uri: str | None = None) -> Run:
@@ -99,14 +103,42 @@ def evaluate(run: Run, overrides: Sequence[str] = (), *, data: Any = None) -> tu
     config = load_config(run.config, overrides)
     if changed := [key for key in differences(run.config, config) if not key.startswith(("evaluate", "data"))]:
         raise ConfigError(f"{changed[0]} cannot change after training; override evaluate.… or data.… only")
+    splits = _same_splits(run, config, data)
+    test = evaluators_of(config, splits).test
+    return test.evaluate(run.model), test.evaluate(most_popular(splits))
+
+
+def export(run: Run, folder: str | Path) -> list[Path]:
+    """A run's data as RecBole's atomic files in ``folder``, which names the data set; the paths written.
+
+    Train, valid and test apart (RecBole's ``benchmark_filename``) where the data set of the run's config can be
+    read and is unchanged; else only what the run was trained on, and a note says why.
+
+    Raises:
+        RunError: the folder is not empty.
+    """
+    parts = {"train": run.recommender.train}
+    try:
+        splits = _same_splits(run, load_config(run.config), None)
+        parts |= {"valid": splits.valid, "test": splits.test}
+    except (ConfigError, DataError, RunError) as reason:
+        logger.info("only what was trained on is exported, for the other parts cannot be had: %s", reason)
+    return write_atomic(Path(folder), parts, run.items)
+
+
+def _same_splits(run: Run, config: Config, data: Any) -> Splits:
+    """The parts of a run's data set, read again.
+
+    Raises:
+        RunError: the data is no longer what the run was trained on.
+    """
     splits = prepare(config, data)
     if splits.fingerprint != run.metrics["data"]["fingerprint"]:
         raise RunError(
             f"the data of {config['data']['source'] or config['data']['path']} is not what {run.folder} was trained on "
             f"(fingerprint {splits.fingerprint}, then {run.metrics['data']['fingerprint']}); restore it or train again"
         )
-    test = evaluators_of(config, splits).test
-    return test.evaluate(run.model), test.evaluate(most_popular(splits))
+    return splits
 
 
 def track(run: Run, *, uri: str | None = None) -> str | None:

@@ -38,7 +38,7 @@ def imported(tree: ast.AST) -> set[str]:
     [
         ("numba", {"kernels.py", "doctor.py"}),
         ("mlflow", {"mlflow_tracker.py"}),
-        ("recbole", set()),
+        ("recbole", {"component.py"}),
         ("matplotlib", {"plots.py", "run_report.py"}),
         ("typer", {"app.py", "semantics.py"}),
         ("rich", {"console.py"}),

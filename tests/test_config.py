@@ -1,5 +1,6 @@
 """The signature is the schema: what is accepted, what is understood, and how a mistake is answered."""
 
+import importlib.util
 import json
 from pathlib import Path
 
@@ -15,6 +16,8 @@ CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*/*.yaml"))
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: f"{p.parent.name}/{p.stem}")
 def test_every_config_of_the_repository_binds(path):
+    if path.stem.startswith("recbole-") and importlib.util.find_spec("recbole") is None:
+        pytest.skip("recbole needs Python 3.11")
     checked = load_config(path)
     assert checked.notes == ()
     assert checked["output"] == f"runs/{path.parent.name}-{path.stem}"

@@ -234,6 +234,29 @@ def track(
 
 
 @app.command()
+def export(
+    run: RunArgument,
+    out: Annotated[Path, typer.Option("--out", "-o", help="An empty or new folder, which names the data set.")],
+    format: Annotated[Literal["recbole"], typer.Option("--format", help="Whose files.")] = "recbole",
+) -> None:
+    """Write a run's data as RecBole's atomic files: NAME.train.inter, NAME.valid.inter, NAME.test.inter, NAME.item.
+
+    RecBole reads them with data_path: the folder above, dataset: NAME, benchmark_filename: [train, valid, test].
+    Where the run's data set can no longer be read, NAME.inter holds what was trained on.
+
+    [bold]Example[/]
+
+      recpair export runs/ml-100k-mf-bpr --format recbole --out recbole/ml-100k-split
+    """
+    from recpair import console, runs
+
+    with console.notes():
+        paths = runs.export(runs.load(run), out)
+    for path in paths:
+        console.console.print(f"{path}")
+
+
+@app.command()
 def doctor() -> None:
     """Print versions, devices, thread settings, and what is missing for which feature."""
     from recpair import console

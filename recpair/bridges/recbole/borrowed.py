@@ -41,17 +41,18 @@ _ABSENT = object()
 def borrowed(seed: int = 0) -> Iterator[None]:
     """Lend RecBole what it misses; random numbers inside follow from ``seed``, outside they go on undisturbed."""
     with ExitStack() as undo:
+        undo.callback(random.setstate, random.getstate())
         _keep(undo, sys, {"argv": sys.argv[:1]})
         _keep(undo, np, {name: value for name, value in NUMPY_NAMES.items() if name not in vars(np)})
         _keep(undo, np, dict.fromkeys(NUMPY_NAMES, _ABSENT))
         _keep(undo, sp.dok_matrix, {"_update": lambda matrix, entries: matrix._dict.update(entries)})
         _keep(undo, yaml.FullLoader, dict.fromkeys(("yaml_implicit_resolvers",), _ABSENT))
-        _keep(undo, logging.root, {"handlers": list(logging.root.handlers), "level": logging.root.level})
+        _keep(undo, sys, dict.fromkeys(("stdout", "stderr"), _ABSENT))  # its logger wraps them in colours
+        undo.callback(_restore_root_logger, list(logging.root.handlers), logging.root.level)
         for flag in ("deterministic", "benchmark"):
             undo.callback(setattr, torch.backends.cudnn, flag, getattr(torch.backends.cudnn, flag))
         undo.callback(_restore_environment, dict(os.environ))
         undo.callback(np.random.set_state, np.random.get_state())  # noqa: NPY002  (RecBole draws from the global one)
-        undo.callback(random.setstate, random.getstate())
         undo.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")  # they are about RecBole's own lines
         undo.enter_context(isolated(seed))
@@ -78,6 +79,13 @@ def _put_back(owner: Any, name: str, value: Any) -> None:
         setattr(owner, name, value)
     elif name in vars(owner):
         delattr(owner, name)
+
+
+def _restore_root_logger(handlers: list[logging.Handler], level: int) -> None:
+    for handler in [h for h in logging.root.handlers if h not in handlers]:
+        handler.close()
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
 
 
 def _restore_environment(before: Mapping[str, str]) -> None:

@@ -1,6 +1,8 @@
 """A RecBole model, made as RecBole makes it: from settings and a data set."""
 
+import io
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from typing import Any
 
 import torch
@@ -33,7 +35,8 @@ def make(source: type[Any], settings: Settings, interactions: Interactions) -> A
         ConfigError: the model's constructor refuses its options.
     """
     try:
-        return source(settings, TrainingSet(interactions))
+        with redirect_stdout(io.StringIO()):  # FISM and NAIS print advice
+            return source(settings, TrainingSet(interactions))
     except (AssertionError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split()) or "an assertion about them fails"
         raise ConfigError(f"model recbole/{source.__name__} refuses its options: {reason}") from error

@@ -20,6 +20,7 @@ FIELDS = {
     "LABEL_FIELD": "label",
     "NEG_PREFIX": "neg_",
 }
+Histories = tuple[Tensor, Tensor, Tensor]  # items (or users) per row, their values, and the lengths
 USER, ITEM, RATING, LABEL = (FIELDS[f"{name}_FIELD"] for name in ("USER_ID", "ITEM_ID", "RATING", "LABEL"))
 NEGATIVE = FIELDS["NEG_PREFIX"] + ITEM
 
@@ -57,19 +58,15 @@ class TrainingSet:
         once = self._taken.tocoo()
         return sp.coo_matrix((once.data, (once.row + 1, once.col + 1)), shape=shape).asformat(form)
 
-    def history_item_matrix(
-        self, value_field: str | None = None, max_history_len: int | None = None
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def history_item_matrix(self, value_field: str | None = None, max_history_len: int | None = None) -> Histories:
         """Each user's items (users × longest, 0 is padding), their values, and the lengths."""
         return self._histories(USER, ITEM, value_field, max_history_len)
 
-    def history_user_matrix(
-        self, value_field: str | None = None, max_history_len: int | None = None
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def history_user_matrix(self, value_field: str | None = None, max_history_len: int | None = None) -> Histories:
         """Each item's users, their values, and the lengths."""
         return self._histories(ITEM, USER, value_field, max_history_len)
 
-    def _histories(self, of: str, what: str, value_field: str | None, longest: int | None) -> Any:
+    def _histories(self, of: str, what: str, value_field: str | None, longest: int | None) -> Histories:
         owner, other = self.inter_feat[of].numpy(), self.inter_feat[what].numpy()
         order = np.argsort(owner, kind="stable")
         owner, other, values = owner[order], other[order], self._values(value_field)[order]

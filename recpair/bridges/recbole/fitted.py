@@ -54,7 +54,7 @@ class RecBoleFittedModel(FittedModel):
         """A model of RecBole's with the attributes that ``get_extra_state`` packed, without fitting it."""
         with np.load(io.BytesIO(state.numpy().tobytes()), allow_pickle=False) as arrays:
             learnt = unpacked(dict(arrays))
-        model = self.source.__new__(self.source)
+        model: Any = object.__new__(self.source)
         with borrowed():
             super(self.source, model).__init__(self.settings, TrainingSet(self.interactions))
         for name, value in learnt.items():
@@ -81,8 +81,8 @@ class RecBoleFittedModel(FittedModel):
         given = ItemLists.of_lists(histories)
         shape = len(histories), self.interactions.n_items + 1
         rows = sp.csr_matrix((np.ones(len(given.items), dtype=np.float32), given.items + 1, given.indptr), shape=shape)
-        scores = self.traits.rows(self._model(), rows)
-        dense = scores.toarray() if sp.issparse(scores) else np.asarray(scores)
+        scores: Any = self.traits.rows(self._model(), rows)
+        dense = np.asarray(scores) if isinstance(scores, np.ndarray) else scores.toarray()
         return TableScorer(torch.from_numpy(dense[:, 1:].astype(np.float32)))
 
     def _model(self) -> Any:
@@ -100,8 +100,8 @@ def packed(attributes: dict[str, Any]) -> dict[str, np.ndarray]:
             arrays[f"tensor|{name}"] = value.numpy()
         elif isinstance(value, bool | int | float):
             arrays[f"number|{name}"] = np.array(value)
-        elif sp.issparse(value):
-            rows = value.tocsr()
+        elif isinstance(value, sp.spmatrix):
+            rows: Any = value.tocsr()
             parts = {"data": rows.data, "indices": rows.indices, "indptr": rows.indptr, "shape": np.array(rows.shape)}
             arrays |= {f"{value.format}|{name}|{part}": array for part, array in parts.items()}
     return arrays
@@ -117,5 +117,6 @@ def unpacked(arrays: dict[str, np.ndarray]) -> dict[str, Any]:
             attributes[name] = makers[kind](array)
         elif part == ["data"]:
             indices, indptr, shape = (arrays[f"{kind}|{name}|{p}"] for p in ("indices", "indptr", "shape"))
-            attributes[name] = sp.csr_matrix((array, indices, indptr), shape=tuple(shape)).asformat(kind)
+            rows: Any = sp.csr_matrix((array, indices, indptr), shape=tuple(shape))
+            attributes[name] = rows.asformat(kind)
     return attributes

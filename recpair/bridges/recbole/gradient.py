@@ -70,7 +70,8 @@ class RecBoleModel(OwnLossModel):
                 self.traits.new_epoch(self.inner, self.settings, epoch)
             self._epoch = epoch
             loss = self.inner.calculate_loss(self._examples(batch))
-        return sum(loss) if isinstance(loss, tuple) else loss
+        total: Tensor = torch.stack(loss).sum() if isinstance(loss, tuple) else loss
+        return total.squeeze()  # some have one axis
 
     def _examples(self, batch: Batch) -> dict[str, Tensor]:
         """The batch as RecBole lays it out: all queries with their first negative, then with their second, …"""
@@ -151,8 +152,8 @@ class RecBoleModel(OwnLossModel):
                 f"or train a model that can (lightgcn, ease, recbole/MultiVAE)"
             )
         known = self.inner.history_item_id, self.inner.history_item_value
-        lists = [torch.as_tensor(items, dtype=torch.long, device=known[0].device) + 1 for items in histories]
-        padded = nn.utils.rnn.pad_sequence(lists, batch_first=True)
+        lists = [torch.from_numpy(items.astype(np.int64) + 1) for items in histories]
+        padded = nn.utils.rnn.pad_sequence(lists, batch_first=True).to(known[0].device)
         self.inner.history_item_id, self.inner.history_item_value = padded, (padded > 0).to(known[1])
         try:
             return TableScorer(self._table(torch.arange(len(lists), device=padded.device)))

@@ -71,7 +71,12 @@ def signature(name: str) -> Signature:
     text = _property_file(name).read_text(encoding="utf-8")
     comments = dict(re.findall(r"^([\w-]+):[^#\n]*#(.*)$", text, re.MULTILINE))
     options = [
-        Parameter(_identifier(key), Parameter.KEYWORD_ONLY, default=value, annotation=_annotation(value, comments.get(key, "")))
+        Parameter(
+            _identifier(key),
+            Parameter.KEYWORD_ONLY,
+            default=value,
+            annotation=_annotation(value, comments.get(key, "")),
+        )
         for key, value in _values(text).items()
         if not LEFT_OUT.search(key)
     ]

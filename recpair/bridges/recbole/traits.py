@@ -1,7 +1,7 @@
 """What is particular to some of RecBole's general models, as read from their code (1.2.1)."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -38,7 +38,7 @@ class Traits:
     cache: str | None = None
     logits: bool = False
     new_epoch: Callable[[Any, Mapping[str, Any], int], None] | None = None
-    refused: str = field(default="", kw_only=True)
+    refused: str = ""
 
 
 def _tables(model: Any) -> tuple[Tensor, Tensor]:
@@ -95,6 +95,7 @@ TRAITS: dict[str, Traits] = {
     "SGL": Traits(vectors=lambda model: model.forward(model.train_graph)),
     "SLIMElastic": Traits(rows=lambda model, rows: rows @ model.item_similarity),
     "SpectralCF": Traits(vectors=lambda model: model.forward()),
+    "GCMC": Traits(refused="two names of its state share a tensor, which safetensors files do not keep"),
     "LDiffRec": Traits(refused="it reads a file of item vectors made beforehand"),
     "Pop": Traits(refused="it counts an item once a batch; model popularity counts every user"),
     "RaCT": Traits(refused="it is trained in three stages with pickled weights between them"),

@@ -1,0 +1,153 @@
+"""Which of RecBole's general models train inside recpair, and does the bridge change what they are worth?
+
+    python benchmarks/recbole_models.py --out benchmarks/results/recbole_models.md
+
+MovieLens-100K, per-user random split 0.8/0.1/0.1, all items ranked; each model at its property file's defaults,
+trained by its own loss for a few epochs: enough to see that it learns, not to compare models. Some are then
+trained by RecBole's own Trainer, too, on the same split, exported by ``recpair export``'s writer.
+"""
+
+import argparse
+import contextlib
+import logging
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from recbole_peer import recbole
+
+import recpair
+from recpair import runs
+from recpair.bridges.recbole.properties import general_models
+from recpair.errors import RecpairError
+
+BASE: dict[str, Any] = {
+    "data": {"source": "ml-100k"},
+    "filter": {"user_core": 1, "item_core": 1},
+    "split": {"name": "ratio", "fractions": [0.8, 0.1, 0.1], "by": "user", "order": "random", "seed": 42},
+    "sampler": {"name": "pairs", "batch_size": 2048},
+    "train": {"learning_rate": 0.005, "seed": 1, "device": "cpu"},
+    "evaluate": {"metrics": ["recall", "ndcg"], "cutoffs": [10], "monitor": "ndcg@10"},
+    "tracking": None,
+}
+SLOW = {"NNCF": 1, "FISM": 1, "DGCF": 2, "NCL": 3, "NGCF": 3, "SGL": 3, "SpectralCF": 3}  # epochs, in place of --epochs
+LONG = {
+    "ConvNCF": "reaches hit@1 0.85 on the tests' checkerboard in 20 epochs; not run here, an epoch takes too long",
+    "NAIS": "solves the tests' checkerboard in 20 epochs; not run here, an epoch takes too long",
+}
+OPTIONS = {"NCL": {"num_clusters": 100}}  # the default, 1,000, is more than there are users
+COMPARED = ("BPR", "LightGCN", "EASE")
+HEAD = "| model | loss | epochs | test ndcg@10 | test recall@10 | seconds an epoch | strangers |"
+RULE = "|---|---|---:|---:|---:|---:|---|"
+
+
+def fit(name: str, epochs: int, folder: Path) -> recpair.Run:
+    model = {"name": f"recbole/{name}"} | OPTIONS.get(name, {})
+    return recpair.fit(BASE | {"model": model, "output": str(folder / name)}, [f"train.epochs={epochs}"])
+
+
+def row(name: str, epochs: int, folder: Path) -> str:
+    """A line of the table: what the model reached, or why it does not train."""
+    if name in LONG:
+        return f"| {name} | own | – | {LONG[name]} | – | – | – |"
+    started = time.perf_counter()
+    try:
+        run = fit(name, SLOW.get(name, epochs), folder)
+    except RecpairError as error:
+        return f"{name}: {str(error).partition('not carried: ')[2] or error}"
+    metrics, trained = run.metrics, run.metrics["epochs"]
+    again = recpair.load(run.folder)
+    assert again.recommend(k=5).equals(run.recommend(k=5)), f"{name} recommends something else when loaded"
+    seconds = metrics["timing"]["epoch_s"] if trained else time.perf_counter() - started
+    test = f"{metrics['test']['ndcg@10']:.4f} | {metrics['test']['recall@10']:.4f} | {seconds:.1f}"
+    return f"| {name} | {'own' if trained else 'fitted'} | {trained or '–'} | {test} | {strangers(run)} |"
+
+
+def strangers(run: recpair.Run) -> str:
+    """Whether people who were not in training can be recommended to."""
+    try:
+        run.recommend(histories=[["50", "181", "172"]], k=10)
+    except RecpairError:
+        return "no"
+    return "yes"
+
+
+def by_recbole(name: str, epochs: int, data: Path) -> dict[str, float]:
+    """Test metrics of RecBole's own trainer on the exported split, after the last epoch."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), recbole():
+        from recbole.config import Config
+        from recbole.data import create_dataset, data_preparation
+        from recbole.utils import get_model, get_trainer, init_seed
+
+        options = {
+            "data_path": str(data.parent),
+            "benchmark_filename": ["train", "valid", "test"],
+            "load_col": {"inter": ["user_id", "item_id"]},
+            "learning_rate": 0.005,
+            "train_batch_size": 2048,
+            "epochs": epochs,
+            "metrics": ["Recall", "NDCG"],
+            "topk": [10],
+            "valid_metric": "NDCG@10",
+            "metric_decimal_place": 6,
+            "use_gpu": False,
+            "show_progress": False,
+            "state": "ERROR",
+        }
+        config = Config(model=name, dataset=data.name, config_dict=options)
+        init_seed(1, True)
+        train, valid, test = data_preparation(config, create_dataset(config))
+        model = get_model(name)(config, train.dataset)
+        trainer = get_trainer(config["MODEL_TYPE"], name)(config, model)
+        trainer.fit(train, valid, saved=False, verbose=False)
+        return dict(trainer.evaluate(test, load_best_model=False))
+
+
+def comparison(epochs: int, folder: Path) -> list[str]:
+    """The same models, split, learning rate, batches and epochs, by recpair and by RecBole."""
+    lines = ["| model | ndcg@10, recpair | ndcg@10, RecBole | recall@10, recpair | recall@10, RecBole |"]
+    lines.append("|---|---:|---:|---:|---:|")
+    data = folder / "ml-100k-split"
+    for name in COMPARED:
+        ours = recpair.load(folder / name)
+        if not data.exists():
+            runs.export(ours, data)
+        theirs = by_recbole(name, epochs, data)
+        test = ours.metrics["test"]
+        cells = [test["ndcg@10"], theirs["ndcg@10"], test["recall@10"], theirs["recall@10"]]
+        lines.append(f"| {name} | " + " | ".join(f"{cell:.4f}" for cell in cells) + " |")
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/recbole_models.md"))
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--models", nargs="*", default=general_models())
+    arguments = parser.parse_args()
+    logging.getLogger("recpair").setLevel(logging.ERROR)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        rows = []
+        for name in arguments.models:
+            rows.append(row(name, arguments.epochs, folder))
+            print(rows[-1], flush=True)
+        table = sorted((line for line in rows if line.startswith("|")), key=str.lower)
+        refused = [f"- {line}" for line in sorted(rows, key=str.lower) if line not in table]
+        compared = comparison(arguments.epochs, folder) if set(COMPARED) <= set(arguments.models) else []
+    lines = ["# RecBole's general models in recpair", ""]
+    lines += [f"`python benchmarks/recbole_models.py --epochs {arguments.epochs}`", "", *__doc__.splitlines()[4:], ""]
+    lines += [
+        "Two shared cores, busy with other work: read the seconds as orders of magnitude.",
+        "",
+        HEAD,
+        RULE,
+        *table,
+    ]
+    lines += ["", "Not carried, and why:", "", *refused, "", "## Beside RecBole's own trainer", "", *compared, ""]
+    arguments.out.write_text("\n".join(lines), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

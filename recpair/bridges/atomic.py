@@ -1,0 +1,76 @@
+"""Events and item tables as RecBole's atomic files: tabs, and a header of ``name:type``."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import polars as pl
+
+from recpair.data.interactions import Interactions
+from recpair.errors import RunError
+
+TYPES = {"user_id": "token", "item_id": "token", "rating": "float", "timestamp": "float"}
+UNKNOWN = "[unknown]"
+
+
+def write_atomic(folder: Path, parts: Mapping[str, Interactions], items: pl.DataFrame | None) -> list[Path]:
+    """``<folder>/<name>.inter`` for one part, ``<name>.<part>.inter`` for several, and ``<name>.item``.
+
+    The name is the folder's own, as RecBole expects (``data_path: <parent>``, ``dataset: <name>``).
+
+    Raises:
+        RunError: the folder is not empty, or cannot be written to.
+    """
+    name = folder.name
+    tables = {f"{name}.inter" if len(parts) == 1 else f"{name}.{part}.inter": events(e) for part, e in parts.items()}
+    if items is not None:
+        tables[f"{name}.item"] = item_table(items)
+    try:
+        if folder.exists() and any(folder.iterdir()):
+            raise RunError(f"{folder} is not empty; choose another folder to export to")
+        folder.mkdir(parents=True, exist_ok=True)
+        for file, table in tables.items():
+            partial = folder / f".{file}.part"
+            table.write_csv(partial, separator="\t", quote_style="never")
+            partial.replace(folder / file)
+    except OSError as error:
+        raise RunError(f"cannot export to {folder}: {error.strerror}; choose another folder") from None
+    return [folder / file for file in tables]
+
+
+def events(interactions: Interactions) -> pl.DataFrame:
+    """The columns of an ``.inter`` file."""
+    frame = interactions.to_polars()
+    known = [name for name in TYPES if name in frame.columns]
+    return frame.select(
+        _text(pl.col(name)).alias(f"{name}:token")
+        if TYPES[name] == "token"
+        else pl.col(name).alias(f"{name}:{TYPES[name]}")
+        for name in known
+    )
+
+
+def item_table(items: pl.DataFrame) -> pl.DataFrame:
+    """The columns of an ``.item`` file: numbers as float, lists and texts of several words as token_seq, else token.
+
+    No value is missing, for RecBole's filling does nothing under pandas 3: a number becomes its column's mean,
+    as RecBole means to, and anything else ``[unknown]``.
+    """
+    columns = []
+    for column in items.get_columns():
+        name = column.name
+        if name == "item_id":
+            columns.append(items.select(_text(pl.col(name)).alias("item_id:token")).to_series())
+        elif column.dtype.is_numeric():
+            filled = column.cast(pl.Float64).fill_nan(None)
+            columns.append(filled.fill_null(filled.mean() if filled.count() else 0.0).alias(f"{name}:float"))
+        else:
+            words = column.list.join(" ", ignore_nulls=True) if isinstance(column.dtype, pl.List) else column
+            text = words.to_frame().select(_text(pl.col(name))).to_series().replace("", None).fill_null(UNKNOWN)
+            several = isinstance(column.dtype, pl.List) or text.str.contains(" ").any()
+            columns.append(text.alias(f"{name}:{'token_seq' if several else 'token'}"))
+    return pl.DataFrame(columns)
+
+
+def _text(column: pl.Expr) -> pl.Expr:
+    """A value in one line without tabs."""
+    return column.cast(pl.String).str.replace_all(r"\s+", " ").str.strip_chars()
