@@ -53,7 +53,8 @@ def item_table(items: pl.DataFrame) -> pl.DataFrame:
     """The columns of an ``.item`` file: numbers as float, lists and texts of several words as token_seq, else token.
 
     No value is missing, for RecBole's filling does nothing under pandas 3: a number becomes its column's mean,
-    as RecBole means to, and anything else ``[unknown]``.
+    as RecBole means to, and anything else ``[unknown]``. RecBole 1.2.1 itself reads token_seq columns under
+    pandas 2 only (``Series.agg(len)`` means something else in pandas 3): leave them out of ``load_col`` there.
     """
     columns = []
     for column in items.get_columns():

@@ -19,7 +19,9 @@ from recpair.errors import RunError
 def run(checkerboard, quick, tmp_path):
     """A run on a file, with an item table."""
     checkerboard.with_columns(rating=pl.lit(4.5), timestamp=pl.int_range(pl.len())).write_csv(tmp_path / "events.csv")
-    titles = pl.DataFrame({"item_id": range(40), "title": [f"Film\t{i}" for i in range(40)]})
+    titles = pl.DataFrame(
+        {"item_id": range(40), "title": [f"Film\t{i}" for i in range(40)], "year": [1990 + i % 9 for i in range(40)]}
+    )
     titles.write_csv(tmp_path / "items.csv")
     quick |= {"data": {"path": str(tmp_path / "events.csv"), "items": str(tmp_path / "items.csv")}}
     return recpair.fit(quick, ["train.epochs=1"])
@@ -39,7 +41,10 @@ def test_what_is_exported_is_read_back(run, checkerboard, tmp_path, capsys):
         read = Interactions.read(folder / f"board.{part}.inter").to_polars()
         assert pairs(read) == pairs(checkerboard.filter(checkerboard["split"] == part))
     assert read.columns == ["user_id", "item_id", "rating", "timestamp"]
-    assert (folder / "board.item").read_text().splitlines()[:2] == ["item_id:token\ttitle:token_seq", "0\tFilm 0"]
+    assert (folder / "board.item").read_text().splitlines()[:2] == [
+        "item_id:token\ttitle:token_seq\tyear:token",
+        "0\tFilm 0\t1990",
+    ]
     with pytest.raises(RunError, match="is not empty"):
         runs.export(run, folder)
 
@@ -53,13 +58,13 @@ def test_without_the_data_set_what_was_trained_on_is_exported(run, tmp_path):
 
 @pytest.mark.skipif(importlib.util.find_spec("recbole") is None, reason="recbole needs Python 3.11")
 def test_recboles_dataset_reads_it_and_says_what_ours_says(run, tmp_path, monkeypatch):
-    """Same sizes, same matrix, same histories, by external ids."""
+    """Same sizes, same matrix, same histories, by external ids. (token_seq columns it reads under pandas 2 only.)"""
     runs.export(run, tmp_path / "board")
     monkeypatch.chdir(tmp_path)
     options = {
         "data_path": str(tmp_path),
         "benchmark_filename": ["train", "valid", "test"],
-        "load_col": {"inter": ["user_id", "item_id", "rating"], "item": ["item_id", "title"]},
+        "load_col": {"inter": ["user_id", "item_id", "rating"], "item": ["item_id", "year"]},
         "use_gpu": False,
         "state": "ERROR",
     }

@@ -3,7 +3,7 @@
 RecBole's user 0 and item 0 are padding: its indices are recpair's plus one.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import scipy.sparse as sp
@@ -49,7 +49,7 @@ class TrainingSet:
         """Users or items, with the padding."""
         return {USER: self.user_num, ITEM: self.item_num}[field]
 
-    def inter_matrix(self, form: str = "coo", value_field: str | None = None) -> Any:
+    def inter_matrix(self, form: Literal["coo", "csr"] = "coo", value_field: str | None = None) -> Any:
         """Users × items as a scipy matrix, ones or ratings."""
         user, item = self.inter_feat[USER].numpy(), self.inter_feat[ITEM].numpy()
         shape = self.user_num, self.item_num

@@ -101,9 +101,10 @@ def packed(attributes: dict[str, Any]) -> dict[str, np.ndarray]:
         elif isinstance(value, bool | int | float):
             arrays[f"number|{name}"] = np.array(value)
         elif isinstance(value, sp.spmatrix):
-            rows: Any = value.tocsr()
+            matrix: Any = value
+            rows = matrix.tocsr()
             parts = {"data": rows.data, "indices": rows.indices, "indptr": rows.indptr, "shape": np.array(rows.shape)}
-            arrays |= {f"{value.format}|{name}|{part}": array for part, array in parts.items()}
+            arrays |= {f"{value.getformat()}|{name}|{part}": array for part, array in parts.items()}
     return arrays
 
 
