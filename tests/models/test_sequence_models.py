@@ -149,3 +149,14 @@ def test_a_succession_is_learnt(name, examples, succession, next_item):
     served = run.recommend(list(range(60)), k=1)
     assert (served["item_id"].to_numpy() == [(last[user] + 1) % CYCLE for user in served["user_id"]]).mean() >= 0.85
     assert len(run.audit()) == len(run.recommender.train) - 60
+
+
+def test_noise_in_histories_is_denoised_and_found(succession, next_item):
+    """PLD over the events of one history, validation without its worst events, and an audit of all that has a loss."""
+    next_item |= {"noise": {"ratio": 0.3}, "denoise": {"name": "pld", "candidates": 3, "start_epoch": 10}}
+    next_item["evaluate"]["trim"] = 0.1
+    run = recpair.fit(next_item, data=succession)
+    logged = run.history.filter(pl.col("epoch") == run.metrics["epochs"])
+    shares = {name: value for _, name, value in logged.rows() if "noise_share" in name}
+    assert shares["train/noise_share_chosen"] < shares["train/noise_share_drawn"]
+    assert run.audit_quality().row(0, named=True)["personal_auroc"] > 0.7
