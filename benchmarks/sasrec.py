@@ -77,7 +77,7 @@ def main() -> None:
     lines += [
         f"{torch.get_num_threads()} threads of torch, {peak_memory()} at most; seen items masked; the last epoch's model"
     ]
-    lines += [f"measured. recpair: {' '.join(arguments.set) or 'as in configs/amazon-beauty/sasrec-softmax.yaml'}."]
+    lines += [f"measured. recpair: {' '.join(arguments.set) or 'learning rate 0.001'}."]
     page(arguments.out, "SASRec", f"python benchmarks/sasrec.py --data {arguments.data}", lines)
 
 
