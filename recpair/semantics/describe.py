@@ -19,6 +19,7 @@ logger = logging.getLogger("recpair")
 PROMPTS = Path(__file__).parent / "prompts"
 CHARACTERS_PER_TOKEN = 4  # of English text, by the usual rule of thumb
 ANSWER_TOKENS = 130  # about a hundred words
+UNFINISHED = {"length": "cut off before its end", "content_filter": "stopped by a filter"}
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class Describer:
         history_template: how an item appears in a history, from columns of the side table.
         history_length: how many of a history's items are told, the latest.
         concurrency: requests under way at a time.
+        requests_per_minute: of first tries; what is tried again waits by itself.
         timeout: seconds for one request.
         retries: after 429, 5xx, a time-out or a broken connection.
         price_in, price_out: of a million tokens, in any currency, for the estimate.
@@ -125,13 +127,10 @@ class Describer:
         bad: list[str] = []
         pool = ThreadPoolExecutor(self.concurrency)
         try:
-            running = {pool.submit(self._answer, job): job for job in distinct.values()}
+            running = [pool.submit(self._answer, job, answers) for job in distinct.values()]
             for done, future in enumerate(as_completed(running), start=1):
-                job, (answer, wrong) = running[future], future.result()
-                if wrong:
-                    bad.append(f"{job.name}: {wrong}")
-                else:
-                    answers.add(job.key, self.model, answer)
+                if wrong := future.result():
+                    bad.append(wrong)
                 report(what, done, len(running))
         finally:
             pool.shutdown(cancel_futures=True)
@@ -142,17 +141,18 @@ class Describer:
             )
         return ["" if job is None else answers[job.key] for job in jobs]
 
-    def _answer(self, job: Job) -> tuple[str, str]:
-        """An answer, and what is wrong with it."""
+    def _answer(self, job: Job, answers: Answers) -> str | None:
+        """Ask, and keep the answer at once, whatever becomes of the others; what is wrong with it, if anything."""
         choice = self.endpoint.chat(self.model, job.prompt)
         text = (choice.message.content or "").strip()
         if choice.message.refusal:
-            return "", "refused"
-        if choice.finish_reason in ("length", "content_filter"):
-            return "", {"length": "cut off before its end", "content_filter": "stopped by a filter"}[
-                choice.finish_reason
-            ]
-        return text, "" if text else "empty"
+            return f"{job.name}: refused"
+        if choice.finish_reason in UNFINISHED:
+            return f"{job.name}: {UNFINISHED[choice.finish_reason]}"
+        if not text:
+            return f"{job.name}: empty"
+        answers.add(job.key, self.model, text)
+        return None
 
 
 def _prompt(path: str | None, kind: str) -> str:
