@@ -53,8 +53,9 @@ def main() -> None:
     lines += ["", f"Peak memory of the whole process: {peak_memory()}.", ""]
     lines += [
         f"{K} neighbours each, the same user's histories left out; at most {EXACT_BELOW:,} vectors are compared exactly.",
-        f"Processor seconds are summed over the threads; the load of the machine was {os.getloadavg()[0]:.1f} at the end,",
-        "so the wall clock of a machine of one's own is about half the processor seconds.",
+        f"Processor seconds are summed over the threads. The load of the machine was {os.getloadavg()[0]:.1f} at the end:",
+        "where it is far above the number of cores, the clock tells of the other programs, and two cores of one's own",
+        "need about half of the processor seconds.",
         *shown,
     ]
     page(arguments.out, "Retrieval", f"python benchmarks/retrieval.py --data {arguments.data.name}", lines)
