@@ -30,7 +30,7 @@ from recpair.denoising import DENOISERS
 from recpair.denoising.memory import Memory
 from recpair.errors import ConfigError, DataError
 from recpair.evaluation.evaluator import Evaluator
-from recpair.evaluation.metrics import parse_metric
+from recpair.evaluation.metrics import POOLED, parse_metric
 from recpair.hardening import HARDENERS
 from recpair.losses import LOSSES, OVER_CATALOGUE, POINTWISE, Loss
 from recpair.models import FittedModel, GradientModel, Model, OwnLossModel, SequenceModel
@@ -369,7 +369,8 @@ def _require_something_to_rank(events: Events) -> None:
 def _refuse_contradictions(config: Config) -> None:
     """Combinations that each key alone does not show to be wrong."""
     for metric in [*config["evaluate"]["metrics"], config["evaluate"]["monitor"]]:
-        parse_metric(metric if "@" in metric else f"{metric}@1")
+        if metric not in POOLED:
+            parse_metric(metric if "@" in metric else f"{metric}@1")
     if "@" not in config["evaluate"]["monitor"]:
         raise ConfigError(f"evaluate.monitor is {config['evaluate']['monitor']!r}; add a cut-off, as in ndcg@10")
     whole = config["loss"]["name"] in OVER_CATALOGUE

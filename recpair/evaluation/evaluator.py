@@ -15,7 +15,7 @@ from recpair.data.interactions import Interactions
 from recpair.data.item_lists import ItemLists
 from recpair.errors import ConfigError, DataError
 from recpair.evaluation.kernels import measure_rows
-from recpair.evaluation.metrics import OVER_LISTS, PER_USER, parse_metric
+from recpair.evaluation.metrics import OVER_LISTS, PER_USER, POOLED, parse_metric
 from recpair.evaluation.ranking import top_k_csr
 from recpair.models import Model
 
@@ -87,7 +87,7 @@ class Evaluator:
         self.seen = ItemLists.of_users(train, *also_seen) if mask_seen else nothing
 
     def _look_for(self, held_out: Interactions) -> None:
-        self.relevant = ItemLists.of_users(held_out)
+        self.held_out, self.relevant = held_out, ItemLists.of_users(held_out)
         self.users = np.flatnonzero(np.diff(self.relevant.indptr))
 
     def on(self, held_out: Interactions) -> "Evaluator":
@@ -100,12 +100,17 @@ class Evaluator:
         """Rank and measure; the model's mode and the order of its random numbers stay as they are."""
         started = time.perf_counter()
         measured = self.measure(self.rank(model))
-        return replace(measured, seconds=time.perf_counter() - started)
+        pooled = {
+            name: POOLED[name](model, self.before, self.held_out, device_of(model))
+            for name in self.names
+            if name in POOLED
+        }
+        return replace(measured, means=measured.means | pooled, seconds=time.perf_counter() - started)
 
     @torch.no_grad()
     def rank(self, model: Model) -> np.ndarray:
         """The best items int32 (users, K) of every user who has held-out events, K the largest cut-off."""
-        device = next((t.device for t in (*model.parameters(), *model.buffers())), torch.device("cpu"))
+        device = device_of(model)
         deepest = self.cutoffs[-1]
         items = np.empty((len(self.users), deepest), dtype=np.int32)
         block = max(1, self.block_mb * 2**20 // (4 * self.train.n_items))
@@ -168,13 +173,19 @@ class Evaluator:
         )
 
 
+def device_of(model: Model) -> torch.device:
+    """Where a model's numbers lie."""
+    return next((t.device for t in (*model.parameters(), *model.buffers())), torch.device("cpu"))
+
+
 def _refuse_impossible(metrics: Sequence[str], cutoffs: Sequence[int], n_items: int) -> None:
     if not metrics or not cutoffs:
         raise ConfigError("evaluate.metrics and evaluate.cutoffs must name at least one each")
     for metric in metrics:
         if "@" in metric:
             raise ConfigError(f"evaluate.metrics: {metric!r} has a cut-off; put it into evaluate.cutoffs")
-        parse_metric(f"{metric}@1", "evaluate.metrics")
+        if metric not in POOLED:
+            parse_metric(f"{metric}@1", "evaluate.metrics")
     for cutoff in cutoffs:
         if cutoff < 1:
             raise ConfigError(f"evaluate.cutoffs: {cutoff} is no length of a list; give numbers from 1")

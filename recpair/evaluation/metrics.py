@@ -8,6 +8,10 @@ Per user, with hits at ranks r ≤ K and n relevant items; then averaged over us
 - ``mrr``: 1 / rank of the first hit, 0 without one within K.
 - ``map``: mean of precision@r over hits, divided by min(n, K).
 
+Over all pairs together, without a cut-off:
+
+- ``pooled_auc``: probability that a held-out pair scores higher than an unobserved pair of any user.
+
 Over all lists together:
 
 - ``coverage``: share of the catalogue that stands in at least one list.
@@ -22,6 +26,7 @@ import numpy as np
 
 from recpair.data.interactions import Interactions
 from recpair.errors import ConfigError
+from recpair.evaluation.pooled import pooled_auc
 from recpair.registry import nearest
 
 PER_USER = ("recall", "precision", "ndcg", "mrr", "map", "hit")  # in the order of the kernel's last axis
@@ -57,7 +62,10 @@ OVER_LISTS: dict[str, Callable[[np.ndarray, Interactions], float]] = {
     "novelty": novelty,
     "popularity": popularity,
 }
-METRICS: tuple[str, ...] = (*PER_USER, *OVER_LISTS)
+POOLED: dict[str, Callable[..., float]] = {
+    "pooled_auc": pooled_auc,
+}
+METRICS: tuple[str, ...] = (*PER_USER, *OVER_LISTS, *POOLED)
 
 
 def parse_metric(name: str, key: str = "evaluate.monitor") -> tuple[str, int]:
@@ -67,6 +75,8 @@ def parse_metric(name: str, key: str = "evaluate.monitor") -> tuple[str, int]:
         ConfigError: the metric is unknown, or the cut-off is no positive number.
     """
     base, at, cutoff = name.partition("@")
+    if base in POOLED:
+        raise ConfigError(f"{key}: {base} has no cut-off and chooses no epoch; name it in evaluate.metrics only")
     if base not in METRICS:
         raise ConfigError(f"{key}: unknown metric {base!r}{nearest(base, METRICS)} (known: {', '.join(METRICS)})")
     # ndcg@010 would be read as 10, and then be found under no name.

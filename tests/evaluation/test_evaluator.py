@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import ndcg_score
+from sklearn.metrics import ndcg_score, roc_auc_score
 
 from recpair.batch import Batch
 from recpair.data.interactions import Interactions
@@ -205,6 +205,34 @@ def test_the_same_ranking_serves_other_held_out_events():
     assert found.means == other.evaluate(model).means
     assert found.per_user.equals(Evaluator(train, narrow, metrics=["recall"], cutoffs=[2]).evaluate(model).per_user)
     assert evaluator.evaluate(model).n_users == 3
+
+
+def test_pooled_auc_sees_what_ranks_within_users_cannot():
+    """Both users rank their held-out item first (NDCG 1); user 1's scores lie 10 lower, so that its item (−9) loses
+    against user 0's others (0): of the four kinds of comparison three are won, 100 negatives each."""
+    train, held_out = lists([[0], [0]], 6), lists([[1], [1]], 6)
+    evaluator = Evaluator(train, held_out, metrics=["ndcg", "pooled_auc"], cutoffs=[3])
+    means = evaluator.evaluate(Table([[5, 1, 0, 0, 0, 0], [5, -9, -10, -10, -10, -10]])).means
+    assert means == {"ndcg@3": 1.0, "pooled_auc": 0.75}
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(deadline=None, max_examples=20)
+def test_scikit_learn_agrees_on_pooled_auc(seed):
+    """With one unobserved item per user all pairs are drawn, so the sample is the whole."""
+    generator = np.random.default_rng(seed)
+    scores = generator.integers(0, 5, size=(8, 7)).astype(float)
+    held = [list(generator.choice(6, size=generator.integers(1, 4), replace=False)) for _ in range(8)]
+    train = lists([[i for i in range(6) if i not in h] for h in held], 7)
+    found = Evaluator(train, lists(held, 7), metrics=["pooled_auc"], cutoffs=[1]).evaluate(Table(scores)).means
+    pairs = [(1, scores[u, i]) for u in range(8) for i in held[u]] + [(0, scores[u, 6]) for u in range(8)] * 100
+    label, score = zip(*pairs, strict=True)
+    assert found["pooled_auc"] == pytest.approx(roc_auc_score(label, score))
+
+
+def test_pooled_auc_chooses_no_epoch():
+    with pytest.raises(ConfigError, match="chooses no epoch"):
+        parse_metric("pooled_auc@10")
 
 
 def test_users_without_held_out_events_are_not_counted():
