@@ -159,6 +159,16 @@ def test_bprs_own_loss_by_hand(train):
     torch.testing.assert_close(model.own_loss(queries, 1), -torch.log(1e-10 + gaps.sigmoid()).mean())
 
 
+@pytest.mark.parametrize("name", ["NCL", "SGL", "DMF", "SimpleX", "MultiVAE", "LINE"])
+def test_an_own_loss_is_a_scalar_with_a_gradient(name, train):
+    """Losses in parts (NCL), of graphs drawn for the epoch (SGL), of points, of folded negatives, of users."""
+    model = made(name, train, **({"num_clusters": 4} if name == "NCL" else {})).train()
+    loss = model.own_loss(batch(), 1)
+    loss.backward()
+    assert loss.shape == ()
+    assert any(parameter.grad is not None and parameter.grad.abs().sum() > 0 for parameter in model.parameters())
+
+
 def test_examples_are_laid_out_as_recbole_lays_them_out(train):
     """All queries with their first negative, then with their second; points: positives, then negatives."""
     pairs = made("BPR", train)._examples(batch())

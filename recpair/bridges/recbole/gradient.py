@@ -70,8 +70,8 @@ class RecBoleModel(OwnLossModel):
                 self.traits.new_epoch(self.inner, self.settings, epoch)
             self._epoch = epoch
             loss = self.inner.calculate_loss(self._examples(batch))
-        total: Tensor = torch.stack(loss).sum() if isinstance(loss, tuple) else loss
-        return total.squeeze()  # some have one axis
+        parts = loss if isinstance(loss, tuple) else (loss,)
+        return torch.stack([part.squeeze() for part in parts]).sum()  # some have one axis
 
     def _examples(self, batch: Batch) -> dict[str, Tensor]:
         """The batch as RecBole lays it out: all queries with their first negative, then with their second, …"""
