@@ -40,7 +40,7 @@ LONG = {  # minutes an epoch on two busy cores
     "NNCF": "not run here; hit@1 0.50 on the tests' checkerboard after 20 epochs: it trains, but had not learnt it",
 }
 OPTIONS = {"NCL": {"num_clusters": 100}}  # the default, 1,000, is more than there are users
-COMPARED = ("BPR", "EASE")
+COMPARED = ("BPR", "LightGCN", "EASE")
 HEAD = "| model | loss | epochs | test ndcg@10 | test recall@10 | seconds an epoch | strangers |"
 RULE = "|---|---|---:|---:|---:|---:|---|"
 
