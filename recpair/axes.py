@@ -14,11 +14,12 @@ AXES: dict[str, str] = {
     "I": "items",
     "D": "vector length",
     "H": "histories of a batch",
+    "A": "anchors: the histories of a batch that contrast terms compare",
     "T": "history length",
     "R": "places of the histories that hold an item",
     "G": "pools of queries",
     "M": "queries of a pool",
-    "K": "cut-off of a ranked list",
+    "K": "cut-off of a ranked list; nearest neighbours",
     "E": "events (interactions)",
     "V": "nodes of the graph: users, then items",
 }

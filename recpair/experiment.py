@@ -19,16 +19,17 @@ from pydantic import Field
 from recpair import config as configs
 from recpair.bridges import ALL_MODELS
 from recpair.config import Config, Section
-from recpair.contrast import TERMS
+from recpair.contrast import TERMS, Context, Term
+from recpair.contrast.entries import labels, make_terms, refuse_impossible, weighting
 from recpair.data import SPLITS
 from recpair.data.dataset import Dataset
-from recpair.data.events import Events, events_from, read_data
+from recpair.data.events import events_from, read_data, require_something_to_rank
 from recpair.data.filtering import filter_events
 from recpair.data.noise import add_noise
 from recpair.data.splitting import Splits, apply_split, require_times
 from recpair.denoising import DENOISERS
 from recpair.denoising.memory import Memory
-from recpair.errors import ConfigError, DataError
+from recpair.errors import ConfigError
 from recpair.evaluation.evaluator import Evaluator
 from recpair.evaluation.metrics import POOLED, parse_metric
 from recpair.hardening import HARDENERS
@@ -87,7 +88,7 @@ SCHEMA: dict[str, Section] = {
     "hard_negatives": Section(choices=HARDENERS, default=None),
     "semantics": Section(functions=(retrieve,), choices=ENCODERS, default=None, usual="wordllama"),
     "describe": Section(functions=(Describer,), default=None),
-    "contrast": Section(choices=TERMS, default=[], many=True),
+    "contrast": Section(functions=(weighting,), choices=TERMS, default=[], many=True),
     "train": Section(functions=(train, Objective, launch)),
     "evaluate": Section(functions=(Evaluator, monitoring)),
     "tracking": Section(functions=(MlflowTracker,), optional=True),
@@ -182,7 +183,7 @@ def prepare(config: Config, data: Any = None, items: Any = None) -> Splits:
     """From the source to train, valid and test, with what there is to tell about them."""
     events = read_data(**config["data"]) if data is None else events_from(data, config["data"]["columns"], items)
     events, filtered = filter_events(events, **config["filter"])
-    _require_something_to_rank(events)
+    require_something_to_rank(events)
     dataset = Dataset.from_events(events)
     split = dict(config["split"])
     name = split.pop("name")
@@ -205,7 +206,7 @@ def title(config: Config, data: str) -> str:
     """What was run on what, in a line."""
     gradient = issubclass(ALL_MODELS[config["model"]["name"]], GradientModel)
     parts = [config["model"]["name"], config["loss"]["name"] if gradient else ""]
-    parts += [config["denoise"]["name"] if config["denoise"] else "", *(term["name"] for term in config["contrast"])]
+    parts += [config["denoise"]["name"] if config["denoise"] else "", *labels(config["contrast"])]
     return f"{' · '.join(part for part in parts if part)} on {data}"
 
 
@@ -277,14 +278,7 @@ def _objective(config: Config, model: GradientModel, splits: Splits, sampler: Sa
     n_events = len(splits.train)
     denoise = dict(config["denoise"] or {})
     denoiser = DENOISERS[denoise.pop("name")](n_events, **denoise) if denoise else None
-    terms = {}
-    for entry in config["contrast"]:
-        name, weight, rest = (
-            entry["name"],
-            entry["weight"],
-            {k: v for k, v in entry.items() if k not in ("name", "weight")},
-        )
-        terms[name] = (weight, TERMS[name](**rest))
+    terms = _terms(config, model, splits)
     noise = None if splits.noise is None else torch.from_numpy(splits.noise)
     function = _loss(config, splits)
     hard = dict(config["hard_negatives"] or {})
@@ -296,6 +290,16 @@ def _objective(config: Config, model: GradientModel, splits: Splits, sampler: Sa
         correction = torch.from_numpy(sampler.log_q) * config["loss"].get("temperature", 1.0)
     memory = Memory(n_events)
     return Objective(model, function, denoiser, terms, memory, noise, pointwise, hardener, correction, **rest)
+
+
+def _terms(config: Config, model: GradientModel, splits: Splits) -> dict[str, tuple[float, Term]]:
+    """Contrast terms by label, each with its weight; the semantic stage runs where one of them needs it."""
+    if not isinstance(model, SequenceModel):
+        return {}
+    semantic = any(TERMS[entry["name"]].needs_semantics for entry in config["contrast"])
+    retrieved = retrieved_of(config, splits) if semantic else None
+    context = Context(splits.train, model.item_vectors().shape[1], model.history_length, retrieved)
+    return make_terms(config["contrast"], TERMS, context)
 
 
 def retrieved_of(config: Config, splits: Splits, report: Report = silent) -> Retrieved | None:
@@ -357,15 +361,6 @@ def _options(section: Mapping[str, Any], component: Callable[..., Any]) -> dict[
     return {name: section[name] for name in options(component)}
 
 
-def _require_something_to_rank(events: Events) -> None:
-    for kind in ("user", "item"):
-        if events.frame[f"{kind}_id"].n_unique() < 2:
-            raise DataError(
-                f"{events.name} has events of one {kind} only ({events.frame[f'{kind}_id'][0]!r}); "
-                f"recommending needs at least two {kind}s"
-            )
-
-
 def _refuse_contradictions(config: Config) -> None:
     """Combinations that each key alone does not show to be wrong."""
     for metric in [*config["evaluate"]["metrics"], config["evaluate"]["monitor"]]:
@@ -391,6 +386,8 @@ def _refuse_contradictions(config: Config) -> None:
         raise ConfigError(
             "describe asks about texts that nothing encodes; add semantics: {name: wordllama}, or drop describe"
         )
+    sequential, semantic = issubclass(model, SequenceModel), config["semantics"] is not None
+    refuse_impossible(config["contrast"], TERMS, name, sequential, semantic)
     if config["loss"]["name"] == OWN:
         _refuse_with_own_loss(config, model)
     if config["denoise"] is not None and issubclass(model, FittedModel):

@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "recpair"
 CHECKED = ["recpair.batch", "recpair.losses", "recpair.denoising", "recpair.hardening", "recpair.semantics"]
-CHECKED += ["recpair.training.objective", "recpair.bridges"]
+CHECKED += ["recpair.bridges", "recpair.contrast", "recpair.training.geometry", "recpair.training.objective"]
 CHECKED += [f"recpair.models.{path.stem}" for path in (PACKAGE / "models").glob("*.py") if path.stem != "kernels"]
 HOOK = jaxtyping.install_import_hook(CHECKED, "beartype.beartype")
 

@@ -1,16 +1,16 @@
 """What a contrast term is, and what it is made from."""
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
-from torch import Tensor
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from recpair.batch import Batch
 from recpair.data.interactions import Interactions
-from recpair.models import Model, Scorer
+from recpair.models import SequenceModel, Vectors
 from recpair.semantics import Retrieved
-
-Term = Callable[[Model, Scorer, Batch], Tensor]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,3 +28,23 @@ class Context:
     embedding_dim: int
     history_length: int | None
     retrieved: Retrieved | None
+
+
+class Term(nn.Module, ABC):
+    """``(model, scorer, batch) -> scalar``, in nats: added to the loss with its weight, logged under its own name.
+
+    What a term learns are its parameters; tables that it looks things up in are buffers that are not saved.
+    All randomness comes from torch's generators, which the loop seeds by (seed, epoch).
+
+    Attributes:
+        needs_semantics: whether ``Context.retrieved`` must be there.
+    """
+
+    needs_semantics: ClassVar[bool] = False
+
+    @abstractmethod
+    def forward(self, model: SequenceModel, scorer: Vectors, batch: Batch) -> Float[Tensor, ""]:
+        """What the batch adds to the loss."""
+
+    def prepare(self, model: SequenceModel) -> None:
+        """Called before the first step of every epoch; for most terms there is nothing to prepare."""

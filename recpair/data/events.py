@@ -193,3 +193,13 @@ def _checked_side(table: Table, key: str, events: pl.DataFrame, standard: str | 
         raise DataError(f"{table.place(row)}: {key} {ids[row]!r} is there twice; expected one row per id")
     rest = [column for column in table.frame.columns if column != key]
     return table.frame.select(ids.alias(standard), *rest)
+
+
+def require_something_to_rank(events: Events) -> None:
+    """Raise a DataError where there is one user or one item only."""
+    for kind in ("user", "item"):
+        if events.frame[f"{kind}_id"].n_unique() < 2:
+            raise DataError(
+                f"{events.name} has events of one {kind} only ({events.frame[f'{kind}_id'][0]!r}); "
+                f"recommending needs at least two {kind}s"
+            )

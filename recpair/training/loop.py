@@ -65,6 +65,7 @@ def train(
         torch.manual_seed(derive(seed, progress.epoch))
         ledger, started = Ledger(), time.perf_counter()
         module.train()
+        objective.prepare()
         for step, batch in enumerate(islice(prefetch(sampler.epoch(progress.epoch)), steps), start=1):
             if step % fabric.world_size != fabric.global_rank:
                 continue

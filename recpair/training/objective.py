@@ -16,7 +16,8 @@ from recpair.denoising import Choice, Denoiser, Pool
 from recpair.denoising.memory import Memory
 from recpair.hardening import Hardener
 from recpair.losses import Loss
-from recpair.models import GradientModel, OwnLossModel, Scorer
+from recpair.models import GradientModel, OwnLossModel, Scorer, SequenceModel, Vectors
+from recpair.training.geometry import geometry
 
 
 class Objective(nn.Module):
@@ -31,7 +32,7 @@ class Objective(nn.Module):
             looks at losses of pairs (denoiser, memory, hardener).
         pointwise: whether the loss is a sum over the positive and each negative (BCE and its kind).
         denoiser: chooses among or weighs the candidate positives, or None.
-        terms: contrast terms by name, each with its weight.
+        terms: contrast terms by name, each with its weight; a weight of 0 leaves the term out.
         memory: keeps the losses of each training interaction, from the first epoch of the denoiser on.
         hardener: chooses among the candidate negatives, or None.
         correction: what is taken from the score of each item (I,) as a negative, or None.
@@ -67,9 +68,8 @@ class Objective(nn.Module):
         self.denoiser = denoiser
         self.memory = memory
         self.audit_from = audit_from
-        self.terms = dict(terms or {})
-        learnt = {name: term for name, (_, term) in self.terms.items() if isinstance(term, nn.Module)}
-        self.learnt_terms = nn.ModuleDict(learnt)
+        self.terms = {name: (weight, term) for name, (weight, term) in (terms or {}).items() if weight > 0}
+        self.learnt_terms = nn.ModuleDict({name: term for name, (_, term) in self.terms.items()})
         self.l2 = l2
         self.register_buffer("noise", noise, persistent=False)
         self.register_buffer("correction", correction, persistent=False)
@@ -120,7 +120,15 @@ class Objective(nn.Module):
             assert scorer is not None
             parts[name] = weight * term(self.model, scorer, chosen)
             total = total + parts[name]
+        if isinstance(self.model, SequenceModel) and isinstance(scorer, Vectors):
+            parts |= geometry(scorer, chosen)
         return {"loss": total, **parts}
+
+    def prepare(self) -> None:
+        """What terms do before the first step of an epoch."""
+        for _, term in self.terms.values():
+            assert isinstance(self.model, SequenceModel), "the composition root refuses terms for other models"
+            term.prepare(self.model)
 
     @torch.no_grad()
     def _hardened(self, scorer: Scorer, batch: Batch) -> Batch:

@@ -1,0 +1,64 @@
+"""Semantic soft weights: histories of like meaning are not pushed apart."""
+
+from typing import Annotated, ClassVar
+
+import torch
+from jaxtyping import Float, Int
+from pydantic import Field
+from torch import Tensor
+
+from recpair.batch import Batch
+from recpair.contrast.anchors import Agreement, Anchors, Mask
+from recpair.contrast.contract import Context, Term
+from recpair.contrast.info_nce import Similarity, Temperature
+from recpair.contrast.views import replace
+from recpair.models import SequenceModel, Vectors
+
+
+class CWCL(Term):
+    """Weighted InfoNCE of a history and a view of it with items replaced by semantic neighbours.
+
+    The weight of two histories is ((1 + cosine of their frozen semantic vectors) / 2)^sharpness, of a history and itself
+    1. Source of the weighting: Srinivasa et al., CWCL: Cross-Modal Transfer with Continuously Weighted Contrastive Loss
+    (NeurIPS 2023), made for two modalities with sharpness 1. Deviations: both views compare with both; a sharpness, the
+    larger the nearer to InfoNCE; views by semantic replacement as in SRA-CL; the first is the recommender's own vector.
+    """
+
+    needs_semantics: ClassVar[bool] = True
+    semantic: Tensor
+    neighbours: Tensor
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        sharpness: Annotated[float, Field(gt=0)] = 1.0,
+        replacement: Annotated[float, Field(ge=0, le=1)] = 0.2,
+        temperature: Temperature = 0.07,
+        similarity: Similarity = "cosine",
+        mask: Mask = "none",
+    ) -> None:
+        """
+        Args:
+            sharpness: exponent of the weights.
+            replacement: probability of each item of the second view to be replaced.
+            mask: pairs that are not each other's negatives: with the same user, the same target, or either (both).
+        """
+        super().__init__()
+        assert context.retrieved is not None
+        found = context.retrieved
+        self.register_buffer("semantic", torch.from_numpy(found.history_vectors), persistent=False)
+        self.register_buffer("neighbours", torch.from_numpy(found.item_neighbours).long(), persistent=False)
+        self.sharpness, self.replacement = sharpness, replacement
+        self.agreement = Agreement(temperature, similarity, mask)
+
+    def forward(self, model: SequenceModel, scorer: Vectors, batch: Batch) -> Tensor:
+        anchors = Anchors.of(scorer, batch)
+        view = model.encode(replace(anchors.history, self.replacement, self.neighbours))[:, -1]
+        return self.agreement(anchors.vectors, view, anchors, self.weights(anchors.row))
+
+    def weights(self, row: Int[Tensor, "A"]) -> Float[Tensor, "A A"]:
+        """How alike the meanings of the histories before some rows are, 0 to 1."""
+        meaning = self.semantic[row]
+        alike = ((1 + meaning @ meaning.T) / 2).clamp(0, 1) ** self.sharpness
+        return alike.fill_diagonal_(1)

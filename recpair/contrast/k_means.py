@@ -1,0 +1,24 @@
+"""k-means in torch, on whatever device the vectors are."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+BLOCK = 16_384  # vectors whose distances are in memory at once
+
+
+def nearest_centre(vectors: Float[Tensor, "_ D"], centres: Float[Tensor, "K D"]) -> Int[Tensor, "_"]:
+    """The centre at the least Euclidean distance from each vector; the first among equals."""
+    offsets = centres.square().sum(1)
+    return torch.cat([(offsets - 2 * block @ centres.T).argmin(1) for block in vectors.split(BLOCK)])
+
+
+def k_means(vectors: Float[Tensor, "_ D"], k: int, iterations: int) -> Float[Tensor, "K D"]:
+    """Centres of min(k, n) clusters by Lloyd's iterations from vectors drawn at random; an empty cluster stays put."""
+    centres = vectors[torch.randperm(len(vectors), device=vectors.device)[:k]]
+    for _ in range(iterations):
+        nearest = nearest_centre(vectors, centres)
+        sums = torch.zeros_like(centres).index_add_(0, nearest, vectors)
+        count = torch.bincount(nearest, minlength=len(centres)).unsqueeze(1)
+        centres = torch.where(count > 0, sums / count.clamp_min(1), centres)
+    return centres

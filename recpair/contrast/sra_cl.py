@@ -1,0 +1,112 @@
+"""SRA-CL: histories agree with what is made of semantically near ones, and with near views of themselves."""
+
+from typing import Annotated, ClassVar, Literal
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor
+
+from recpair.batch import Batch
+from recpair.contrast.anchors import Agreement, Anchors, Mask
+from recpair.contrast.contract import Context, Term
+from recpair.contrast.info_nce import Similarity, Temperature
+from recpair.contrast.prefixes import Prefixes
+from recpair.contrast.synthesiser import SYNTHESISERS
+from recpair.contrast.views import replace
+from recpair.models import SequenceModel, Vectors
+
+
+class CrossUser(Term):
+    """A history agrees with the weighted sum of the encoded histories that are nearest to it in meaning.
+
+    Source: SRA-CL (Cui et al., NeurIPS 2025), section 3.2. Deviations: the anchor's vector is the recommender's own,
+    not a second encoding; distinct neighbours are encoded once a step; a history without neighbours stands in for
+    them itself (encoded anew, so by another dropout).
+    """
+
+    needs_semantics: ClassVar[bool] = True
+    semantic: Tensor
+    nearest: Tensor
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        neighbours: Annotated[int, Field(gt=0)] | None = None,
+        synthesiser: Literal["learned", "mean", "nearest", "scaled_dot"] = "learned",
+        synthesiser_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5,
+        temperature: Temperature = 1.0,
+        similarity: Similarity = "dot",
+        mask: Mask = "none",
+    ) -> None:
+        """
+        Args:
+            neighbours: k; None takes all that were retrieved.
+            synthesiser: how neighbours are weighed: ``learned`` as published, ``scaled_dot`` attention, ``mean``,
+                or the ``nearest`` alone.
+            synthesiser_dropout: on the weights.
+            mask: pairs that are not each other's negatives: with the same user, the same target, or either (both).
+        """
+        super().__init__()
+        assert context.retrieved is not None
+        found = context.retrieved
+        nearest = torch.from_numpy(found.history_neighbours).long()
+        self.register_buffer("semantic", torch.from_numpy(found.history_vectors), persistent=False)
+        self.register_buffer("nearest", nearest[:, : 1 if synthesiser == "nearest" else neighbours], persistent=False)
+        self.prefixes = Prefixes(context)
+        self.synthesiser = SYNTHESISERS[synthesiser](self.semantic.shape[1], context.embedding_dim, synthesiser_dropout)
+        self.agreement = Agreement(temperature, similarity, mask)
+
+    def forward(self, model: SequenceModel, scorer: Vectors, batch: Batch) -> Tensor:
+        anchors = Anchors.of(scorer, batch)
+        return self.agreement(anchors.vectors, self.positives(model, anchors), anchors)
+
+    def positives(self, model: SequenceModel, anchors: Anchors) -> Float[Tensor, "A D"]:
+        """What is synthesised for each anchor from its neighbours."""
+        nearest = self.nearest[anchors.row]
+        alone = (nearest < 0).all(1)
+        nearest[:, 0] = torch.where(alone, anchors.row, nearest[:, 0])
+        known = nearest >= 0
+        # Missing neighbours point at the anchor's first one: it is encoded anyway, and their weight is 0.
+        distinct, index = torch.where(known, nearest, nearest[:, :1]).unique(return_inverse=True)
+        weights = self.synthesiser(self.semantic[anchors.row], self.semantic[distinct], index, known)
+        vectors = self.prefixes.encode(model, distinct)
+        return torch.einsum("ak,akd->ad", weights.to(vectors.dtype), vectors[index])
+
+
+class IntraUser(Term):
+    """Two views of a history agree, in each of which items are replaced by semantic neighbours.
+
+    Source: SRA-CL (Cui et al., NeurIPS 2025), section 3.3.
+    """
+
+    needs_semantics: ClassVar[bool] = True
+    neighbours: Tensor
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        replacement: Annotated[float, Field(ge=0, le=1)] = 0.2,
+        temperature: Temperature = 1.0,
+        similarity: Similarity = "dot",
+        mask: Mask = "none",
+    ) -> None:
+        """
+        Args:
+            replacement: probability of each item to be replaced.
+            mask: pairs that are not each other's negatives: with the same user, the same target, or either (both).
+        """
+        super().__init__()
+        assert context.retrieved is not None
+        near = torch.from_numpy(context.retrieved.item_neighbours).long()
+        self.register_buffer("neighbours", near, persistent=False)
+        self.replacement = replacement
+        self.agreement = Agreement(temperature, similarity, mask)
+
+    def forward(self, model: SequenceModel, scorer: Vectors, batch: Batch) -> Tensor:
+        anchors = Anchors.of(scorer, batch)
+        views = [replace(anchors.history, self.replacement, self.neighbours) for _ in range(2)]
+        view_1, view_2 = model.encode(torch.cat(views))[:, -1].chunk(2)
+        return self.agreement(view_1, view_2, anchors)
