@@ -30,6 +30,8 @@ ALIASES = {
     "topk": "cutoffs",
     "valid_metric": "monitor",
 }
+CHECKS = ConfigDict(extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
+TYPE_NAMES = {"str", "int", "float", "bool"}  # how pydantic marks the branches of a union
 METRIC_ALIASES = {
     "hr": "hit",
     "hit_ratio": "hit",
@@ -110,7 +112,7 @@ def override(raw: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, An
         if not equals or not dotted.strip():
             raise ConfigError(f"override {assignment!r} is not of the form section.key=value")
         try:
-            value = yaml.safe_load(text)
+            value = json.loads(json.dumps(yaml.safe_load(text), default=str))  # dates as text, as from a file
         except yaml.YAMLError:
             raise ConfigError(f"override {assignment!r}: the value is not valid YAML; put it in quotes") from None
         *path, last = dotted.strip().split(".")
@@ -156,6 +158,7 @@ def _section(name: str, spec: Section, raw: Mapping[str, Any], schema: Mapping[s
             raise ConfigError(f"{name}: expected {spec.value.__name__}, got {given!r}")
         return given
     if spec.many:
+        given = [] if given is None else given
         if not isinstance(given, list):
             raise ConfigError(f"{name}: expected a list, got {given!r}")
         return [_checked(f"{name}.{i}", spec, entry, schema, notes) for i, entry in enumerate(given)]
@@ -177,18 +180,22 @@ def _checked(where: str, spec: Section, given: Any, schema: Mapping[str, Section
         default = spec.default["name"] if isinstance(spec.default, dict) and "name" in spec.default else spec.usual
         chosen = given.pop("name", default)
         if not isinstance(chosen, str):
-            raise ConfigError(f"{where}.name is missing; expected one of {', '.join(sorted(spec.choices))}")
+            found = "missing" if chosen is None else repr(chosen)
+            raise ConfigError(f"{where}.name is {found}; expected one of {', '.join(sorted(spec.choices))}")
         fields |= options(lookup(spec.choices, chosen, f"{where}.name"))
         head = {"name": chosen}
     for function in spec.functions:
         fields |= options(function)
     given = _understood(where, given, fields, notes)
-    model = create_model("Section", __config__=ConfigDict(extra="forbid", arbitrary_types_allowed=True), **fields)
+    model = create_model("Section", __config__=CHECKS, **fields)
     try:
         checked = model(**given)
     except ValidationError as error:
         raise ConfigError(_explain(where, error, fields, schema)) from None
     values: dict[str, Any] = checked.model_dump(mode="json")  # lists for tuples, as they come back from YAML
+    for key, value in _flatten(values, where):
+        if isinstance(value, int) and abs(value) >= 2**63:
+            raise ConfigError(f"config key {key}: {value} is too large; expected a number that fits 64 bits")
     return head | values
 
 
@@ -205,7 +212,7 @@ def _understood(where: str, given: dict[str, Any], fields: Mapping[str, Any], no
             if renamed != value:
                 notes.append(f"{where}.{key}: {value} is understood as {renamed}")
             value = renamed
-        if key == "cutoffs" and isinstance(value, int):
+        if (key == "cutoffs" and isinstance(value, int)) or (key == "metrics" and isinstance(value, str)):
             value = [value]
         result[str(key)] = value
     return result
@@ -222,15 +229,21 @@ def metric_name(name: Any) -> Any:
 def _explain(where: str, error: ValidationError, fields: Mapping[str, Any], schema: Mapping[str, Section]) -> str:
     """One line for all that is wrong in a section."""
     messages = []
+    wrong: dict[str, list[str]] = {}  # a union has a complaint for each of its types
     for problem in error.errors(include_url=False):
         parts = [str(part) for part in problem["loc"] if not re.search(r"[\[\(]", str(part))]
+        if len(parts) > 1 and parts[-1] in TYPE_NAMES:
+            parts = parts[:-1]
         key = ".".join([where, *parts])
         if problem["type"] == "extra_forbidden":
             messages.append(f"config key {key} is unknown{_suggest(parts[-1], where, fields, schema)}")
         elif problem["type"] == "missing":
             messages.append(f"config key {key} is missing")
         else:
-            messages.append(f"config key {key}: {_lower_first(problem['msg'])}, got {problem['input']!r}")
+            wrong.setdefault(f"config key {key}: {{}}, got {problem['input']!r}", []).append(
+                _lower_first(problem["msg"])
+            )
+    messages += [place.replace("{}", " or ".join(dict.fromkeys(said)), 1) for place, said in wrong.items()]
     return "; ".join(dict.fromkeys(messages))
 
 

@@ -51,7 +51,7 @@ from recpair.tracking.mlflow_tracker import MlflowTracker
 from recpair.tracking.tracker import Tracker, Untracked
 from recpair.training.checkpoint import Checkpoint
 from recpair.training.inspection import event_losses, held_out_losses, pool_losses
-from recpair.training.launch import launch
+from recpair.training.launch import launch, require_device
 from recpair.training.log import Log, Together
 from recpair.training.loop import train
 from recpair.training.objective import Objective
@@ -123,6 +123,7 @@ def load_config(config: str | Path | Mapping[str, Any] | Config, overrides: Sequ
         config = config.sections
     raw = configs.read(config) if isinstance(config, str | Path) else dict(config)
     checked = configs.parse(_with_loss(configs.override(raw, overrides)), SCHEMA)
+    checked.sections["output"] = str(Path(checked["output"]).expanduser())
     _refuse_contradictions(checked)
     return checked
 
@@ -152,6 +153,7 @@ def fit(
         RecpairError: in one line, what is wrong with the config, the data or the output folder.
     """
     config = load_config(config, overrides)
+    require_device(config["train"]["device"])
     for note in config.notes:
         logger.info(note)
     folder = Path(config["output"])
@@ -363,11 +365,17 @@ def _options(section: Mapping[str, Any], component: Callable[..., Any]) -> dict[
 
 def _refuse_contradictions(config: Config) -> None:
     """Combinations that each key alone does not show to be wrong."""
-    for metric in [*config["evaluate"]["metrics"], config["evaluate"]["monitor"]]:
+    for metric in config["evaluate"]["metrics"]:
+        if "@" in metric:
+            raise ConfigError(
+                f"evaluate.metrics holds {metric!r}; name the metric alone, and cut-offs in evaluate.cutoffs"
+            )
         if metric not in POOLED:
-            parse_metric(metric if "@" in metric else f"{metric}@1")
-    if "@" not in config["evaluate"]["monitor"]:
-        raise ConfigError(f"evaluate.monitor is {config['evaluate']['monitor']!r}; add a cut-off, as in ndcg@10")
+            parse_metric(f"{metric}@1", "evaluate.metrics")
+    monitor = config["evaluate"]["monitor"]
+    parse_metric(monitor if "@" in monitor else f"{monitor}@1")
+    if "@" not in monitor:
+        raise ConfigError(f"evaluate.monitor is {monitor!r}; add a cut-off, as in ndcg@10")
     whole = config["loss"]["name"] in OVER_CATALOGUE
     if whole != (config["sampler"]["negatives"] == ALL):
         wanted = "all" if whole else "uniform"

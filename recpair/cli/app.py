@@ -29,7 +29,7 @@ UsageError: type[typer.BadParameter] = typer.BadParameter.__mro__[1]  # click's,
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="A run folder, or an MLflow run id.")]
 OverridesArgument = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[SECTION.KEY=VALUE]...", help="Overrides, values typed as YAML: train.epochs=30"),
+    typer.Argument(metavar="SECTION.KEY=VALUE", help="Overrides, values typed as YAML: train.epochs=30"),
 ]
 
 
@@ -46,10 +46,12 @@ def fit(
 ) -> None:
     """Train, evaluate, track and save one run.
 
-    The config's sections are data, filter, split, noise, sampler, model, loss, denoise, semantics, describe,
-    contrast, train, evaluate, tracking and output; a misspelt key stops the run before any data is read.
+    The config's sections are data, filter, split, noise, sampler, model, loss,
+    denoise, hard_negatives, semantics, describe, contrast, train, evaluate,
+    tracking and output.
+    A misspelt key stops the run before any data is read.
 
-    An existing output folder is moved aside to OUTPUT.1, OUTPUT.2, …: nothing is overwritten.
+    An existing output folder is moved to OUTPUT.1, OUTPUT.2, …: nothing is lost.
 
     [bold]Examples[/]
 
@@ -92,13 +94,13 @@ def fit(
 
 @app.command()
 def evaluate(run: RunArgument, overrides: OverridesArgument = None) -> None:
-    """Test a run again, with other metrics or cut-offs if you like; the run folder stays as it is.
+    r"""Test a run again, with other metrics or cut-offs if you like; the run folder stays as it is.
 
     Reads the data set of the run's config, and refuses if it is no longer what the run was trained on.
 
     [bold]Example[/]
 
-      recpair evaluate runs/ml-100k-mf-bpr-pld evaluate.metrics=[recall,ndcg,map] evaluate.cutoffs=[5,100]
+      recpair evaluate runs/ml-100k-mf-bpr-pld evaluate.metrics=\[recall,ndcg,map] evaluate.cutoffs=[5,100]
     """
     from recpair import console, runs
 
@@ -192,8 +194,8 @@ def audit(
 ) -> None:
     """Write which training events look wrong, for whom, and how sure: the most suspicious first.
 
-    Compares the loss of each event with the user's own other events. Where noise was injected, also prints
-    how well it is found.
+    Compares the loss of each event with the user's own other events.
+    Where noise was injected, also prints how well it is found.
 
     [bold]Example[/]
 
@@ -293,7 +295,7 @@ def describe(
 
 @data_app.command()
 def fetch(
-    name: Annotated[str, typer.Argument(help="ml-1m, gowalla, yelp2018 or amazon-beauty.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="ml-1m, gowalla, yelp2018 or amazon-beauty.")],
     root: Annotated[Path | None, typer.Option(help="Where to; by default $RECPAIR_DATA, else data/.")] = None,
     mirror: Annotated[str | None, typer.Option(help="Another host with the same files, http://host:port.")] = None,
 ) -> None:
@@ -329,6 +331,13 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(_one_line(error))
     except (typer.Abort, KeyboardInterrupt):
         return 130
+    except (MemoryError, RuntimeError) as error:
+        if debug or not _out_of_memory(error):
+            raise
+        return _fail(
+            f"the memory does not suffice ({_one_line(error)[:120]}); lower model.embedding_dim, sampler.batch_size, "
+            f"sampler.n_negatives or denoise.candidates"
+        )
     except UsageError as error:
         return _fail(f"{error.format_message()} (see --help)")
     return code if isinstance(code, int) else 0
@@ -344,6 +353,12 @@ def _numbers(text: str) -> list[int]:
 def _fail(message: str) -> int:
     print(f"error: {message}", file=sys.stderr)
     return 2
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """numpy has MemoryError; torch a RuntimeError that only its text tells from others."""
+    text = str(error)
+    return isinstance(error, MemoryError) or "allocate memory" in text or "out of memory" in text
 
 
 def _one_line(error: Exception) -> str:

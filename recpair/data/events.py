@@ -111,7 +111,7 @@ def read_data(
         located = lookup(SOURCES, source, "data.source")()
         name = source
     else:
-        located, name = _located(Path(str(path))), Path(str(path)).stem
+        located, name = _located(Path(str(path)).expanduser()), Path(str(path)).stem
     table = read_table(located.events, separator=separator, has_header=has_header)
     events = Events(standardise(table, named), name=name)
     items_path, users_path = items or located.items, users or located.users

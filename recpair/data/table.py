@@ -89,6 +89,9 @@ def _names(table: Table, columns: dict[str, str | int]) -> dict[str, str]:
                 f"{table.name} has no column {wanted!r}{nearest(wanted, existing)} (found: {', '.join(existing)}); "
                 f"name the {role} column with data.columns.{role}"
             )
+    for role, name in names.items():
+        if other := next((earlier for earlier, taken in names.items() if taken == name and earlier != role), None):
+            raise DataError(f"data.columns.{other} and data.columns.{role} are both {name!r}; give each its own column")
     return names
 
 
@@ -109,7 +112,7 @@ def canonical_ids(ids: pl.Series) -> pl.Series:
 def _ids(table: Table, ids: pl.Series, name: str) -> pl.Series:
     if not (ids.dtype.is_numeric() or ids.dtype in (pl.String, pl.Categorical, pl.Enum, pl.Boolean, pl.Binary)):
         raise DataError(f"{table.name} column {name!r} is of type {ids.dtype}; expected numbers or text as ids")
-    row = table.first_true(ids.is_null())
+    row = table.first_true(ids.is_null() | (ids.is_nan() if ids.dtype.is_float() else False))
     if row is not None:
         raise DataError(f"{table.place(row)}: {name} is empty; every event needs a user and an item")
     return canonical_ids(ids)
@@ -117,6 +120,8 @@ def _ids(table: Table, ids: pl.Series, name: str) -> pl.Series:
 
 def _numbers(table: Table, values: pl.Series, name: str, dtype: type[pl.DataType]) -> pl.Series:
     """Numbers, or a DataError that names the first row that is none."""
+    if not (values.dtype.is_numeric() or values.dtype in (pl.String, pl.Boolean, pl.Null)):
+        raise DataError(f"{table.name} column {name!r} is of type {values.dtype}; expected numbers")
     numbers = values.cast(dtype, strict=False)
     bad = numbers.is_null() | (numbers.is_nan() if numbers.dtype.is_float() else False)
     row = table.first_true(bad)
@@ -150,4 +155,8 @@ def _times(table: Table, values: pl.Series, name: str) -> pl.Series:
         return values.cast(pl.Datetime("us")).dt.epoch("s")
     if values.dtype.is_integer() and not values.has_nulls():
         return values.cast(pl.Int64)
-    return _numbers(table, values, name, pl.Float64).cast(pl.Int64)
+    whole = _numbers(table, values, name, pl.Float64).cast(pl.Int64, strict=False)
+    unfit = table.first_true(whole.is_null())
+    if unfit is not None:
+        raise DataError(f"{table.place(unfit)}: {name} is {values[unfit]!r}; expected a number of at most 18 digits")
+    return whole

@@ -7,6 +7,7 @@ import re
 import socket
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -115,9 +116,14 @@ class MlflowTracker:
             self._give_up(reason)
             return None
         from mlflow import MlflowClient
+        from mlflow.exceptions import MlflowException
 
-        with _quiet_setup():
-            return MlflowClient(self.uri)
+        try:
+            with _quiet_setup():
+                return MlflowClient(self.uri)
+        except (MlflowException, OSError, ImportError) as error:  # an unknown scheme, a database without its driver
+            self._give_up(str(error).splitlines()[0])
+            return None
 
     def _try(self, act: Callable[["MlflowClient"], None]) -> None:
         if self._client is None:
@@ -142,14 +148,14 @@ class MlflowTracker:
 
 def unreachable(uri: str) -> str:
     """Why a server does not answer, or nothing; a store in files is always there."""
-    parts = urlsplit(uri)
-    if parts.scheme not in ("http", "https"):
-        return ""
     try:
+        parts = urlsplit(uri)
+        if parts.scheme not in ("http", "https"):
+            return ""
         port = parts.port or (443 if parts.scheme == "https" else 80)
         socket.create_connection((parts.hostname or "", port), timeout=5).close()
-    except OSError as error:
-        return error.strerror or str(error)
+    except (OSError, ValueError) as error:  # ValueError: it is no URI
+        return getattr(error, "strerror", None) or str(error)
     return ""
 
 
@@ -217,13 +223,15 @@ def _few_retries() -> Iterator[None]:
 
 @contextmanager
 def _quiet_setup() -> Iterator[None]:
-    """Keep the page of migration messages out of sight that a new SQLite store prints."""
+    """Keep out of sight the page of migration messages that a new SQLite store prints, and what mlflow itself deprecates."""
     loggers = [logging.getLogger(name) for name in ("alembic", "mlflow.store.db.utils", "mlflow.store.db")]
     levels = [each.level for each in loggers]
     for each in loggers:
         each.setLevel(logging.WARNING)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            yield
     finally:
         for each, level in zip(loggers, levels, strict=True):
             each.setLevel(level)

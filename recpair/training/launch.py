@@ -7,8 +7,19 @@ singleton, so a second fit with other settings in the same notebook would fail.
 import os
 from typing import TYPE_CHECKING, Literal
 
+import torch
+
+from recpair.errors import ConfigError
+
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+
+
+def require_device(device: str) -> None:
+    """Raise a ConfigError where this machine has no such device."""
+    absent = {"cuda": not torch.cuda.is_available(), "mps": not torch.backends.mps.is_available()}
+    if absent.get(device):
+        raise ConfigError(f"train.device is {device}, which this machine lacks; set train.device=auto or cpu")
 
 
 def launch(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import torch
 import yaml
 
 import recpair
@@ -65,12 +66,18 @@ def fit(*overrides):
         ("user_id,item_id\n1,2\n1,3\n1,4\n", "events of one user only"),
         ("user_id,item_id\n1,2\n2,2\n3,2\n", "events of one item only"),
         ("user_id,item_id\n1,2\n2,3\n", "leaves no valid events"),
+        ("user_id,item_id,item_id\n1,2,3\n", "line 1 names column 'item_id' twice"),
+        ("user_id,item_id,timestamp\n1,2,3\n1,3,inf\n", "line 3: timestamp is 'inf'"),
+        ("user_id,item_id,timestamp\n1,2,3\n1,3,99999999999999999999\n", "at most 18 digits"),
+        ("user_id,item_id\n1,2\né,3\n".encode("latin-1"), "line 3 is not UTF-8"),
+        ("user_id,item_id\n1,2\n".encode("utf-16"), "no text in UTF-8"),
+        (b"\x1f\x8b\x08\x00\x00", "no text in UTF-8"),
     ],
 )
 def test_bad_event_files(project, capsys, content, message):
     Path("events.csv").unlink()
     if content is not None:
-        Path("events.csv").write_text(content)
+        Path("events.csv").write_bytes(content if isinstance(content, bytes) else content.encode())
     refused(fit("split=ratio"), message, capsys)
 
 
@@ -89,9 +96,20 @@ def test_bad_event_files(project, capsys, content, message):
         (["sampler.negatives=unifrom"], "did you mean uniform?"),
         (["data.source=ml-100k"], "either data.source"),
         (["train.epochs"], "not of the form section.key=value"),
+        (["train.learning_rate=.inf"], "train.learning_rate: input should be a finite number"),
+        (["split=ratio", "split.fractions=[.nan, 0.1, 0.1]"], "split.fractions.0: input should be a finite number"),
+        (["train.seed=99999999999999999999"], "train.seed: 99999999999999999999 is too large"),
+        (["model.embedding_dim=10000000000000"], "lower model.embedding_dim"),
+        (["model.name=3"], "model.name is 3; expected one of"),
+        (["data.columns.time=null"], "data.columns.time: input should be a valid string or"),
+        (["data.columns.user=item_id"], "data.columns.item and data.columns.user are both 'item_id'"),
+        (["evaluate.metrics=[ndgc]"], "evaluate.metrics: unknown metric 'ndgc'; did you mean ndcg?"),
+        (["evaluate.metrics=[ndcg@5]"], "cut-offs in evaluate.cutoffs"),
+        (["train.device=mps"], "train.device is mps, which this machine lacks"),
     ],
 )
-def test_bad_configs(project, capsys, overrides, message):
+def test_bad_configs(project, capsys, monkeypatch, overrides, message):
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     refused(fit(*overrides), message, capsys)
 
 

@@ -54,6 +54,47 @@ def test_a_folder_of_parquet_files_is_one_data_set(tmp_path):
     assert len(read_data(path=str(tmp_path))) == 4
 
 
+def test_a_folder_of_files_that_do_not_go_together_names_the_file(tmp_path):
+    EVENTS.write_parquet(tmp_path / "a.parquet")
+    EVENTS.with_columns(pl.col("item_id").cast(pl.String)).write_parquet(tmp_path / "b.parquet")
+    with pytest.raises(DataError, match=r"b\.parquet and .*a\.parquet differ in column 'item_id'"):
+        read_data(path=str(tmp_path))
+
+
+def test_brackets_in_a_name_are_no_pattern(tmp_path):
+    written(tmp_path, "csv").rename(tmp_path / "events[1].csv")
+    assert len(read_data(path=str(tmp_path / "events[1].csv"))) == 4
+
+
+def test_quoted_fields_are_read_at_any_separator(tmp_path):
+    lines = ['"user_id";"item_id";"title"', '"u1";"10";"a; b"', '"u2";"20";"c"']
+    (tmp_path / "events.csv").write_text("\n".join(lines) + "\n")
+    assert read_data(path=str(tmp_path / "events.csv")).frame["item_id"].to_list() == [10, 20]
+
+
+def test_a_stray_quote_in_a_tab_separated_file_is_text(tmp_path):
+    (tmp_path / "events.tsv").write_text('user_id\titem_id\nu1\ta"b\nu2\t"c\n')
+    assert read_data(path=str(tmp_path / "events.tsv")).frame["item_id"].to_list() == ['a"b', '"c']
+
+
+@pytest.mark.parametrize(
+    ("events", "message"),
+    [
+        ({"user_id": [1.0, float("nan")], "item_id": [1, 2]}, "row 2: user_id is empty"),
+        ({"user_id": [1, 2], "item_id": [1, 2], "timestamp": [[1], [2]]}, "'timestamp' is of type List"),
+    ],
+)
+def test_bad_columns_of_a_frame(events, message):
+    with pytest.raises(DataError, match=message):
+        events_from(pl.DataFrame(events))
+
+
+def test_ragged_lines_are_named_where_the_separator_has_two_characters(tmp_path):
+    (tmp_path / "events.dat").write_text("1::2::3\n1::3::4::5\n")
+    with pytest.raises(DataError, match=r"line 2 has 4 fields, but line 1 has 3"):
+        read_data(path=str(tmp_path / "events.dat"))
+
+
 def test_a_recbole_folder_brings_its_side_tables(tmp_path):
     folder = tmp_path / "shop"
     folder.mkdir()
