@@ -159,7 +159,7 @@ class Interactions:
         """Users × items, ones where there is an event (a repeated event counts once)."""
         shape = (self.n_users, self.n_items)
         ones = np.ones(len(self), dtype=np.float32)
-        matrix = sp.csr_matrix((ones, self.item, self.indptr), shape=shape)
+        matrix = sp.csr_matrix((ones, self.item, self.indptr), shape=shape, copy=True)  # it is sorted in place
         matrix.sum_duplicates()
         matrix.data[:] = 1.0
         return matrix
