@@ -12,7 +12,8 @@ import polars as pl
 from recbole_peer import config, recbole, write_atomic
 from table import alternate, page, peak_memory, summary
 
-from recpair.experiment import load_config, prepare
+from recpair.experiment import prepare
+from recpair.schema import load_config
 
 
 def main() -> None:

@@ -13,7 +13,8 @@ import numpy as np
 import polars as pl
 from table import page, peak_memory
 
-from recpair.experiment import load_config, prepare
+from recpair.experiment import prepare
+from recpair.schema import load_config
 from recpair.semantics import ENCODERS
 from recpair.semantics.encoders import normalised
 from recpair.semantics.history_vectors import history_vectors

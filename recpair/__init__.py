@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from recpair.data.interactions import Interactions as Interactions
     from recpair.errors import RecpairError as RecpairError
     from recpair.experiment import fit as fit
-    from recpair.experiment import load_config as load_config
     from recpair.runs import evaluate as evaluate
     from recpair.runs import load as load
+    from recpair.schema import load_config as load_config
     from recpair.serving.run import Run as Run
 
 _HOME = {
@@ -28,7 +28,7 @@ _HOME = {
     "evaluate": "runs",
     "fit": "experiment",
     "load": "runs",
-    "load_config": "experiment",
+    "load_config": "schema",
 }
 __all__ = ["Config", "Interactions", "RecpairError", "Run", "evaluate", "fit", "load", "load_config"]
 __version__ = "0.1.0"

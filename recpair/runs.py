@@ -21,18 +21,10 @@ from recpair.data.filtering import filter_events
 from recpair.data.splitting import Splits
 from recpair.errors import ConfigError, DataError, RunError
 from recpair.evaluation.evaluator import Evaluation
-from recpair.experiment import (
-    differences,
-    evaluators_of,
-    fit,
-    load_config,
-    most_popular,
-    prepare,
-    retrieved_of,
-    tracker_of,
-)
+from recpair.experiment import evaluators_of, fit, most_popular, prepare, retrieved_of, tracker_of
 from recpair.report.compare import summarise_seeds
 from recpair.report.tracked import upload
+from recpair.schema import differences, load_config
 from recpair.semantics import Describer
 from recpair.semantics.looking import latest, near_history, near_item, titles
 from recpair.semantics.progress import Report, silent

@@ -9,7 +9,7 @@ import yaml
 
 from recpair import config as configs
 from recpair.errors import ConfigError
-from recpair.experiment import SCHEMA, load_config
+from recpair.schema import SCHEMA, load_config
 
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*/*.yaml"))
 

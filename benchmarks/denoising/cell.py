@@ -13,7 +13,8 @@ from recpair.data.interactions import Interactions
 from recpair.data.splitting import Splits
 from recpair.denoising.audit import quality
 from recpair.evaluation.evaluator import Evaluator
-from recpair.experiment import Components, build, load_config, prepare
+from recpair.experiment import Components, build, prepare
+from recpair.schema import load_config
 from recpair.training.checkpoint import Checkpoint
 from recpair.training.inspection import event_losses, held_out_losses
 from recpair.training.launch import launch

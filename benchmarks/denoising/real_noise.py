@@ -21,7 +21,8 @@ import polars as pl
 import study
 
 from recpair.data.splitting import Splits
-from recpair.experiment import load_config, prepare
+from recpair.experiment import prepare
+from recpair.schema import load_config
 
 
 def modcloth(path: Path, config: dict[str, Any], noise: float) -> cell.Data:

@@ -65,9 +65,9 @@ def fit(
 
       recpair fit --config my.yaml --seeds 1,2,3,4,5
     """
-    from recpair import console, experiment, runs
+    from recpair import console, experiment, runs, schema
 
-    checked = experiment.load_config(config, overrides or [])
+    checked = schema.load_config(config, overrides or [])
     if seeds is not None and resume:
         raise typer.BadParameter("give either --seeds or --resume")
     with console.notes(), console.EpochBar(checked["train"]["epochs"], checked["evaluate"]["monitor"]) as bar:
@@ -82,7 +82,7 @@ def fit(
         return
     timing, metrics = run.metrics["timing"], run.metrics
     columns = {"this model": metrics["test"], "most popular": metrics["popularity"]}
-    console.metric_table(f"Test metrics: {experiment.title(checked, metrics['data']['name'])}", columns)
+    console.metric_table(f"Test metrics: {schema.title(checked, metrics['data']['name'])}", columns)
     best = f"best epoch {metrics['best_epoch']} of {metrics['epochs']}, {timing['epoch_s']:.2f} s an epoch"
     console.console.print(f"{best}, {timing['samples_per_s']:,.0f} samples/s")
     console.console.print(f"run folder:  {run.folder}  (SUMMARY.md, plots/)")

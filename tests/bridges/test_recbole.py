@@ -14,10 +14,10 @@ from recpair.bridges.recbole import properties
 from recpair.bridges.recbole.dataset import ITEM, LABEL, NEGATIVE, USER, TrainingSet
 from recpair.data.interactions import Interactions
 from recpair.errors import ConfigError, RunError, TrainingError
-from recpair.experiment import load_config
 from recpair.models import Scorer
 from recpair.models.ease import EASE
 from recpair.registry import options
+from recpair.schema import load_config
 from recpair.seeds import isolated
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("recbole") is None, reason="recbole needs Python 3.11")

@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 
 from recpair.errors import DataError
-from recpair.experiment import load_config, prepare, retrieved_of
+from recpair.experiment import prepare, retrieved_of
+from recpair.schema import load_config
 from recpair.semantics import ENCODERS, retrieve
 from recpair.semantics.encoders import VectorFile
 

@@ -1,0 +1,161 @@
+"""What a config may say: its sections, and the combinations that no key alone shows to be wrong."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from recpair import config as configs
+from recpair.bridges import ALL_MODELS
+from recpair.config import Config, Section
+from recpair.contrast import TERMS
+from recpair.contrast.entries import labels, refuse_impossible, weighting
+from recpair.data import SPLITS
+from recpair.data.events import read_data
+from recpair.data.filtering import filter_events
+from recpair.data.noise import add_noise
+from recpair.denoising import DENOISERS
+from recpair.errors import ConfigError
+from recpair.evaluation.evaluator import Evaluator
+from recpair.evaluation.metrics import POOLED, parse_metric
+from recpair.hardening import HARDENERS
+from recpair.losses import LOSSES, OVER_CATALOGUE
+from recpair.models import FittedModel, GradientModel, Model, OwnLossModel, SequenceModel
+from recpair.sampling import SAMPLERS
+from recpair.sampling.against import ALL
+from recpair.semantics import ENCODERS, Describer, retrieve
+from recpair.tracking.mlflow_tracker import MlflowTracker
+from recpair.training.launch import launch
+from recpair.training.loop import train
+from recpair.training.objective import Objective
+
+OWN = "own"  # as a loss: the model's own
+
+
+def monitoring(*, monitor: str = "ndcg@10", trim: Annotated[float, Field(ge=0, lt=1)] = 0.0) -> tuple[str, float]:
+    """The validation metric that chooses the epoch, and the share of validation events that is left out of it.
+
+    ``trim`` leaves out those with the highest loss at that epoch: where the validation data is noisy itself, they are
+    likely to be noise (0.2 is the remedy of the denoising study of RecSys 2025).
+    """
+    return monitor, trim
+
+
+def own_loss() -> None:
+    """In place of a loss: the model's own (``OwnLossModel.own_loss``), its regularisation included."""
+
+
+SCHEMA: dict[str, Section] = {
+    "data": Section(functions=(read_data,)),
+    "filter": Section(functions=(filter_events,)),
+    "split": Section(choices=SPLITS, default={"name": "ratio"}),
+    "noise": Section(functions=(add_noise,), default=None),
+    "sampler": Section(choices=SAMPLERS, default={"name": "pairs"}),
+    "model": Section(choices=ALL_MODELS, default={"name": "mf"}),
+    "loss": Section(choices=LOSSES | {OWN: own_loss}, default={"name": "bpr"}),
+    "denoise": Section(choices=DENOISERS, default=None),
+    "hard_negatives": Section(choices=HARDENERS, default=None),
+    "semantics": Section(functions=(retrieve,), choices=ENCODERS, default=None, usual="wordllama"),
+    "describe": Section(functions=(Describer,), default=None),
+    "contrast": Section(functions=(weighting,), choices=TERMS, default=[], many=True),
+    "train": Section(functions=(train, Objective, launch)),
+    "evaluate": Section(functions=(Evaluator, monitoring)),
+    "tracking": Section(functions=(MlflowTracker,), optional=True),
+    "output": Section(value=str, default="runs/latest"),
+}
+
+
+def load_config(config: str | Path | Mapping[str, Any] | Config, overrides: Sequence[str] = ()) -> Config:
+    """A checked config from a file, a dict, or a Config; nothing else is read.
+
+    Raises:
+        ConfigError: a key is unknown or wrong, or sections contradict each other.
+    """
+    if isinstance(config, Config):
+        config = config.sections
+    raw = configs.read(config) if isinstance(config, str | Path) else dict(config)
+    checked = configs.parse(_with_loss(configs.override(raw, overrides)), SCHEMA)
+    checked.sections["output"] = str(Path(checked["output"]).expanduser())
+    _refuse_contradictions(checked)
+    return checked
+
+
+def title(config: Config, data: str) -> str:
+    """What was run on what, in a line."""
+    gradient = issubclass(ALL_MODELS[config["model"]["name"]], GradientModel)
+    parts = [config["model"]["name"], config["loss"]["name"] if gradient else ""]
+    parts += [config["denoise"]["name"] if config["denoise"] else "", *labels(config["contrast"])]
+    return f"{' · '.join(part for part in parts if part)} on {data}"
+
+
+def fitting_sampler(model: str) -> str:
+    """The name of the sampler whose batches a model can read."""
+    return "sequences" if issubclass(ALL_MODELS[model], SequenceModel) else "pairs"
+
+
+def differences(stored: Mapping[str, Any], config: Config) -> list[str]:
+    """Dotted keys whose values differ."""
+    before, now = Config(dict(stored)).flat(), config.flat()
+    return [key for key in {**before, **now} if before.get(key, ...) != now.get(key, ...)]
+
+
+def _with_loss(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A model that brings its own loss is trained by it unless the config names another."""
+    model = raw.get("model")
+    name = model.get("name") if isinstance(model, dict) else model
+    brings = isinstance(name, str) and name in ALL_MODELS and issubclass(ALL_MODELS[name], OwnLossModel)
+    return {"loss": {"name": OWN}, **raw} if brings else raw
+
+
+def _refuse_contradictions(config: Config) -> None:
+    """Combinations that each key alone does not show to be wrong."""
+    for metric in config["evaluate"]["metrics"]:
+        if "@" in metric:
+            raise ConfigError(
+                f"evaluate.metrics holds {metric!r}; name the metric alone, and cut-offs in evaluate.cutoffs"
+            )
+        if metric not in POOLED:
+            parse_metric(f"{metric}@1", "evaluate.metrics")
+    monitor = config["evaluate"]["monitor"]
+    parse_metric(monitor if "@" in monitor else f"{monitor}@1")
+    if "@" not in monitor:
+        raise ConfigError(f"evaluate.monitor is {monitor!r}; add a cut-off, as in ndcg@10")
+    whole = config["loss"]["name"] in OVER_CATALOGUE
+    if whole != (config["sampler"]["negatives"] == ALL):
+        wanted = "all" if whole else "uniform"
+        raise ConfigError(
+            f"sampler.negatives is {config['sampler']['negatives']!r}, which loss {config['loss']['name']} cannot use; "
+            f"set sampler.negatives={wanted}"
+        )
+    if whole and config["hard_negatives"] is not None:
+        name = config["hard_negatives"]["name"]
+        raise ConfigError(f"hard_negatives.name is {name}, but sampler.negatives is 'all'; drop one of them")
+    name, sampler = config["model"]["name"], config["sampler"]["name"]
+    model = ALL_MODELS[name]
+    if issubclass(model, GradientModel) and sampler != (fitting := fitting_sampler(name)):
+        raise ConfigError(f"sampler.name is {sampler}, but model {name} needs {fitting}; set sampler.name={fitting}")
+    if config["describe"] is not None and (config["semantics"] is None or config["semantics"]["name"] == "file"):
+        raise ConfigError(
+            "describe asks about texts that nothing encodes; add semantics: {name: wordllama}, or drop describe"
+        )
+    sequential, semantic = issubclass(model, SequenceModel), config["semantics"] is not None
+    refuse_impossible(config["contrast"], TERMS, name, sequential, semantic)
+    if config["loss"]["name"] == OWN:
+        _refuse_with_own_loss(config, model)
+    if config["denoise"] is not None and issubclass(model, FittedModel):
+        raise ConfigError(
+            f"denoise.name is {config['denoise']['name']}, but model {config['model']['name']} is not trained by a "
+            f"loss; choose a model such as mf, or drop denoise"
+        )
+
+
+def _refuse_with_own_loss(config: Config, model: type[Model]) -> None:
+    if not issubclass(model, OwnLossModel):
+        raise ConfigError(f"loss.name is own, but model {config['model']['name']} brings no loss; set loss.name=bpr")
+    for section in ("denoise", "hard_negatives"):
+        if config[section] is not None:
+            raise ConfigError(
+                f"{section}.name is {config[section]['name']}, which looks at losses of pairs, but loss.name is own; "
+                f"set loss.name=bpr, or drop {section}"
+            )
