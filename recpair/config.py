@@ -119,6 +119,8 @@ def override(raw: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, An
         place: Any = result
         for depth, key in enumerate(path):
             if isinstance(place, list) and key.isdigit() and int(key) < len(place):
+                if isinstance(place[int(key)], str):
+                    place[int(key)] = {"name": place[int(key)]}
                 place = place[int(key)]
             elif isinstance(place, dict):
                 if not isinstance(place.get(key), dict | list):
