@@ -18,6 +18,7 @@ def sampled_softmax(
     """−log( e^{s⁺/τ} / (e^{s⁺/τ} + Σ e^{s⁻/τ}) ), in nats.
 
     Equal to softplus(logsumexp(s⁻/τ) − s⁺/τ), which overflows nowhere. With one negative and τ = 1
-    it is BPR. Source: Wu et al., TOIS 2024 (sampled softmax for recommendation); no logQ correction.
+    it is BPR. Source: Wu et al., TOIS 2024 (sampled softmax for recommendation). The logQ correction for negatives that
+    are not uniform is the sampler's (``sampler.correct``), as it is of scores and not of the loss.
     """
     return softplus(torch.logsumexp(neg / temperature, dim=-1, keepdim=True) - pos / temperature)
