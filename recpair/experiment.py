@@ -49,7 +49,7 @@ from recpair.tracking.mlflow_tracker import MlflowTracker
 from recpair.tracking.tracker import Tracker, Untracked
 from recpair.training.checkpoint import Checkpoint
 from recpair.training.inspection import event_losses, held_out_losses, pool_losses
-from recpair.training.launch import launch, require_device
+from recpair.training.launch import launch, require_machine
 from recpair.training.log import Log, Together
 from recpair.training.loop import train
 from recpair.training.objective import Objective
@@ -92,7 +92,8 @@ def fit(
     Args:
         config: a path, a dict of sections, or a Config.
         overrides: ``section.key=value`` strings.
-        data: events in memory in place of the config's data section: a polars or pandas frame.
+        data: events in memory in place of the config's data section: a polars or pandas frame,
+            Interactions, or a scipy matrix of users × items.
         items: the side table of the items that goes with ``data``.
         resume: go on from the output folder's checkpoint, if there is one.
         log: hears each epoch's numbers (the command line's progress bar).
@@ -102,7 +103,7 @@ def fit(
         RecpairError: in one line, what is wrong with the config, the data or the output folder.
     """
     config = load_config(config, overrides)
-    require_device(config["train"]["device"])
+    require_machine(config["train"]["device"])
     for note in config.notes:
         logger.info(note)
     folder = Path(config["output"])

@@ -1,7 +1,10 @@
 """Shape annotations are checked while the tests run; small data sets that every area uses."""
 
 import json
+import os
 from pathlib import Path
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line has it; before OpenMP is loaded
 
 import jaxtyping
 import numpy as np

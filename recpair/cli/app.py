@@ -1,5 +1,6 @@
 """The verbs of runs and data sets; errors are one line and exit with code 2."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -190,7 +191,7 @@ def compare(
 def audit(
     run: RunArgument,
     out: Annotated[Path, typer.Option("--out", "-o", help="Where to write: .csv, .parquet or .jsonl.")],
-    top: Annotated[int | None, typer.Option("--top", help="Only the so many most suspicious events.")] = None,
+    top: Annotated[int | None, typer.Option("--top", min=1, help="Only the so many most suspicious events.")] = None,
 ) -> None:
     """Write which training events look wrong, for whom, and how sure: the most suspicious first.
 
@@ -339,6 +340,8 @@ def main(arguments: list[str] | None = None) -> int:
             f"sampler.n_negatives or denoise.candidates"
         )
     except UsageError as error:
+        if not error.format_message():  # a group without a verb has already printed its help
+            return 2
         return _fail(f"{error.format_message()} (see --help)")
     return code if isinstance(code, int) else 0
 
@@ -368,5 +371,10 @@ def _one_line(error: Exception) -> str:
 
 
 def entry() -> None:
-    """The console script."""
+    """The console script.
+
+    Waiting threads sleep, where the user has not said otherwise: those of OpenMP spin by default, and on a
+    machine that is busy with other work an epoch then takes a hundred times as long.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch and numba load OpenMP
     sys.exit(main())

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
+import scipy.sparse as sp
 
 from recpair.data.formats import read_table
+from recpair.data.interactions import Interactions
 from recpair.data.table import STANDARD, Role, Table, canonical_ids, standardise
 from recpair.errors import ConfigError, DataError
 from recpair.registry import lookup
@@ -129,13 +132,19 @@ def events_from(
     users: Any = None,
     name: str = "events",
 ) -> Events:
-    """Events from objects in memory: polars or pandas frames (or Events, which are given back).
+    """Events from objects in memory: polars or pandas frames, Interactions, a scipy matrix of users × items.
+
+    Events are given back as they are.
 
     Raises:
         DataError: the object is of another kind, or a row cannot be used.
     """
     if isinstance(data, Events):
         return data
+    if isinstance(data, sp.sparray | sp.spmatrix):
+        data, columns = Interactions.from_scipy(data), None
+    if isinstance(data, Interactions):
+        data, columns = data.to_polars(), None
     frame = standardise(Table(as_polars(data, "events"), name), columns)
     side = {
         kind: None if table is None else _checked_side(Table(as_polars(table, kind), kind), f"{kind[:-1]}_id", frame)
@@ -151,9 +160,15 @@ def as_polars(data: Any, what: str) -> pl.DataFrame:
     if isinstance(data, pl.DataFrame):
         return data
     if type(data).__module__.partition(".")[0] == "pandas":
-        frame: pl.DataFrame = pl.from_pandas(data)
+        try:
+            frame: pl.DataFrame = pl.from_pandas(data)
+        except pa.ArrowException as error:
+            reason = str(error).splitlines()[0]
+            raise DataError(
+                f"{what} have a column of mixed types ({reason}); make it one, as with astype(str)"
+            ) from None
         return frame
-    raise DataError(f"{what} are of type {type(data).__name__}; expected a polars or pandas frame")
+    raise DataError(f"{what} are of type {type(data).__name__}; expected a polars or pandas frame, or a scipy matrix")
 
 
 def _located(path: Path) -> Located:

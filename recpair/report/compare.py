@@ -67,10 +67,10 @@ def compare(folders: Sequence[Path], metric: str) -> pl.DataFrame:
         raise RunError("compare takes two runs or more; the first is the one that the others are compared with")
     results = [Results.of(folder) for folder in folders]
     first = results[0]
-    known = first.per_user.columns[2:]
     for each in results:
         _require_same_test(first, each)
-        if metric not in each.per_user.columns[2:]:
+        known = each.per_user.columns[2:]
+        if metric not in known:
             raise RunError(
                 f"{each.name} has no metric {metric!r} per user{nearest(metric, known)} (known: {', '.join(known)})"
             )

@@ -40,7 +40,8 @@ def by_activity(groups: Mapping[str, pl.DataFrame], metric: str) -> Figure:
         places = np.arange(len(frame)) + (i - (len(groups) - 1) / 2) * width
         axes.bar(places, frame["mean"], width=width * 0.94, label=name, color=(INK, MUTED, ACCENT)[i % 3])
     frame = next(iter(groups.values()))
-    labels = [f"{row['from_events']}–{row['to_events']}\n{row['n_users']} users" for row in frame.iter_rows(named=True)]
+    spans = [sorted({row["from_events"], row["to_events"]}) for row in frame.iter_rows(named=True)]
+    labels = [f"{'–'.join(map(str, span))}\n{n} users" for span, n in zip(spans, frame["n_users"], strict=True)]
     axes.set_xticks(range(len(frame)), labels)
     axes.set(xlabel="training events of the user", ylabel=metric, title=f"Test {metric} by user activity")
     axes.legend(frameon=False)

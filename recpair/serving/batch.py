@@ -26,7 +26,10 @@ def read_users(path: Path) -> pl.Series:
         DataError: the file is missing or empty, or has no such column.
     """
     if path.suffix.lower() == ".txt" and path.is_file():
-        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+        try:
+            lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+        except UnicodeDecodeError:
+            raise DataError(f"{path} is not UTF-8; save the file as UTF-8") from None
         users = pl.Series("user_id", [line for line in lines if line], dtype=pl.String)
     else:
         users = _column(path)
@@ -37,7 +40,10 @@ def read_users(path: Path) -> pl.Series:
 
 def _column(path: Path) -> pl.Series:
     if path.is_file() and path.suffix.lower() == ".csv":  # a table of one column has no delimiter
-        frame = pl.read_csv(path, infer_schema=False, truncate_ragged_lines=True)
+        try:
+            frame = pl.read_csv(path, infer_schema=False, truncate_ragged_lines=True, glob=False)
+        except pl.exceptions.PolarsError as error:
+            raise DataError(f"{path} is no readable csv file ({' '.join(str(error).split())[:160]})") from None
     else:
         frame = read_table(path).frame
     if "user_id" not in frame.columns:

@@ -71,7 +71,7 @@ class Recommender:
             raise RunError(f"on_unknown is {on_unknown!r}; expected one of {', '.join(typing.get_args(OnUnknown))}")
         allowed = None if items is None else np.unique(self.train.vocabulary.items.indices(items))
         catalogue = self.train.n_items if allowed is None else len(allowed)
-        if not 1 <= k <= catalogue:
+        if not isinstance(k, int | np.integer) or not 1 <= k <= catalogue:
             raise RunError(f"k is {k}, but there are {catalogue:,} items to rank; choose k between 1 and {catalogue:,}")
         ask = Ask(k, exclude_seen, allowed)
         if histories is not None:
@@ -89,7 +89,7 @@ class Recommender:
         """
         index = self.train.vocabulary.items.indices(items)
         vectors = self._item_vectors()
-        if not 1 <= k < len(vectors):
+        if not isinstance(k, int | np.integer) or not 1 <= k < len(vectors):
             raise RunError(f"k is {k}, but an item has {len(vectors) - 1:,} others; choose k between 1 and that")
         unit = torch.nn.functional.normalize(vectors, dim=1)
         itself = [np.array([i], dtype=np.int32) for i in index]
@@ -134,6 +134,9 @@ class Recommender:
     def _for_histories(self, histories: Sequence[Sequence[Any]], ask: Ask, on_unknown: OnUnknown) -> pl.DataFrame:
         """Histories with no known item are an error, left out, or answered with the most popular items."""
         ids = self.train.vocabulary.items
+        for place, history in enumerate(histories):
+            if isinstance(history, str) or not hasattr(history, "__iter__"):
+                raise RunError(f"histories[{place}] is {history!r}; expected a list of item ids for each person")
         lists = [ids.indices(h) if on_unknown == "raise" else (found := ids.find(h))[found >= 0] for h in histories]
         full = np.array([len(items) > 0 for items in lists], dtype=bool)
         if on_unknown == "raise" and not full.all():

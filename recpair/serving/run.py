@@ -10,6 +10,7 @@ import polars as pl
 
 from recpair.bridges import ALL_MODELS
 from recpair.denoising.audit import audit, quality
+from recpair.errors import RunError
 from recpair.models import Model
 from recpair.registry import lookup
 from recpair.seeds import isolated
@@ -105,7 +106,7 @@ class Run:
         pandas out. ``titles`` adds the columns of the item table. The rest is as in
         ``Recommender.recommend``, which says what it raises.
         """
-        asked, pandas = _column(users, "user_id")
+        asked, pandas = (None, False) if users is None else _given(users, "user_id")
         frame = self.recommender.recommend(
             asked, histories=histories, k=k, exclude_seen=exclude_seen, items=items, on_unknown=on_unknown
         )
@@ -113,16 +114,13 @@ class Run:
 
     def similar_items(self, items: Any, k: int = 10, *, titles: bool = False) -> Any:
         """The k nearest items of each by cosine: item_id, similar_item_id, score, rank."""
-        asked, pandas = _column(items, "item_id")
-        assert asked is not None
+        asked, pandas = _given(items, "item_id")
         return self._delivered(self.recommender.similar_items(asked, k), "similar_item_id", titles, pandas)
 
     def score(self, users: Any, items: Any) -> Any:
         """The model's score of each (user, item) pair: user_id, item_id, score."""
-        user, pandas = _column(users, "user_id")
-        item, _ = _column(items, "item_id")
-        assert user is not None
-        assert item is not None
+        user, pandas = _given(users, "user_id")
+        item, _ = _given(items, "item_id")
         return self._delivered(self.recommender.score(user, item), "item_id", False, pandas)
 
     def _delivered(self, frame: pl.DataFrame, key: str, titles: bool, pandas: bool) -> Any:
@@ -132,13 +130,13 @@ class Run:
         return frame.to_pandas() if pandas else frame
 
 
-def _column(ids: Any, name: str) -> tuple[pl.Series | None, bool]:
+def _given(ids: Any, name: str) -> tuple[pl.Series, bool]:
     """Ids as a series, and whether they came as pandas."""
-    if ids is None:
-        return None, False
-    if isinstance(ids, pl.DataFrame):
-        return ids[name], False
     pandas = type(ids).__module__.partition(".")[0] == "pandas"
-    if pandas:
-        return as_series((ids[name] if type(ids).__name__ == "DataFrame" else ids).to_list()), True
-    return as_series(ids), False
+    if isinstance(ids, pl.DataFrame) or (pandas and type(ids).__name__ == "DataFrame"):
+        if name not in ids.columns:
+            raise RunError(f"the frame has no column {name!r} (found: {', '.join(map(str, ids.columns))}); rename one")
+        ids = ids[name]
+    if isinstance(ids, str) or not hasattr(ids, "__iter__"):
+        raise RunError(f"{name} is {ids!r}; expected a list of ids, a column, or a frame with the column {name}")
+    return as_series(ids.to_list() if pandas else ids), pandas

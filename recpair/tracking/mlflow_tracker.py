@@ -23,6 +23,7 @@ logger = logging.getLogger("recpair")
 
 ARTIFACTS = "run"  # where the run folder lies among a run's artifacts
 RUN_ID = re.compile(r"[0-9a-f]{32}")
+KIND = {"mlflow.experimentKind": "custom_model_development"}  # else the page opens on traces and judges of prompts
 BATCH = 900  # MLflow takes at most 1,000 metrics at once
 
 
@@ -62,7 +63,7 @@ class MlflowTracker:
 
         def act(client: "MlflowClient") -> None:
             found = client.get_experiment_by_name(self.experiment)
-            experiment_id = found.experiment_id if found else client.create_experiment(self.experiment)
+            experiment_id = found.experiment_id if found else client.create_experiment(self.experiment, tags=KIND)
             if run_id is None:
                 run = client.create_run(experiment_id, run_name=self.run_name or name, tags=dict(tags))
             else:
@@ -116,34 +117,39 @@ class MlflowTracker:
             self._give_up(reason)
             return None
         from mlflow import MlflowClient
-        from mlflow.exceptions import MlflowException
 
         try:
             with _quiet_setup():
                 return MlflowClient(self.uri)
-        except (MlflowException, OSError, ImportError) as error:  # an unknown scheme, a database without its driver
+        except failures() as error:
             self._give_up(str(error).splitlines()[0])
             return None
 
     def _try(self, act: Callable[["MlflowClient"], None]) -> None:
         if self._client is None:
             return
-        from mlflow.exceptions import MlflowException
-
         try:
             with _few_retries(), _quiet_setup():
                 act(self._client)
-        except (MlflowException, OSError) as error:
+        except failures() as error:
             self._give_up(str(error).splitlines()[0])
 
     def _give_up(self, reason: str) -> None:
         self._client = None
         self.run_id = None
         logger.warning(
-            "MLflow at %s cannot be used (%s); the run goes on, and `recpair track RUN` uploads it later",
+            "MLflow at %s cannot be used (%s); nothing is lost: `recpair track RUN` uploads the run later",
             self.uri,
             reason[:200],
         )
+
+
+def failures() -> tuple[type[Exception], ...]:
+    """What a store that cannot be used raises: it is away, no store, a damaged database, or one without its driver."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return MlflowException, SQLAlchemyError, OSError, ImportError
 
 
 def unreachable(uri: str) -> str:
@@ -169,13 +175,12 @@ def download(run_id: str, uri: str | None = None) -> Path:
     if reason := unreachable(uri):
         raise RunError(f"MLflow at {uri} cannot be reached ({reason}); start it, or give the path of the run folder")
     from mlflow import MlflowClient
-    from mlflow.exceptions import MlflowException
 
     try:
         with _few_retries(), _quiet_setup():
             target = tempfile.mkdtemp(prefix=f"recpair-{run_id[:8]}-")
             return Path(MlflowClient(uri).download_artifacts(run_id, ARTIFACTS, target))
-    except (MlflowException, OSError) as error:
+    except failures() as error:
         reason = str(error).splitlines()[0]
         raise RunError(
             f"MLflow at {uri} has no run folder for run {run_id} ({reason}); check the id and tracking.uri"

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 
-def require_device(device: str) -> None:
-    """Raise a ConfigError where this machine has no such device."""
+def require_machine(device: str) -> None:
+    """Raise a ConfigError where this machine has no such device, or several processes would share a run folder."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise ConfigError("a fit runs in one process, and torchrun has started several; start it without torchrun")
     absent = {"cuda": not torch.cuda.is_available(), "mps": not torch.backends.mps.is_available()}
     if absent.get(device):
         raise ConfigError(f"train.device is {device}, which this machine lacks; set train.device=auto or cpu")

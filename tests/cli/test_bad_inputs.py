@@ -120,6 +120,24 @@ def test_bad_command_lines(project, capsys):
     refused(["recommend", "runs/none", "--all", "--out", "x.csv"], "runs/none does not exist", capsys)
 
 
+def test_several_processes_are_refused(project, capsys, monkeypatch):
+    """They would write one run folder, and move each other's aside."""
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    refused(fit(), "start it without torchrun", capsys)
+
+
+def test_help_shows_what_is_in_brackets(capsys):
+    assert main(["evaluate", "--help"]) == 0
+    assert "[recall,ndcg,map]" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_group_without_a_verb_shows_its_help(capsys):
+    assert main(["data"]) == 2
+    captured = capsys.readouterr()
+    assert "describe" in captured.out + captured.err
+    assert "error:" not in captured.err
+
+
 def test_an_output_that_is_no_run_folder_is_left_alone(project, capsys):
     Path("precious").mkdir()
     Path("precious/thesis.txt").write_text("years of work")
@@ -135,6 +153,8 @@ def test_an_output_that_is_no_run_folder_is_left_alone(project, capsys):
         (["--users", "none.csv"], "none.csv does not exist"),
         (["--users", "empty.txt"], "names no users"),
         (["--users", "wrong.csv"], "no column 'user_id'"),
+        (["--users", "nothing.csv"], "nothing.csv is no readable csv file"),
+        (["--users", "latin.txt"], "latin.txt is not UTF-8"),
         ([], "either --users FILE or --all"),
         (["--all", "--users", "users.txt"], "either --users FILE or --all"),
     ],
@@ -144,6 +164,8 @@ def test_bad_requests_for_recommendations(finished, tmp_path, monkeypatch, capsy
     Path("users.txt").write_text("3\nnobody\n")
     Path("empty.txt").write_text("\n")
     Path("wrong.csv").write_text("client\n3\n")
+    Path("nothing.csv").touch()
+    Path("latin.txt").write_bytes(b"\xe9\n")
     refused(["recommend", str(finished), *arguments, "--out", "recs.csv"], message, capsys)
 
 

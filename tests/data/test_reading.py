@@ -230,3 +230,16 @@ def test_a_frame_of_another_kind_is_refused():
 def test_pandas_with_a_null_id_names_the_row():
     with pytest.raises(DataError, match="row 2: item_id is empty"):
         events_from(pd.DataFrame({"user_id": [1, 1], "item_id": ["a", None]}))
+
+
+def test_a_matrix_and_interactions_are_events():
+    matrix = sp.csr_array(np.array([[1.0, 0.0], [2.0, 3.0]]))
+    from_matrix = events_from(matrix).frame
+    assert from_matrix.select("user_id", "item_id").rows() == [(0, 0), (1, 0), (1, 1)]
+    assert events_from(Interactions.from_scipy(matrix)).frame.equals(from_matrix)
+
+
+def test_a_pandas_column_of_mixed_types_is_an_error_that_says_so():
+    frame = pd.DataFrame({"user_id": [1, "x"], "item_id": ["a", "b"]})
+    with pytest.raises(DataError, match="mixed types"):
+        events_from(frame)

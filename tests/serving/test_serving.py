@@ -174,3 +174,20 @@ def test_popularity_has_no_item_vectors(checkerboard, quick):
         fitted.similar_items([3])
     with isolated(0):
         assert len(fitted.recommend([3], k=2)) == 2
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda run: run.recommend("u1"), "user_id is 'u1'; expected a list of ids"),
+        (lambda run: run.recommend(pd.DataFrame({"uid": ["u1"]})), "no column 'user_id'"),
+        (lambda run: run.recommend(pl.DataFrame({"uid": ["u1"]})), "no column 'user_id'"),
+        (lambda run: run.recommend(["u1"], k=2.5), "k is 2.5"),
+        (lambda run: run.recommend(histories=["i1"]), r"histories\[0\] is 'i1'; expected a list"),
+        (lambda run: run.similar_items(None), "item_id is None; expected a list"),
+        (lambda run: run.score(None, ["i1"]), "user_id is None; expected a list"),
+    ],
+)
+def test_what_is_no_list_of_ids_is_named(run, ask, message):
+    with pytest.raises(RunError, match=message):
+        ask(run)

@@ -1,6 +1,7 @@
 """What MLflow is told, and what happens when it is away."""
 
 import socket
+from pathlib import Path
 
 import mlflow
 import polars as pl
@@ -136,3 +137,13 @@ def test_tracking_null_writes_no_store(checkerboard, quick, store, tmp_path):
     run = recpair.fit(quick, data=checkerboard)
     assert not (tmp_path / "mlflow.db").exists()
     assert track(run, uri=store) is not None
+
+
+@pytest.mark.parametrize("uri", ["nonsense://x", "http://[bad", "postgresql+nodriver://x/y", "sqlite:///damaged.db"])
+def test_a_store_that_cannot_be_is_said_once_and_the_run_goes_on(checkerboard, quick, store, caplog, uri):
+    Path("damaged.db").write_text("this is no database\n" * 1000)
+    quick["tracking"] = {"uri": uri}
+    quick["train"]["epochs"] = 1
+    run = recpair.fit(quick, data=checkerboard)
+    assert run.metrics["mlflow_run_id"] is None
+    assert len([record for record in caplog.records if "cannot be used" in record.getMessage()]) == 1
