@@ -44,7 +44,7 @@ def by_activity(groups: Mapping[str, pl.DataFrame], metric: str) -> Figure:
     labels = [f"{'–'.join(map(str, span))}\n{n} users" for span, n in zip(spans, frame["n_users"], strict=True)]
     axes.set_xticks(range(len(frame)), labels)
     axes.set(xlabel="training events of the user", ylabel=metric, title=f"Test {metric} by user activity")
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="upper right")
     _tidy(figure)
     return figure
 
@@ -61,7 +61,7 @@ def choices(chosen: np.ndarray, passed: np.ndarray) -> Figure:
             losses, bins=bins, density=True, alpha=0.65, color=colour, label=f"{name}, median {np.median(losses):.3f}"
         )
     axes.set(xlabel="loss of the candidate, nats", ylabel="density", title="What the denoiser chose")
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="upper right")
     _tidy(figure)
     return figure
 
@@ -84,7 +84,7 @@ def audit(train: Interactions, losses: pl.DataFrame, noise: np.ndarray | None) -
         for kind, part, colour in parts:
             axes.hist(part, bins=bins, density=True, alpha=0.6, color=colour, label=kind)
         axes.set(xlabel=label, ylabel="density", title=name)
-        axes.legend(frameon=False)
+        axes.legend(frameon=False, loc="upper right")
     _tidy(figure)
     return figure
 
@@ -114,7 +114,7 @@ def _lines(axes, history: pl.DataFrame, names: Sequence[str]) -> None:  # type: 
         marker = "o" if len(rows) < 3 else None
         axes.plot(rows["epoch"], rows["value"], label=name.partition("/")[2], color=colour, marker=marker)
     if names:
-        axes.legend(frameon=False, fontsize=8)
+        axes.legend(frameon=False, fontsize=8, loc="center right")
 
 
 def _tidy(figure: Figure) -> None:
