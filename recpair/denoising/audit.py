@@ -10,9 +10,6 @@ from scipy.stats import rankdata
 from recpair.data.interactions import Interactions
 
 PRIOR = 5.0  # events by which a user's mean and spread are drawn towards everybody's
-EXPLANATION = (
-    "mean loss {:.3f} over {:.0f} visits, {:+.1f} spreads from this user's own mean {:.3f}; rank {} of {} by loss"
-)
 
 
 @dataclass(frozen=True)
@@ -52,7 +49,8 @@ def audit(train: Interactions, losses: pl.DataFrame) -> pl.DataFrame:
     order = np.lexsort((-mean, train.user))
     rank = np.empty(len(train), dtype=np.int32)
     rank[order] = np.arange(len(train)) - train.indptr[train.user[order]] + 1
-    told = zip(mean, visits, z, user_mean[train.user], rank, size, strict=True)
+    columns = (mean, visits, z, user_mean[train.user], rank, size)
+    told = zip(*(column.tolist() for column in columns), strict=True)
     with np.errstate(invalid="ignore", divide="ignore"):
         share = np.where(visits > 0, losses["chosen"].to_numpy() / visits, np.nan)
     frame = train.to_polars().select(pl.exclude("weight", "rating"))
@@ -65,8 +63,14 @@ def audit(train: Interactions, losses: pl.DataFrame) -> pl.DataFrame:
         pl.Series("user_events", size),
         pl.Series("z", z),
         pl.Series("noise_probability", noise_probability(z)),
-        pl.Series("explanation", [EXPLANATION.format(*row) for row in told]),
+        pl.Series("explanation", [_explained(*row) for row in told]),
     ).sort("z", descending=True, maintain_order=True)
+
+
+def _explained(loss: float, visits: float, z: float, own: float, rank: int, size: int) -> str:
+    """Why an event stands where it stands; one that was never drawn has only its loss at the end."""
+    seen = f"mean loss {loss:.3f} over {visits:.0f} visits" if visits else f"loss {loss:.3f} at the end, never drawn"
+    return f"{seen}, {z:+.1f} spreads from this user's own mean {own:.3f}; rank {rank} of {size} by loss"
 
 
 def with_losses(train: Interactions, losses: pl.DataFrame) -> tuple[Interactions, pl.DataFrame, np.ndarray]:

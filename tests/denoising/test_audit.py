@@ -49,6 +49,16 @@ def test_rows_are_in_order_of_suspicion_and_explained(made_up):
     assert f"rank {first['rank']} of 30" in first["explanation"]
 
 
+def test_an_event_that_was_never_drawn_says_so(made_up):
+    train, losses, _ = made_up
+    first = pl.int_range(pl.len()) == 0
+    frame = audit(train, losses.with_columns(visits=pl.when(first).then(0.0).otherwise(pl.col("visits"))))
+    told = frame.filter(pl.col("visits") == 0)["explanation"]
+    assert told.len() == 1
+    assert "never drawn" in told[0]
+    assert frame.filter(pl.col("visits") > 0)["explanation"].str.contains("over 10 visits").all()
+
+
 def test_probabilities_are_about_right(made_up):
     """Of those that are called noise with a probability above one half most are, and as many as there were."""
     train, losses, noise = made_up
