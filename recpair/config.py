@@ -1,7 +1,7 @@
 """From a YAML file and overrides to validated sections: the signature is the schema.
 
 This file knows how sections are read and checked, not which sections there are: those are listed
-in ``experiment.py``, next to the functions that they configure.
+in ``schema.py``, each with the functions that it configures.
 """
 
 import json
@@ -195,6 +195,9 @@ def _checked(where: str, spec: Section, given: Any, schema: Mapping[str, Section
     except ValidationError as error:
         raise ConfigError(_explain(where, error, fields, schema)) from None
     values: dict[str, Any] = checked.model_dump(mode="json")  # lists for tuples, as they come back from YAML
+    for key, value in given.items():  # pydantic reads true as 1
+        if isinstance(value, bool) and not isinstance(values[key], bool):
+            raise ConfigError(f"config key {where}.{key}: expected a number, got {str(value).lower()}")
     for key, value in _flatten(values, where):
         if isinstance(value, int) and abs(value) >= 2**63:
             raise ConfigError(f"config key {key}: {value} is too large; expected a number that fits 64 bits")

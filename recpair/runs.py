@@ -22,6 +22,7 @@ from recpair.data.splitting import Splits
 from recpair.errors import ConfigError, DataError, RunError
 from recpair.evaluation.evaluator import Evaluation
 from recpair.experiment import evaluators_of, fit, most_popular, prepare, retrieved_of, tracker_of
+from recpair.registry import nearest
 from recpair.report.compare import summarise_seeds
 from recpair.report.tracked import upload
 from recpair.schema import differences, load_config
@@ -44,6 +45,8 @@ def load(run: str | Path, *, uri: str | None = None) -> Run:
     Raises:
         RunError: a file is missing or damaged, or the run id is not known to the store.
     """
+    if not isinstance(run, str | Path):
+        raise RunError(f"a run is given by its folder or MLflow run id, not by {type(run).__name__}")
     if not Path(run).exists() and RUN_ID.fullmatch(str(run)):
         return Run.open(download(str(run), uri))
     return Run.open(run)
@@ -150,6 +153,8 @@ def tracking_uri(config: Config) -> str:
 def describe(source: str, overrides: Sequence[str] = ()) -> tuple[Description, Filtered]:
     """What a named set, a file or a folder holds, and what the filters of ``overrides`` would leave of it."""
     known = source in SOURCES
+    if not known and not Path(source).expanduser().exists() and (near := nearest(source, SOURCES)):
+        raise DataError(f"{source} is neither a named set nor a file{near}")
     config = load_config({"data": {"source" if known else "path": source}}, overrides)
     events = read_data(**config["data"])
     return describe_events(events), filter_events(events, **config["filter"])[1]

@@ -18,7 +18,7 @@ from recpair.data.noise import add_noise
 from recpair.denoising import DENOISERS
 from recpair.errors import ConfigError
 from recpair.evaluation.evaluator import Evaluator
-from recpair.evaluation.metrics import POOLED, parse_metric
+from recpair.evaluation.metrics import check_names, parse_metric
 from recpair.hardening import HARDENERS
 from recpair.losses import LOSSES, OVER_CATALOGUE
 from recpair.models import FittedModel, GradientModel, Model, OwnLossModel, SequenceModel
@@ -74,6 +74,8 @@ def load_config(config: str | Path | Mapping[str, Any] | Config, overrides: Sequ
     """
     if isinstance(config, Config):
         config = config.sections
+    if not isinstance(config, str | Path | Mapping):
+        raise ConfigError(f"the config is of type {type(config).__name__}; give a path, a dict of sections or a Config")
     raw = configs.read(config) if isinstance(config, str | Path) else dict(config)
     checked = configs.parse(_with_loss(configs.override(raw, overrides)), SCHEMA)
     checked.sections["output"] = str(Path(checked["output"]).expanduser())
@@ -110,13 +112,7 @@ def _with_loss(raw: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _refuse_contradictions(config: Config) -> None:
     """Combinations that each key alone does not show to be wrong."""
-    for metric in config["evaluate"]["metrics"]:
-        if "@" in metric:
-            raise ConfigError(
-                f"evaluate.metrics holds {metric!r}; name the metric alone, and cut-offs in evaluate.cutoffs"
-            )
-        if metric not in POOLED:
-            parse_metric(f"{metric}@1", "evaluate.metrics")
+    check_names(config["evaluate"]["metrics"])
     monitor = config["evaluate"]["monitor"]
     parse_metric(monitor if "@" in monitor else f"{monitor}@1")
     if "@" not in monitor:
@@ -147,6 +143,11 @@ def _refuse_contradictions(config: Config) -> None:
         raise ConfigError(
             f"denoise.name is {config['denoise']['name']}, but model {config['model']['name']} is not trained by a "
             f"loss; choose a model such as mf, or drop denoise"
+        )
+    if config["evaluate"]["trim"] > 0 and (config["loss"]["name"] == OWN or issubclass(model, FittedModel)):
+        raise ConfigError(
+            f"evaluate.trim looks at losses of validation events, but model {name} is not trained by a loss of pairs; "
+            f"set evaluate.trim=0"
         )
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from recpair import __version__
 from recpair.errors import RecpairError
 
 app = typer.Typer(
@@ -32,6 +33,21 @@ OverridesArgument = Annotated[
     list[str] | None,
     typer.Argument(metavar="SECTION.KEY=VALUE", help="Overrides, values typed as YAML: train.epochs=30"),
 ]
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        print(f"recpair {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None:
+    """What comes before a verb."""
 
 
 @app.command()

@@ -57,8 +57,8 @@ def describe(events: Events) -> Description:
 
 
 def _histogram(counts: np.ndarray) -> list[tuple[int, int, int]]:
-    """(from, to, how many) with ``to`` inclusive, up to the bin of the largest."""
-    edges = [edge for edge in EDGES if edge <= counts.max()] + [int(counts.max()) + 1]
-    edges = sorted(set(edges))
-    bins = np.histogram(counts, bins=edges)[0] if len(edges) > 1 else np.array([len(counts)])
+    """(from, to, how many) with ``to`` inclusive, from the bin of the smallest to that of the largest."""
+    first = np.searchsorted(EDGES, counts.min(), side="right") - 1
+    edges = [edge for edge in EDGES[first:] if edge <= counts.max()] + [int(counts.max()) + 1]
+    bins = np.histogram(counts, bins=edges)[0]
     return [(low, high - 1, int(n)) for low, high, n in zip(edges, edges[1:], bins, strict=False)]

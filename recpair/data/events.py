@@ -206,6 +206,11 @@ def _checked_side(table: Table, key: str, events: pl.DataFrame, standard: str | 
     row = table.first_true(~ids.is_first_distinct())
     if row is not None:
         raise DataError(f"{table.place(row)}: {key} {ids[row]!r} is there twice; expected one row per id")
+    if len(events) > 0 and not ids.is_in(events[standard].unique().implode()).any():
+        raise DataError(
+            f"{table.name}: no {key} is among the events' (here {ids[0]!r}, there {events[standard][0]!r}); "
+            f"expected the same ids in both"
+        )
     rest = [column for column in table.frame.columns if column != key]
     return table.frame.select(ids.alias(standard), *rest)
 

@@ -15,7 +15,7 @@ from recpair.data.interactions import Interactions
 from recpair.data.item_lists import ItemLists
 from recpair.errors import ConfigError, DataError
 from recpair.evaluation.kernels import measure_rows
-from recpair.evaluation.metrics import OVER_LISTS, PER_USER, POOLED, parse_metric
+from recpair.evaluation.metrics import OVER_LISTS, PER_USER, POOLED, check_names
 from recpair.evaluation.ranking import top_k_csr
 from recpair.models import Model
 
@@ -181,11 +181,7 @@ def device_of(model: Model) -> torch.device:
 def _refuse_impossible(metrics: Sequence[str], cutoffs: Sequence[int], n_items: int) -> None:
     if not metrics or not cutoffs:
         raise ConfigError("evaluate.metrics and evaluate.cutoffs must name at least one each")
-    for metric in metrics:
-        if "@" in metric:
-            raise ConfigError(f"evaluate.metrics: {metric!r} has a cut-off; put it into evaluate.cutoffs")
-        if metric not in POOLED:
-            parse_metric(f"{metric}@1", "evaluate.metrics")
+    check_names(metrics)
     for cutoff in cutoffs:
         if cutoff < 1:
             raise ConfigError(f"evaluate.cutoffs: {cutoff} is no length of a list; give numbers from 1")

@@ -20,7 +20,7 @@ Over all lists together:
 - ``popularity``: mean number of training events of the listed items.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -66,6 +66,17 @@ POOLED: dict[str, Callable[..., float]] = {
     "pooled_auc": pooled_auc,
 }
 METRICS: tuple[str, ...] = (*PER_USER, *OVER_LISTS, *POOLED)
+
+
+def check_names(metrics: Sequence[str]) -> None:
+    """Raise a ConfigError where one is no metric's name, or has a cut-off."""
+    for metric in metrics:
+        if "@" in metric:
+            raise ConfigError(
+                f"evaluate.metrics holds {metric!r}; name the metric alone, and cut-offs in evaluate.cutoffs"
+            )
+        if metric not in POOLED:
+            parse_metric(f"{metric}@1", "evaluate.metrics")
 
 
 def parse_metric(name: str, key: str = "evaluate.monitor") -> tuple[str, int]:

@@ -12,7 +12,7 @@ from recpair.batch import Batch
 from recpair.data.histories import latest, padded
 from recpair.data.interactions import Interactions
 from recpair.models.lookup import look_up
-from recpair.models.scorer import Scorer, Vectors
+from recpair.models.scorer import Scorer, Similarity, Vectors
 
 
 class Model(nn.Module, ABC):
@@ -59,9 +59,11 @@ class SequenceModel(GradientModel):
 
     Attributes:
         history_length: T, the places of a history that it reads; longer ones are cut at their start.
+        similarity: of a query and an item: their product, or their cosine (for losses with a temperature).
     """
 
     history_length: int
+    similarity: Similarity = "dot"
 
     @abstractmethod
     def encode(self, history: Int[Tensor, "H T"]) -> Float[Tensor, "H T D"]:
@@ -75,7 +77,7 @@ class SequenceModel(GradientModel):
         assert batch.history is not None, "a sequence model needs histories"
         places = self.encode(batch.history)
         queries = places[:, -1] if batch.at is None else places.flatten(0, 1)[batch.at]
-        return Vectors(queries, self.item_vectors())
+        return Vectors.compared(queries, self.item_vectors(), self.similarity)
 
     def regularised(self, batch: Batch) -> tuple[Float[Tensor, "Q _ D"], ...]:
         """The item that a query stands at, in place of a user, and what it is compared with."""
@@ -92,7 +94,7 @@ class SequenceModel(GradientModel):
     def fold_in(self, histories: Sequence[np.ndarray]) -> Vectors:
         """Nobody is a stranger: a history is all that a query is made of."""
         history = torch.from_numpy(padded(histories, self.history_length)).to(self.item_vectors().device)
-        return Vectors(self.encode(history)[:, -1], self.item_vectors())
+        return Vectors.compared(self.encode(history)[:, -1], self.item_vectors(), self.similarity)
 
 
 class FittedModel(Model):

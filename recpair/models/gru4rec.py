@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from recpair.data.interactions import Interactions
 from recpair.models.contract import SequenceModel
 from recpair.models.lookup import look_up
+from recpair.models.scorer import Similarity
 
 
 class GRU4Rec(SequenceModel):
@@ -28,9 +29,10 @@ class GRU4Rec(SequenceModel):
         hidden_dim: Annotated[int, Field(gt=0)] = 128,
         n_layers: Annotated[int, Field(gt=0)] = 1,
         dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3,
+        similarity: Similarity = "dot",
     ) -> None:
         super().__init__()
-        self.history_length = history_length
+        self.history_length, self.similarity = history_length, similarity
         self.item_embedding = nn.Embedding(interactions.n_items, embedding_dim)
         self.dropout = nn.Dropout(dropout)
         self.gru = nn.GRU(embedding_dim, hidden_dim, n_layers, bias=False, batch_first=True)

@@ -14,6 +14,7 @@ from recpair.data.interactions import Interactions
 from recpair.errors import ConfigError
 from recpair.models.contract import SequenceModel
 from recpair.models.lookup import look_up
+from recpair.models.scorer import Similarity
 
 Activation = Literal["gelu", "relu", "silu"]
 ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {"gelu": gelu, "relu": relu, "silu": silu}
@@ -132,6 +133,7 @@ class SASRec(SequenceModel):
         norm: Literal["pre", "post"] = "pre",
         norm_epsilon: Annotated[float, Field(gt=0)] = 1e-12,
         init_std: Annotated[float, Field(gt=0)] = 0.02,
+        similarity: Similarity = "dot",
     ) -> None:
         """
         Raises:
@@ -143,7 +145,8 @@ class SASRec(SequenceModel):
                 f"choose a multiple of model.n_heads"
             )
         super().__init__()
-        self.history_length, self.rate, self.pre = history_length, dropout, norm == "pre"
+        self.history_length, self.similarity = history_length, similarity
+        self.rate, self.pre = dropout, norm == "pre"
         self.item_embedding = nn.Embedding(interactions.n_items, embedding_dim)
         self.position_embedding = nn.Embedding(history_length, embedding_dim)  # the last row is the latest item's
         self.norm = nn.LayerNorm(embedding_dim, eps=norm_epsilon)

@@ -12,6 +12,7 @@ import yaml
 
 import recpair
 from recpair.cli import main
+from recpair.errors import ConfigError, RunError
 
 
 @pytest.fixture
@@ -105,6 +106,8 @@ def test_bad_event_files(project, capsys, content, message):
         (["data.columns.user=item_id"], "data.columns.item and data.columns.user are both 'item_id'"),
         (["evaluate.metrics=[ndgc]"], "evaluate.metrics: unknown metric 'ndgc'; did you mean ndcg?"),
         (["evaluate.metrics=[ndcg@5]"], "cut-offs in evaluate.cutoffs"),
+        (["train.epochs=true"], "train.epochs: expected a number, got true"),
+        (["evaluate.trim=0.2", "model=ease"], "set evaluate.trim=0"),
         (["train.device=mps"], "train.device is mps, which this machine lacks"),
     ],
 )
@@ -129,6 +132,22 @@ def test_several_processes_are_refused(project, capsys, monkeypatch):
 def test_help_shows_what_is_in_brackets(capsys):
     assert main(["evaluate", "--help"]) == 0
     assert "[recall,ndcg,map]" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_misspelt_set_is_told_from_a_file(capsys):
+    refused(["data", "describe", "ml-100m"], "ml-100m is neither a named set nor a file; did you mean ml-100k?", capsys)
+
+
+def test_the_version(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"recpair {recpair.__version__}\n"
+
+
+def test_objects_of_other_kinds_are_refused():
+    with pytest.raises(ConfigError, match="of type NoneType; give a path"):
+        recpair.fit(None)
+    with pytest.raises(RunError, match="not by NoneType"):
+        recpair.load(None)
 
 
 def test_a_group_without_a_verb_shows_its_help(capsys):

@@ -249,3 +249,8 @@ def test_describe_counts():
     assert found.counts["duplicates"] == 1
     assert found.user_activity == [(1, 1, 2), (2, 3, 1)]
     assert found.time_span == (0, 900_000_000)
+
+
+def test_a_histogram_begins_at_the_least_active():
+    found = describe(events([(u, i) for u in (1, 2) for i in range(12 * u)]))
+    assert found.user_activity == [(10, 19, 1), (20, 24, 1)]

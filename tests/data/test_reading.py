@@ -203,6 +203,14 @@ def test_side_tables_must_have_one_row_per_id(tmp_path):
         read_data(path=str(events), items=str(items))
 
 
+def test_a_side_table_of_other_ids_is_refused(tmp_path):
+    events, items = tmp_path / "e.csv", tmp_path / "i.csv"
+    EVENTS.write_csv(events)
+    items.write_text("item_id,title\n110,Lamp\n120,Chair\n")
+    with pytest.raises(DataError, match=r"i\.csv: no item_id is among the events' \(here 110, there 10\)"):
+        read_data(path=str(events), items=str(items))
+
+
 def test_objects_in_memory_give_the_same_interactions(tmp_path):
     from_polars = Interactions.from_polars(EVENTS)
     from_pandas = Interactions.from_pandas(EVENTS.to_pandas())

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import recpair
+from recpair.batch import Batch
 from recpair.data.interactions import Interactions
 from recpair.data.vocabulary import Vocabulary
 from recpair.errors import ConfigError
@@ -55,6 +56,19 @@ def test_trimming_and_company_change_nothing(model):
     whole = model.encode(HISTORY)
     torch.testing.assert_close(model.encode(HISTORY[[0], 2:])[0], whole[0, 2:])
     torch.testing.assert_close(model.encode(HISTORY[[2], 5:])[0], whole[2, 5:])
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_scores_by_cosine(name):
+    """The products over the lengths of both vectors, for queries of a batch and for strangers."""
+    with isolated(0):
+        model = MODELS[name](catalogue(12), history_length=6, embedding_dim=8, similarity="cosine").eval()
+    batch = Batch.of_users(torch.arange(3), HISTORY)
+    queries, items = model.encode(HISTORY)[:, -1], model.item_vectors()
+    expected = torch.nn.functional.cosine_similarity(queries.unsqueeze(1), items.unsqueeze(0), dim=2)
+    torch.testing.assert_close(model.score(batch).catalogue(), expected)
+    strangers = [row[row >= 0].numpy() for row in HISTORY]
+    torch.testing.assert_close(model.fold_in(strangers).catalogue(), expected)
 
 
 def test_gradients_are_finite_with_padding(model):
