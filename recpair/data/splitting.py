@@ -81,10 +81,17 @@ def ratio(
     return labels_from_the_end(place, size, n_valid, n_test)
 
 
-def leave_last(dataset: Dataset, *, n: Annotated[int, Field(ge=1)] = 1) -> np.ndarray:
+def leave_last(
+    dataset: Dataset,
+    *,
+    n: Annotated[int, Field(ge=1)] = 1,
+    valid_users: Annotated[float, Field(gt=0, le=1)] = 1.0,
+    seed: Annotated[int, Field(ge=0)] = 42,
+) -> np.ndarray:
     """Labels (E,): each user's last n events are the test, the n before them valid.
 
-    A user with fewer than 2n + 1 events only trains.
+    With ``valid_users`` below 1 only that share of the users, drawn at random by ``seed``, has a validation part: what
+    the others did just before their test events trains. A user with fewer than 2n + 1 events only trains.
 
     Raises:
         ConfigError: there are no times to say which event is last.
@@ -93,7 +100,11 @@ def leave_last(dataset: Dataset, *, n: Annotated[int, Field(ge=1)] = 1) -> np.nd
     require_times(events, "split.name: leave_last")
     place, size = places_within_users(events, None)
     count = np.where(size >= 2 * n + 1, n, 0)
-    return labels_from_the_end(place, size, count, count)
+    if valid_users == 1.0:
+        return labels_from_the_end(place, size, count, count)
+    generator = np.random.default_rng(np.random.SeedSequence([seed, 0x5B117]))
+    validates = generator.random(len(events.indptr) - 1) < valid_users
+    return labels_from_the_end(place, size, np.where(validates[events.user], count, 0), count)
 
 
 def temporal(

@@ -133,6 +133,16 @@ def test_leave_last_takes_the_latest(dataset):
     assert leave_last(short).tolist() == [TRAIN, TRAIN, TRAIN, VALID, TEST]
 
 
+def test_leave_last_validates_on_a_share_of_the_users(dataset):
+    whole, part = leave_last(dataset), leave_last(dataset, valid_users=0.5)
+    np.testing.assert_array_equal(part == TEST, whole == TEST)
+    kept = part == VALID
+    np.testing.assert_array_equal(whole[kept], VALID)
+    assert (part[(whole == VALID) & ~kept] == TRAIN).all()
+    assert 10 <= kept.sum() <= 30  # of 40 users
+    assert (part != leave_last(dataset, valid_users=0.5, seed=1)).any()
+
+
 def test_a_temporal_split_never_trains_on_the_future(dataset):
     for options in ({}, {"valid_from": 600_000, "test_from": 800_000}):
         labels, time = temporal(dataset, **options), dataset.interactions.time
