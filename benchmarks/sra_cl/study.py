@@ -1,0 +1,256 @@
+"""Does SRA-CL help on Amazon Beauty, where, and beside which rivals? Every cell is one line of a JSON-lines file.
+
+    python benchmarks/sra_cl/study.py --data BEAUTY_FOLDER --runs RUNS --part authors --out benchmarks/sra_cl/results/cells.jsonl
+    python benchmarks/sra_cl/tables.py benchmarks/sra_cl/results
+
+Protocol: leave one out, all items ranked, the epoch chosen by validation NDCG@10 (seen items not masked, as SRA-CL's authors
+do); the test is read once, with and without masking. The backbone is SASRec in ``positions`` style with sampled softmax
+over 1,024 negatives that a batch shares: a third of the cost of the whole softmax. What is searched, is searched on
+validation data with seed 1. A cell that is in the file already is not trained again; run folders stay in RUNS.
+
+Parts: ``authors`` is SRA-CL's own backbone setting (post-norm, D 64, dropout 0.5, length 20), ``tuned`` the best backbone of
+a search, ``losses`` compares losses, ``rivals`` the other contrast terms, ``floors`` what has no transformer.
+"""
+
+import argparse
+import json
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+import recpair
+from recpair.evaluation.significance import paired
+from recpair.experiment import prepare
+
+GROUPS = 4
+METRIC = "ndcg@10"
+SEEDS = (1, 2, 3)
+SAMPLED = {"negatives": "uniform", "n_negatives": 1024, "shared": True}
+AUTHORS = {"embedding_dim": 64, "history_length": 20, "n_layers": 2, "n_heads": 2, "inner_dim": 256, "norm": "post"}
+AGREE = {"similarity": "cosine", "temperature": 0.2}
+BACKBONES = [
+    [f"model.dropout={dropout}", f"train.learning_rate={rate}", f"model.embedding_dim={dim}", "model.history_length=50"]
+    for dropout, rate, dim in [
+        (0.5, 0.001, 64),
+        (0.3, 0.001, 64),
+        (0.5, 0.0005, 64),
+        (0.5, 0.002, 64),
+        (0.5, 0.001, 128),
+    ]
+]
+
+
+def contrast(*terms: Mapping[str, Any]) -> str:
+    """The terms as an override."""
+    return f"contrast={json.dumps(list(terms))}"
+
+
+def sra_cl(weights: tuple[float, float] = (0.1, 0.1), k: int = 10, **options: Any) -> str:
+    """Both terms, or one where the other's weight is 0."""
+    cross = {"name": "sra_cl_cross", "weight": weights[0], "neighbours": k, **AGREE, **options}
+    intra = {"name": "sra_cl_intra", "weight": weights[1], **AGREE, **options}
+    return contrast(*(term for term in (cross, intra) if term["weight"]))
+
+
+SEARCH: dict[str, list[str]] = {  # of SRA-CL: as published, then cosines; weights; temperatures; masks; k
+    "dot, temperature 1 (published)": [sra_cl(similarity="dot", temperature=1.0)],
+    **{
+        f"weights {w}, temperature {t}": [sra_cl((w, w), temperature=t)]
+        for w, t in [(0.05, 0.2), (0.1, 0.2), (0.3, 0.2), (0.1, 0.07), (0.1, 0.5), (0.3, 0.5), (0.3, 0.07)]
+    },
+    "weights 0.1, temperature 0.2, same targets masked": [sra_cl(mask="target")],
+    **{f"weights 0.1, temperature 0.2, k {k}": [sra_cl(k=k)] for k in (5, 20)},
+}
+RIVALS: dict[str, list[str]] = {
+    "CL4SRec": [contrast({"name": "cl4srec", "weight": 0.1, **AGREE})],
+    "CoSeRec": [contrast({"name": "coserec", "weight": 0.1, **AGREE})],
+    "DuoRec": [contrast({"name": "duorec", "weight": 0.1, **AGREE, "mask": "target"})],
+    "ICLRec": [contrast({"name": "iclrec", "weight": 0.1, **AGREE})],
+    "CWCL": [contrast({"name": "cwcl", "weight": 0.1, **AGREE})],
+}
+LOSSES: dict[str, list[str]] = {
+    "softmax": ["loss=softmax", "sampler.negatives=all", "sampler.shared=false"],
+    "gBCE, 256 negatives": ["loss=gbce", "sampler.n_negatives=256"],
+    "BCE": ["loss=bce", "sampler.n_negatives=1", "sampler.shared=false"],
+    "BPR": ["loss=bpr", "sampler.n_negatives=1", "sampler.shared=false"],
+}
+FLOORS: dict[str, list[str]] = {
+    "most popular": ["model=popularity"],
+    "ItemKNN": ["model=item_knn"],
+    "GRU4Rec": ["model=gru4rec", "train.learning_rate=0.002"],
+}
+
+
+def config(data: Path, runs: Path, epochs: int) -> dict[str, Any]:
+    return {
+        "data": {
+            "path": f"{data}/interactions.parquet",
+            "items": f"{data}/items.parquet",
+            "columns": {"time": "position"},
+        },
+        "split": {"name": "leave_last"},
+        "sampler": {"name": "sequences", "batch_size": 128, **SAMPLED},
+        "model": {"name": "sasrec", "dropout": 0.5, **AUTHORS},
+        "loss": {"name": "sampled_softmax"},
+        "semantics": {"name": "wordllama", "k": 20, "folder": f"{runs}/semantics"},
+        "train": {"epochs": epochs, "patience": 3, "validate_every": 4, "checkpoint_every": 1000},
+        "evaluate": {"metrics": ["hit", "ndcg"], "cutoffs": [10, 20], "monitor": METRIC, "mask_seen": False},
+        "tracking": None,
+    }
+
+
+class Study:
+    """A file of finished cells, and the folder of their runs."""
+
+    def __init__(self, data: Path, runs: Path, out: Path, epochs: int) -> None:
+        self.base, self.runs, self.out = config(data.resolve(), runs.resolve(), epochs), runs, out
+        out.parent.mkdir(parents=True, exist_ok=True)
+        lines = out.read_text(encoding="utf-8").splitlines() if out.exists() else []
+        self.rows = {name_of(row["key"]): row for row in map(json.loads, lines)}
+
+    def cell(self, part: str, method: str, overrides: Sequence[str], seed: int, *, test: bool = True) -> dict[str, Any]:
+        """Train one setting unless it is known; its validation value, and its test metrics where they are wanted."""
+        key = {"part": part, "method": method, "seed": seed, "test": test}
+        if name_of(key) not in self.rows:
+            started = time.time()
+            folder = self.folder(part, method, seed)
+            shutil.rmtree(folder, ignore_errors=True)
+            run = recpair.fit(self.base, [*overrides, f"train.seed={seed}", f"output={folder}"])
+            row = {"key": key, "overrides": [*overrides], "valid": run.metrics["valid"][METRIC]}
+            row |= {"epoch": run.metrics["best_epoch"], "epochs": run.metrics["epochs"]}
+            row |= {"epoch_s": run.metrics["timing"]["epoch_s"], "geometry": geometry(run)}
+            if test:
+                masked, _ = recpair.evaluate(run, ["evaluate.mask_seen=true"])
+                row |= {"test": run.metrics["test"], "masked": masked.means, "groups": self.groups(run)}
+            self.add(row | {"seconds": time.time() - started})
+        return self.rows[name_of(key)]
+
+    def add(self, row: dict[str, Any]) -> None:
+        with self.out.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+        self.rows[name_of(row["key"])] = row
+        print(row["key"], f"valid {row['valid']:.4f}", f"{row['seconds']:.0f} s", row.get("test", ""), flush=True)
+
+    def folder(self, part: str, method: str, seed: int) -> Path:
+        return self.runs / "".join(c if c.isalnum() or c in ".-" else "_" for c in f"{part}-{method}-{seed}")
+
+    def search(self, part: str, settings: Mapping[str, Sequence[str]], basis: Sequence[str] = ()) -> str:
+        """The setting with the best validation value of seed 1."""
+        rows = {name: self.cell(part, name, [*basis, *setting], 1, test=False) for name, setting in settings.items()}
+        return max(rows, key=lambda name: rows[name]["valid"])
+
+    def compare(self, part: str, method: str, plain: str) -> None:
+        """Paired tests over users of means over the seeds, as a row of its own; done again whenever it is asked for."""
+        found = {}
+        for name in (method, plain):
+            frames = [recpair.load(self.folder(part, name, seed)).per_user.sort("user_id") for seed in SEEDS]
+            found[name] = np.mean([frame[METRIC].to_numpy() for frame in frames], axis=0)
+        tested = paired(found[method], found[plain])
+        key = {"part": part, "method": f"{method} − {plain}", "seed": 0, "test": True}
+        row = {"key": key, "paired": vars(tested), "valid": float("nan"), "seconds": 0.0}
+        if name_of(key) not in self.rows:
+            self.add(row)
+
+    @cached_property
+    def held_out(self) -> pl.DataFrame:
+        """user_id, how long its training history is, and how popular its test item is in training."""
+        splits = prepare(recpair.load_config(self.base))
+        length, popularity = np.diff(splits.train.indptr), splits.train.item_counts
+        test = splits.test
+        users = splits.train.vocabulary.users.values
+        return pl.DataFrame(
+            {"user_id": users[test.user], "length": length[test.user], "popularity": popularity[test.item]}
+        )
+
+    def groups(self, run: recpair.Run) -> dict[str, list[float]]:
+        """Mean test NDCG@10 in quarters by length of history and by popularity of the test item."""
+        frame = run.per_user.join(self.held_out, on="user_id")
+        found = {}
+        for name in ("length", "popularity"):
+            edges = np.unique(np.quantile(frame[name].to_numpy(), np.linspace(0, 1, GROUPS + 1)[1:-1], method="lower"))
+            group = np.searchsorted(edges, frame[name].to_numpy(), side="left")
+            found[name] = [float(frame[METRIC].to_numpy()[group == g].mean()) for g in range(len(edges) + 1)]
+            found[f"{name}_edges"] = edges.tolist()
+        return found
+
+
+def name_of(key: Mapping[str, Any]) -> str:
+    return json.dumps(key, sort_keys=True)
+
+
+def geometry(run: recpair.Run) -> dict[str, float]:
+    """Alignment and uniformity in the last epoch."""
+    last = run.history.filter(pl.col("epoch") == pl.col("epoch").max())
+    return {
+        name.removeprefix("train/"): value
+        for name, value in zip(last["metric"], last["value"], strict=True)
+        if "alignment" in name or "uniformity" in name
+    }
+
+
+def authors(study: Study) -> None:
+    """SRA-CL's own setting: search, then three seeds of it, of its halves and of the backbone."""
+    basis: list[str] = []
+    for seed in SEEDS:
+        study.cell("authors", "SASRec", basis, seed)
+    best = study.search("authors-search", SEARCH)
+    setting = SEARCH[best]
+    (entry,) = setting
+    cross, intra = (json.loads(entry.removeprefix("contrast="))[i] for i in (0, 1))
+    variants = {"SRA-CL": setting, "SRA-CL, cross only": [contrast(cross)], "SRA-CL, intra only": [contrast(intra)]}
+    for seed in SEEDS:
+        for name, terms in variants.items():
+            study.cell("authors", name, terms, seed)
+    for name in variants:
+        study.compare("authors", name, "SASRec")
+    ablations = {
+        "synthesiser: mean": [contrast(cross | {"synthesiser": "mean"}, intra)],
+        "synthesiser: nearest": [contrast(cross | {"synthesiser": "nearest"}, intra)],
+        "same user's prefixes among the neighbours": [*setting, "semantics.same_user=true"],
+        "sentence-transformers": [*setting, "semantics.name=sentence_transformers"],
+    }
+    for name, overrides in ablations.items():
+        study.cell("authors", f"SRA-CL, {name}", overrides, 1)
+    study.cell("authors", "SASRec, prefixes", ["sampler.examples=prefixes", "sampler.batch_size=256"], 1)
+
+
+def tuned(study: Study) -> None:
+    """The best backbone of a search, then SRA-CL on top of it with the authors' part's best setting."""
+    names = {" ".join(part.split(".", 1)[1] for part in setting): setting for setting in BACKBONES}
+    names |= {f"pre-norm {name}": [*setting, "model.norm=pre"] for name, setting in list(names.items())[:1]}
+    basis = names[study.search("tuned-search", names)]
+    setting = SEARCH[study.search("authors-search", SEARCH)]
+    for seed in SEEDS:
+        study.cell("tuned", "SASRec", basis, seed)
+        study.cell("tuned", "SRA-CL", [*basis, *setting], seed)
+    study.compare("tuned", "SRA-CL", "SASRec")
+
+
+def one_each(part: str, settings: Mapping[str, Sequence[str]], study: Study) -> None:
+    for name, overrides in settings.items():
+        study.cell(part, name, overrides, 1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="a folder with interactions.parquet and items.parquet")
+    parser.add_argument("--runs", type=Path, required=True)
+    parser.add_argument("--part", choices=["authors", "tuned", "losses", "rivals", "floors"], required=True)
+    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    study = Study(arguments.data, arguments.runs, arguments.out, arguments.epochs)
+    if arguments.part in ("authors", "tuned"):
+        {"authors": authors, "tuned": tuned}[arguments.part](study)
+    else:
+        one_each("authors", {"losses": LOSSES, "rivals": RIVALS, "floors": FLOORS}[arguments.part], study)
+
+
+if __name__ == "__main__":
+    main()
