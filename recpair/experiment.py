@@ -241,6 +241,8 @@ def _terms(config: Config, model: GradientModel, splits: Splits) -> dict[str, tu
     if not isinstance(model, SequenceModel):
         return {}
     semantic = any(TERMS[entry["name"]].needs_semantics for entry in config["contrast"])
+    if config["semantics"] is not None and not semantic:
+        logger.info("no contrast term uses semantics; nothing is encoded")
     retrieved = retrieved_of(config, splits) if semantic else None
     context = Context(splits.train, model.item_vectors().shape[1], model.history_length, retrieved)
     return make_terms(config["contrast"], TERMS, context)

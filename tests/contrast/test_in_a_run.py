@@ -50,6 +50,33 @@ def test_every_term_trains_and_is_logged(sequential, events):
         assert math.isfinite(logged[f"train/{name}"])
 
 
+SEMANTIC = sorted(name for name, term in TERMS.items() if term.needs_semantics)
+SEMANTICS = {"name": "wordllama", "template": "{title}", "k": 3}
+TITLES = pl.DataFrame({"item_id": range(20), "title": [f"{['red', 'blue'][i % 2]} shoe {i}" for i in range(20)]})
+
+
+def test_semantic_terms_train_from_titles(sequential, events):
+    """From text to a term in the loss; each of them moves the weights, and a second run finds the same."""
+    pytest.importorskip("wordllama", reason="needs recpair[text]")
+    config = sequential | {"semantics": SEMANTICS, "contrast": SEMANTIC}
+    first, second = (
+        recpair.fit(config | {"output": f"{sequential['output']}-{n}"}, data=events, items=TITLES) for n in "ab"
+    )
+    last = {metric: value for epoch, metric, value in first.history.rows() if epoch == 2}
+    assert all(last[f"train/{name}"] > 0 for name in SEMANTIC)
+    assert first.metrics["test"] == second.metrics["test"]
+    plain = recpair.fit(sequential, data=events)
+    for name in SEMANTIC:
+        alone = recpair.fit(config | {"contrast": [name]}, data=events, items=TITLES)
+        assert not torch.equal(alone.model.item_vectors(), plain.model.item_vectors()), name
+
+
+def test_semantics_that_no_term_uses_are_not_made(sequential, events, caplog):
+    with caplog.at_level("INFO", logger="recpair"):
+        recpair.fit(sequential | {"semantics": SEMANTICS, "contrast": ["duorec"]}, data=events)
+    assert "no contrast term uses semantics" in caplog.text
+
+
 def weights_after(config, events, output, **overrides):
     run = recpair.fit(config | {"output": str(output)} | overrides, data=events)
     return run.model.state_dict()
