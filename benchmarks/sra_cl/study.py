@@ -9,12 +9,13 @@ over 1,024 negatives that a batch shares: a third of the cost of the whole softm
 validation data with seed 1. A cell that is in the file already is not trained again; run folders stay in RUNS.
 
 Parts: ``authors`` is SRA-CL's own backbone setting (post-norm, D 64, dropout 0.5, length 20), ``tuned`` the best backbone of
-a search, ``losses`` compares losses, ``rivals`` the other contrast terms, ``floors`` what has no transformer.
+a search, ``ablations`` changes one thing of SRA-CL, ``losses`` compares losses, ``rivals`` the other contrast terms,
+``floors`` what has no transformer. Parts can run beside each other with files of their own in one folder.
 """
 
 import argparse
+import hashlib
 import json
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -58,12 +59,11 @@ def sra_cl(weights: tuple[float, float] = (0.1, 0.1), k: int = 5, **options: Any
     return contrast(*(term for term in (cross, intra) if term["weight"]))
 
 
-SEARCH: dict[str, list[str]] = {  # of SRA-CL: weights, temperatures, same targets masked
-    **{
-        f"weights {w}, temperature {t}": [sra_cl((w, w), temperature=t)]
-        for w, t in [(0.1, 0.2), (0.3, 0.2), (0.1, 0.5), (0.1, 0.07), (0.05, 0.2)]
-    },
+SEARCH: dict[str, list[str]] = {  # of SRA-CL
+    "weights 0.1, temperature 0.2": [sra_cl()],
     "weights 0.1, temperature 0.2, same targets masked": [sra_cl(mask="target")],
+    "weights 0.3, temperature 0.5": [sra_cl((0.3, 0.3), temperature=0.5)],
+    "weights 0.03, temperature 0.2": [sra_cl((0.03, 0.03))],
 }
 RIVALS: dict[str, list[str]] = {
     "CL4SRec": [contrast({"name": "cl4srec", "weight": 0.1, **AGREE})],
@@ -97,7 +97,7 @@ def config(data: Path, runs: Path, epochs: int) -> dict[str, Any]:
         "model": {"name": "sasrec", "dropout": 0.5, **AUTHORS},
         "loss": {"name": "sampled_softmax"},
         "semantics": {"name": "wordllama", "k": 20, "folder": f"{runs}/semantics"},
-        "train": {"epochs": epochs, "patience": 2, "validate_every": 4, "checkpoint_every": 1000},
+        "train": {"epochs": epochs, "patience": 2, "validate_every": 4, "checkpoint_every": 4},
         "evaluate": {"metrics": ["hit", "ndcg"], "cutoffs": [10, 20], "monitor": METRIC, "mask_seen": False},
         "tracking": None,
     }
@@ -109,7 +109,8 @@ class Study:
     def __init__(self, data: Path, runs: Path, out: Path, epochs: int) -> None:
         self.base, self.runs, self.out = config(data.resolve(), runs.resolve(), epochs), runs, out
         out.parent.mkdir(parents=True, exist_ok=True)
-        lines = out.read_text(encoding="utf-8").splitlines() if out.exists() else []
+        files = sorted(out.parent.glob("*.jsonl"))  # what another process has done counts, too
+        lines = [line for path in files for line in path.read_text(encoding="utf-8").splitlines()]
         self.rows = {name_of(row["key"]): row for row in map(json.loads, lines)}
 
     def cell(self, part: str, method: str, overrides: Sequence[str], seed: int, *, test: bool = True) -> dict[str, Any]:
@@ -117,10 +118,10 @@ class Study:
         key = {"part": part, "method": method, "seed": seed, "test": test}
         if name_of(key) not in self.rows:
             started = time.time()
-            folder = self.folder(part, method, seed)
-            shutil.rmtree(folder, ignore_errors=True)
-            run = recpair.fit(self.base, [*overrides, f"train.seed={seed}", f"output={folder}"])
-            row = {"key": key, "overrides": [*overrides], "valid": run.metrics["valid"][METRIC]}
+            settings = [*overrides, f"train.seed={seed}"]
+            folder = self.runs / hashlib.blake2b(json.dumps(settings).encode(), digest_size=6).hexdigest()
+            run = recpair.fit(self.base, [*settings, f"output={folder}"], resume=True)  # what a search has trained
+            row = {"key": key, "overrides": [*overrides], "run": folder.name, "valid": run.metrics["valid"][METRIC]}
             row |= {"epoch": run.metrics["best_epoch"], "epochs": run.metrics["epochs"]}
             row |= {"epoch_s": run.metrics["timing"]["epoch_s"], "geometry": geometry(run)}
             if test:
@@ -135,9 +136,6 @@ class Study:
         self.rows[name_of(row["key"])] = row
         print(row["key"], f"valid {row['valid']:.4f}", f"{row['seconds']:.0f} s", row.get("test", ""), flush=True)
 
-    def folder(self, part: str, method: str, seed: int) -> Path:
-        return self.runs / "".join(c if c.isalnum() or c in ".-" else "_" for c in f"{part}-{method}-{seed}")
-
     def search(self, part: str, settings: Mapping[str, Sequence[str]], basis: Sequence[str] = ()) -> str:
         """The setting with the best validation value of seed 1."""
         rows = {name: self.cell(part, name, [*basis, *setting], 1, test=False) for name, setting in settings.items()}
@@ -147,7 +145,9 @@ class Study:
         """Paired tests over users of means over the seeds, as a row of its own; done again whenever it is asked for."""
         found = {}
         for name in (method, plain):
-            frames = [recpair.load(self.folder(part, name, seed)).per_user.sort("user_id") for seed in SEEDS]
+            keys = [{"part": part, "method": name, "seed": seed, "test": True} for seed in SEEDS]
+            folders = [self.runs / self.rows[name_of(key)]["run"] for key in keys]
+            frames = [recpair.load(folder).per_user.sort("user_id") for folder in folders]
             found[name] = np.mean([frame[METRIC].to_numpy() for frame in frames], axis=0)
         tested = paired(found[method], found[plain])
         key = {"part": part, "method": f"{method} − {plain}", "seed": 0, "test": True}
@@ -192,33 +192,46 @@ def geometry(run: recpair.Run) -> dict[str, float]:
     }
 
 
+def chosen(study: Study) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The two terms of the best setting of the search."""
+    (entry,) = SEARCH[study.search("authors-search", SEARCH)]
+    cross, intra = json.loads(entry.removeprefix("contrast="))
+    return cross, intra
+
+
 def authors(study: Study) -> None:
     """SRA-CL's own setting: search, then three seeds of it, of its halves and of the backbone."""
-    basis: list[str] = []
     for seed in SEEDS:
-        study.cell("authors", "SASRec", basis, seed)
-    best = study.search("authors-search", SEARCH)
-    setting = SEARCH[best]
-    (entry,) = setting
-    cross, intra = (json.loads(entry.removeprefix("contrast="))[i] for i in (0, 1))
-    variants = {"SRA-CL": setting, "SRA-CL, cross only": [contrast(cross)], "SRA-CL, intra only": [contrast(intra)]}
-    for seed in SEEDS:
-        for name, terms in variants.items():
-            study.cell("authors", name, terms, seed)
-    for name in variants:
-        study.compare("authors", name, "SASRec")
-    ablations = {
-        "as published: dot, temperature 1": [sra_cl(similarity="dot", temperature=1.0)],
-        "k 10": [contrast(cross | {"neighbours": 10}, intra)],
-        "k 20": [contrast(cross | {"neighbours": 20}, intra)],
-        "synthesiser: mean": [contrast(cross | {"synthesiser": "mean"}, intra)],
-        "synthesiser: nearest": [contrast(cross | {"synthesiser": "nearest"}, intra)],
-        "same user's prefixes among the neighbours": [*setting, "semantics.same_user=true"],
-        "sentence-transformers": [*setting, "semantics.name=sentence_transformers"],
+        study.cell("authors", "SASRec", [], seed)
+    cross, intra = chosen(study)
+    variants = {
+        "SRA-CL": [contrast(cross, intra)],
+        "SRA-CL, intra only": [contrast(intra)],
+        "SRA-CL, cross only": [contrast(cross)],
     }
-    for name, overrides in ablations.items():
-        study.cell("authors", f"SRA-CL, {name}", overrides, 1)
-    study.cell("authors", "SASRec, prefixes", ["sampler.examples=prefixes", "sampler.batch_size=256"], 1)
+    for name, terms in variants.items():
+        for seed in SEEDS:
+            study.cell("authors", name, terms, seed)
+        study.compare("authors", name, "SASRec")
+
+
+def ablations(study: Study) -> None:
+    """One seed each of what the authors' part leaves open."""
+    cross, intra = chosen(study)
+    one_each(
+        "authors",
+        {
+            "SRA-CL, as published: dot, temperature 1": [sra_cl(similarity="dot", temperature=1.0)],
+            "SASRec, prefixes": ["sampler.examples=prefixes", "sampler.batch_size=256"],
+            "SRA-CL, sentence-transformers": [contrast(cross, intra), "semantics.name=sentence_transformers"],
+            "SRA-CL, same user among the neighbours": [contrast(cross, intra), "semantics.same_user=true"],
+            "SRA-CL, nearest neighbour alone": [contrast(cross | {"synthesiser": "nearest"}, intra)],
+            "SRA-CL, mean of the neighbours": [contrast(cross | {"synthesiser": "mean"}, intra)],
+            "SRA-CL, k 10": [contrast(cross | {"neighbours": 10}, intra)],
+            "SRA-CL, k 20": [contrast(cross | {"neighbours": 20}, intra)],
+        },
+        study,
+    )
 
 
 def tuned(study: Study) -> None:
@@ -242,15 +255,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="a folder with interactions.parquet and items.parquet")
     parser.add_argument("--runs", type=Path, required=True)
-    parser.add_argument("--part", choices=["authors", "tuned", "losses", "rivals", "floors"], required=True)
-    parser.add_argument("--epochs", type=int, default=32)
+    parser.add_argument("--part", choices=[*PARTS, *SINGLE], required=True)
+    parser.add_argument("--epochs", type=int, default=16)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     study = Study(arguments.data, arguments.runs, arguments.out, arguments.epochs)
-    if arguments.part in ("authors", "tuned"):
-        {"authors": authors, "tuned": tuned}[arguments.part](study)
+    if arguments.part in PARTS:
+        PARTS[arguments.part](study)
     else:
-        one_each("authors", {"losses": LOSSES, "rivals": RIVALS, "floors": FLOORS}[arguments.part], study)
+        one_each("authors", SINGLE[arguments.part], study)
+
+
+PARTS = {"authors": authors, "ablations": ablations, "tuned": tuned}
+SINGLE = {"losses": LOSSES, "rivals": RIVALS, "floors": FLOORS}
 
 
 if __name__ == "__main__":
