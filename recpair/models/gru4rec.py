@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from recpair.data.interactions import Interactions
 from recpair.models.contract import SequenceModel
+from recpair.models.dropout import dropout as drop
 from recpair.models.lookup import look_up
 from recpair.models.scorer import Similarity
 
@@ -34,7 +35,7 @@ class GRU4Rec(SequenceModel):
         super().__init__()
         self.history_length, self.similarity = history_length, similarity
         self.item_embedding = nn.Embedding(interactions.n_items, embedding_dim)
-        self.dropout = nn.Dropout(dropout)
+        self.rate = dropout
         self.gru = nn.GRU(embedding_dim, hidden_dim, n_layers, bias=False, batch_first=True)
         self.dense = nn.Linear(hidden_dim, embedding_dim)
         nn.init.xavier_normal_(self.item_embedding.weight)
@@ -44,7 +45,7 @@ class GRU4Rec(SequenceModel):
 
     def encode(self, history: Int[Tensor, "H T"]) -> Float[Tensor, "H T D"]:
         vectors = look_up(self.item_embedding.weight, history.clamp_min(0))
-        states, _ = self.gru(self.dropout(vectors).masked_fill(history.unsqueeze(2) < 0, 0.0))
+        states, _ = self.gru(drop(vectors, self.rate, self.training).masked_fill(history.unsqueeze(2) < 0, 0.0))
         places: Tensor = self.dense(states)
         return places
 

@@ -8,11 +8,12 @@ import torch
 from jaxtyping import Bool, Float, Int
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn.functional import dropout, gelu, relu, scaled_dot_product_attention, silu
+from torch.nn.functional import gelu, relu, scaled_dot_product_attention, silu
 
 from recpair.data.interactions import Interactions
 from recpair.errors import ConfigError
 from recpair.models.contract import SequenceModel
+from recpair.models.dropout import dropout
 from recpair.models.lookup import look_up
 from recpair.models.scorer import Similarity
 
@@ -69,16 +70,26 @@ class Attention(nn.Module):
     def forward(self, x: Float[Tensor, "R D"], packing: Packing) -> Float[Tensor, "R D"]:
         heads = packing.spread(self.queries_keys_values(x)).unflatten(2, (3, self.n_heads, -1))
         queries, keys, values = heads.permute(2, 0, 3, 1, 4)
-        mixed = scaled_dot_product_attention(
-            queries,
-            keys,
-            values,
-            attn_mask=packing.mask,
-            dropout_p=self.rate if self.training else 0.0,
-            is_causal=packing.mask is None,
-        )
+        if self.training and self.rate and x.device.type == "cpu":
+            mixed = self._with_dropout(queries, keys, values, packing)
+        else:
+            mixed = scaled_dot_product_attention(
+                queries,
+                keys,
+                values,
+                attn_mask=packing.mask,
+                dropout_p=self.rate if self.training else 0.0,
+                is_causal=packing.mask is None,
+            )
         out: Tensor = self.out(packing.pack(mixed.transpose(1, 2).flatten(2)))
         return out
+
+    def _with_dropout(self, queries: Tensor, keys: Tensor, values: Tensor, packing: Packing) -> Tensor:
+        """The same on a processor, whose fused kernel knows no dropout of weights."""
+        t = queries.shape[-2]
+        mask = packing.mask if packing.mask is not None else torch.ones(t, t, dtype=torch.bool).tril()
+        scores = (queries @ keys.transpose(-2, -1)).div_(queries.shape[-1] ** 0.5).masked_fill(~mask, -torch.inf)
+        return dropout(scores.softmax(-1), self.rate, True) @ values
 
 
 class Block(nn.Module):
