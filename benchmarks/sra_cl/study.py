@@ -60,10 +60,8 @@ def sra_cl(weights: tuple[float, float] = (0.1, 0.1), k: int = 5, **options: Any
 
 
 SEARCH: dict[str, list[str]] = {  # of SRA-CL
-    "weights 0.1, temperature 0.2": [sra_cl()],
-    "weights 0.1, temperature 0.2, same targets masked": [sra_cl(mask="target")],
-    "weights 0.3, temperature 0.5": [sra_cl((0.3, 0.3), temperature=0.5)],
-    "weights 0.03, temperature 0.2": [sra_cl((0.03, 0.03))],
+    f"weights {weight}, temperature {temperature}": [sra_cl((weight, weight), temperature=temperature)]
+    for weight, temperature in [(0.1, 0.2), (0.03, 0.2), (0.1, 1.0)]
 }
 RIVALS: dict[str, list[str]] = {
     "CL4SRec": [contrast({"name": "cl4srec", "weight": 0.1, **AGREE})],
