@@ -20,11 +20,14 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from recpair import processes
+
 if TYPE_CHECKING:
     import polars as pl
 
-console = Console(highlight=False, soft_wrap=True)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+QUIET = not processes.is_first()  # of several processes one prints
+console = Console(highlight=False, soft_wrap=True, quiet=QUIET)
+errors = Console(stderr=True, highlight=False, soft_wrap=True, quiet=QUIET)
 
 
 class NoteHandler(logging.Handler):

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from functools import partial
 from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
+from recpair import processes
 from recpair.bridges import ALL_MODELS
 from recpair.config import Config
 from recpair.contrast import TERMS, Context, Term
@@ -32,14 +33,15 @@ from recpair.evaluation.evaluator import Evaluator
 from recpair.evaluation.metrics import parse_metric
 from recpair.hardening import HARDENERS
 from recpair.losses import LOSSES, POINTWISE, Loss
-from recpair.models import FittedModel, GradientModel, Model, SequenceModel
+from recpair.models import MODELS, FittedModel, GradientModel, Model, SequenceModel
 from recpair.models.popularity import Popularity
 from recpair.registry import options
 from recpair.report.run_report import Outcome, RunReport
 from recpair.report.tracked import close_run, data_record, open_run
+from recpair.resuming import finished_run
 from recpair.sampling import SAMPLERS
 from recpair.sampling.pairs import Sampler
-from recpair.schema import OWN, differences, load_config, title
+from recpair.schema import OWN, load_config, title
 from recpair.seeds import isolated
 from recpair.semantics import Retrieved, retrieve
 from recpair.semantics.progress import Report, silent
@@ -55,9 +57,10 @@ from recpair.training.loop import train
 from recpair.training.objective import Objective
 from recpair.training.progress import Progress
 
-logger = logging.getLogger("recpair")
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
-MAY_CHANGE = ("output", "tracking", "train.epochs", "train.patience", "train.device")  # on --resume
+logger = logging.getLogger("recpair")
 
 
 @dataclass(frozen=True)
@@ -104,10 +107,12 @@ def fit(
     """
     config = load_config(config, overrides)
     require_machine(config["train"]["device"])
+    _require_loop(config)
+    fabric = launch(**_options(config["train"], launch))
     for note in config.notes:
         logger.info(note)
     folder = Path(config["output"])
-    if resume and (finished := _resumable(folder, config)) is not None:
+    if resume and (finished := finished_run(folder, config)) is not None:
         return finished
 
     started = time.perf_counter()
@@ -115,7 +120,15 @@ def fit(
     load_seconds = time.perf_counter() - started
     evaluators = evaluators_of(config, splits)
 
-    components = build(config, splits)
+    with fabric.rank_zero_first():  # what the semantic stage keeps is written once, then read
+        components = build(config, splits)
+
+    training, seed = _training(config, components, splits, evaluators, fabric, resume), config["train"]["seed"]
+    if not fabric.is_global_zero:  # takes part, and writes nothing
+        with isolated(seed):
+            training(Together())
+        fabric.barrier()
+        return Run.open(folder)
 
     if not resume:
         files.make_room(folder)
@@ -124,10 +137,11 @@ def fit(
         record = data_record(splits, config["data"] | {"split": config["split"]})
         open_run(tracker, folder, config.flat(), record, resume, tags or {})
         logs = Together([tracker] if log is None else [log, tracker])
-        outcome = _learn(config, components, splits, evaluators, resume, logs, load_seconds)
+        outcome = _learn(components, splits, evaluators, training, logs, seed, load_seconds)
         report = RunReport(folder, title(config, splits.name), config["evaluate"]["monitor"], splits, outcome)
         report.write(evaluators.test)
         close_run(tracker, folder, outcome.metrics() | {"data": record})
+    fabric.barrier()
     return Run.open(folder)
 
 
@@ -167,17 +181,39 @@ def build(config: Config, splits: Splits) -> Components:
     return Components(model)
 
 
+def _training(
+    config: Config, components: Components, splits: Splits, evaluators: Evaluators, fabric: "Fabric", resume: bool
+) -> Callable[[Log], Progress]:
+    """The loop, the same in every process but for who hears of it."""
+
+    def run(log: Log) -> Progress:
+        assert components.objective is not None
+        assert components.sampler is not None
+        return train(
+            components.objective,
+            components.sampler,
+            lambda: _validate(config, components, splits, evaluators.valid),
+            config["evaluate"]["monitor"],
+            Checkpoint(Path(config["output"]) / files.CHECKPOINT),
+            log,
+            fabric,
+            resume,
+            **_options(config["train"], train),
+        )
+
+    return run
+
+
 def _learn(
-    config: Config,
     components: Components,
     splits: Splits,
     evaluators: Evaluators,
-    resume: bool,
+    training: Callable[[Log], Progress],
     log: Log,
+    seed: int,
     load_seconds: float,
 ) -> Outcome:
     """Train or fit, and test the best epoch's model."""
-    seed = config["train"]["seed"]
     model, objective, sampler = components.model, components.objective, components.sampler
     pool = losses = None
     with isolated(seed):
@@ -185,17 +221,7 @@ def _learn(
             model.fit(splits.train)
             progress, valid = Progress(), evaluators.valid.evaluate(model).means
         if objective is not None and sampler is not None:
-            progress = train(
-                objective,
-                sampler,
-                lambda: _validate(config, components, splits, evaluators.valid),
-                config["evaluate"]["monitor"],
-                Checkpoint(Path(config["output"]) / files.CHECKPOINT),
-                log,
-                launch(**_options(config["train"], launch)),
-                resume,
-                **_options(config["train"], train),
-            )
+            progress = training(log)
             valid = {
                 name.removeprefix("valid/"): value
                 for epoch, name, value in progress.history
@@ -302,19 +328,8 @@ def _options(section: Mapping[str, Any], component: Callable[..., Any]) -> dict[
     return {name: section[name] for name in options(component)}
 
 
-def _resumable(folder: Path, config: Config) -> Run | None:
-    """Check that ``--resume`` goes on with the same run; the run itself where it has already finished."""
-    if not (folder / files.CONFIG).is_file():
-        logger.info("%s holds no run yet; starting it", folder)
-        return None
-    stored = load_config(files.read_config(folder))
-    changed = differences(stored.sections, config)
-    if wrong := [key for key in changed if not key.startswith(MAY_CHANGE)]:
-        raise ConfigError(
-            f"{wrong[0]} is {config.flat().get(wrong[0])!r}, but {folder} was begun with "
-            f"{stored.flat().get(wrong[0])!r}; a resumed run keeps its config (but for {', '.join(MAY_CHANGE)})"
-        )
-    if (folder / files.METRICS).is_file() and not any(key.startswith("train.") for key in changed):
-        logger.info("%s is already finished", folder)
-        return Run.open(folder)
-    return None
+def _require_loop(config: Config) -> None:
+    """Several processes share out the batches of the loop, for models that have no fit and no habits of their own."""
+    name = config["model"]["name"]
+    if processes.in_all() > 1 and (name not in MODELS or issubclass(MODELS[name], FittedModel)):
+        raise ConfigError(f"model {name} trains in one process only; start it without torchrun")

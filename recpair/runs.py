@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from recpair import processes
 from recpair.bridges.atomic import write_atomic
 from recpair.config import Config
 from recpair.data import SOURCES
@@ -67,10 +68,12 @@ def fit_seeds(
     children of one parent.
 
     Raises:
-        ConfigError: no seed, or one twice.
+        ConfigError: no seed, or one twice; or several processes.
     """
     if not seeds or len(set(seeds)) != len(seeds):
         raise ConfigError(f"seeds are {list(seeds)}; expected at least one, each once")
+    if processes.in_all() > 1:
+        raise ConfigError("several seeds train one after another in one process; start them without torchrun")
     checked = load_config(config, overrides)
     folder = Path(checked["output"])
     files.make_room(folder)

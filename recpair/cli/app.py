@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from recpair import __version__
+from recpair import __version__, processes
 from recpair.errors import RecpairError
 
 app = typer.Typer(
@@ -349,6 +349,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (typer.Abort, KeyboardInterrupt):
         return 130
     except (MemoryError, RuntimeError) as error:
+        if processes.has_lost_another(error):
+            return _fail("another process has ended; what it says, or torchrun below, is the cause")
         if debug or not _out_of_memory(error):
             raise
         return _fail(
@@ -370,6 +372,7 @@ def _numbers(text: str) -> list[int]:
 
 
 def _fail(message: str) -> int:
+    processes.let_the_first_speak()
     print(f"error: {message}", file=sys.stderr)
     return 2
 

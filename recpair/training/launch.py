@@ -4,11 +4,15 @@ lightning-fabric rather than accelerate: accelerate keeps its device and precisi
 singleton, so a second fit with other settings in the same notebook would fail.
 """
 
+import logging
 import os
-from typing import TYPE_CHECKING, Literal
+from datetime import timedelta
+from inspect import signature
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
+from recpair import processes
 from recpair.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -16,30 +20,50 @@ if TYPE_CHECKING:
 
 
 def require_machine(device: str) -> None:
-    """Raise a ConfigError where this machine has no such device, or several processes would share a run folder."""
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise ConfigError("a fit runs in one process, and torchrun has started several; start it without torchrun")
-    absent = {"cuda": not torch.cuda.is_available(), "mps": not torch.backends.mps.is_available()}
-    if absent.get(device):
+    """Raise a ConfigError where this machine lacks the device, or has fewer of it than processes."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not processes.started_by_torchrun():
+        raise ConfigError("WORLD_SIZE says that several processes were started; start them with torchrun")
+    counts = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available()), "cpu": None}
+    count = counts[next(n for n, c in counts.items() if c != 0) if device == "auto" else device]
+    if count == 0:
         raise ConfigError(f"train.device is {device}, which this machine lacks; set train.device=auto or cpu")
+    if count is not None and count < (started := processes.on_this_machine()):
+        raise ConfigError(
+            f"torchrun has started {started} processes on a machine with {count} GPU; start {count}, or set "
+            f"train.device=cpu"
+        )
 
 
 def launch(
     *, device: Literal["auto", "cpu", "cuda", "mps"] = "auto", precision: Literal[32, 16, "bf16", 64] = 32
 ) -> "Fabric":
-    """A Fabric for this process: one device, or those that ``torchrun`` has given.
+    """A Fabric for this process: one device, or those that ``torchrun`` has given; to be called once a run.
 
     ``precision`` 16 and bf16 are mixed (weights stay in 32 bits).
     """
     from lightning_fabric import Fabric
 
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # else it greets from every process
     names = {32: "32-true", 64: "64-true", 16: "16-mixed", "bf16": "bf16-mixed"}
-    under_torchrun = "TORCHELASTIC_RUN_ID" in os.environ
     fabric = Fabric(
         accelerator=device,
-        devices=int(os.environ["LOCAL_WORLD_SIZE"]) if under_torchrun else 1,
-        num_nodes=int(os.environ.get("GROUP_WORLD_SIZE", "1")) if under_torchrun else 1,
+        strategy=_data_parallel() if processes.in_all() > 1 else "auto",
+        devices=processes.on_this_machine(),
+        num_nodes=processes.in_all() // processes.on_this_machine(),
         precision=names[precision],
     )
     fabric.launch()
     return fabric
+
+
+def _data_parallel() -> Any:
+    """Gradients are averaged; buffers are left alone, for each process sums up its own part (``SharedSums``).
+
+    Others wait for the first process while it evaluates and writes, however long; if it fails, torchrun ends them.
+    """
+    from lightning_fabric.strategies import DDPStrategy
+    from torch.nn.parallel import DistributedDataParallel
+
+    new, old = "forward_sync_buffers", "broadcast_buffers"  # one option; torch 2.13 warns of its old name
+    sync = new if new in signature(DistributedDataParallel).parameters else old
+    return DDPStrategy(timeout=timedelta(days=1), **{sync: False})

@@ -1,13 +1,22 @@
 """Adds up what the steps of an epoch report, without waiting for the device."""
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
 
 class Ledger:
-    """Means over the steps of an epoch, weighted by their queries; remembers the first bad step."""
+    """Means over the steps of an epoch, weighted by their queries; remembers the first bad step.
 
-    def __init__(self) -> None:
+    What is asked of it is answered over all processes, which have as many steps each and ask at the same time.
+    """
+
+    def __init__(self, fabric: "Fabric") -> None:
+        self.fabric = fabric
         self.queries = 0
         self._sums: dict[str, Tensor] = {}
         self._losses: list[Tensor] = []
@@ -24,7 +33,12 @@ class Ledger:
         if not self._losses:
             return None
         bad = ~torch.isfinite(torch.stack(self._losses))
-        return int(bad.int().argmax()) + 1 if bool(bad.any()) else None
+        first = torch.where(bad.any(), bad.int().argmax(), len(bad))
+        step = int(self.fabric.all_reduce(first, reduce_op="min")) + 1
+        return step if step <= len(bad) else None
 
-    def means(self) -> dict[str, float]:
-        return {name: float(value) / self.queries for name, value in self._sums.items()}
+    def close(self) -> tuple[dict[str, float], int]:
+        """The means by name, and the number of queries."""
+        counted = torch.stack([*self._sums.values(), next(iter(self._sums.values())).new_tensor(self.queries)])
+        *sums, queries = self.fabric.all_reduce(counted, reduce_op="sum").tolist()
+        return {name: value / queries for name, value in zip(self._sums, sums, strict=True)}, int(queries)

@@ -1,13 +1,14 @@
 """The one gradient loop."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated
 
 import torch
 from pydantic import Field
 
+from recpair.batch import Batch
 from recpair.errors import TrainingError
 from recpair.sampling.pairs import Sampler
 from recpair.sampling.prefetch import prefetch
@@ -18,6 +19,7 @@ from recpair.training.ledger import Ledger
 from recpair.training.log import Log
 from recpair.training.objective import Objective
 from recpair.training.progress import Progress
+from recpair.training.shared_sums import SharedSums
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -50,25 +52,29 @@ def train(
     epoch e follows from (seed, e), so a resumed run ends with the weights of an uninterrupted one.
     ``weight_decay`` is AdamW's, off by default; ``clip_norm`` bounds the norm of the whole gradient.
 
+    Several processes run this function together: each takes every n-th batch, an update is by the mean of their n
+    gradients, and only the first one validates and writes checkpoints, which all read.
+
     Raises:
-        TrainingError: a loss was NaN or infinite.
+        TrainingError: a loss was NaN or infinite, or there are fewer batches than processes.
     """
     fused = fabric.device.type in ("cpu", "cuda")
     optimiser = torch.optim.AdamW(objective.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=fused)
     module, optimiser = fabric.setup(objective, optimiser)
     gradients = DenseGradients(objective)
     progress = (checkpoint.restore(objective, optimiser) if resume else None) or Progress()
-    steps = len(sampler) // fabric.world_size * fabric.world_size  # the same number on every rank
+    shared = SharedSums(objective, fabric)
+    steps = _steps(sampler, fabric)
 
     while progress.epoch < epochs and (patience is None or progress.stale < patience):
         progress.epoch += 1
         torch.manual_seed(derive(seed, progress.epoch))
-        ledger, started = Ledger(), time.perf_counter()
+        ledger, started = Ledger(fabric), time.perf_counter()
         module.train()
         objective.prepare()
-        for step, batch in enumerate(islice(prefetch(sampler.epoch(progress.epoch)), steps), start=1):
-            if step % fabric.world_size != fabric.global_rank:
-                continue
+        if fabric.global_rank > 0:  # what comes before is the same in every process, noise within the steps is not
+            torch.manual_seed(derive(seed, progress.epoch, 0, fabric.global_rank))
+        for step, batch in enumerate(_own(prefetch(sampler.epoch(progress.epoch)), steps, fabric), start=1):
             batch = batch.to(fabric.device)
             parts = module(**vars(batch), epoch=progress.epoch)
             optimiser.zero_grad()
@@ -83,12 +89,13 @@ def train(
                 log.step(progress.epoch, step, steps)
         stop_if_not_finite(ledger, progress.epoch, learning_rate, checkpoint)
         progress.epoch_seconds.append(time.perf_counter() - started)
-        progress.samples = ledger.queries
-        values = {f"train/{name}": value for name, value in ledger.means().items()}
+        shared.combine()
+        means, progress.samples = ledger.close()
+        values = {f"train/{name}": value for name, value in means.items()}
 
         if progress.epoch % validate_every == 0 or progress.epoch == epochs:
             module.eval()
-            measured = validate()
+            measured = fabric.broadcast(validate() if fabric.is_global_zero else {})
             values |= {f"valid/{name}": value for name, value in measured.items()}
             progress.observe(measured[monitor], objective)
         progress.log(values)
@@ -99,6 +106,21 @@ def train(
     objective.load_state_dict(progress.best_weights)
     objective.eval()
     return progress
+
+
+def _steps(sampler: Sampler, fabric: "Fabric") -> int:
+    """Steps of an epoch, the same number in every process; the batches of a last round that is not full are left out."""
+    steps = len(sampler) // int(fabric.world_size)
+    if steps == 0:
+        raise TrainingError(
+            f"an epoch has {len(sampler)} batches for {fabric.world_size} processes; lower sampler.batch_size"
+        )
+    return steps
+
+
+def _own(batches: Iterator[Batch], steps: int, fabric: "Fabric") -> Iterator[Batch]:
+    """Every n-th batch, for the n-th of the processes."""
+    return islice(batches, fabric.global_rank, steps * fabric.world_size, fabric.world_size)
 
 
 def _is_due(progress: Progress, every: int, epochs: int, patience: int | None) -> bool:
