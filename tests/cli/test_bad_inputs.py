@@ -123,12 +123,6 @@ def test_bad_command_lines(project, capsys):
     refused(["recommend", "runs/none", "--all", "--out", "x.csv"], "runs/none does not exist", capsys)
 
 
-def test_several_processes_are_refused(project, capsys, monkeypatch):
-    """They would write one run folder, and move each other's aside."""
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    refused(fit(), "start it without torchrun", capsys)
-
-
 def test_help_shows_what_is_in_brackets(capsys):
     assert main(["evaluate", "--help"]) == 0
     assert "[recall,ndcg,map]" in " ".join(capsys.readouterr().out.split())
