@@ -19,7 +19,7 @@ from recbole_peer import recbole
 
 import recpair
 from recpair import runs
-from recpair.bridges.recbole.properties import general_models
+from recpair.bridges.recbole.properties import models
 from recpair.errors import RecpairError
 
 BASE: dict[str, Any] = {
@@ -127,7 +127,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/recbole_models.md"))
     parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--models", nargs="*", default=general_models(), help="only these")
+    parser.add_argument("--models", nargs="*", default=models("general"), help="only these")
     arguments = parser.parse_args()
     logging.getLogger("recpair").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory() as temporary:

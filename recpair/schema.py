@@ -131,6 +131,11 @@ def _refuse_contradictions(config: Config) -> None:
     model = ALL_MODELS[name]
     if issubclass(model, GradientModel) and sampler != (fitting := fitting_sampler(name)):
         raise ConfigError(f"sampler.name is {sampler}, but model {name} needs {fitting}; set sampler.name={fitting}")
+    if issubclass(model, SequenceModel) and not model.every_place and config["sampler"]["examples"] == "positions":
+        raise ConfigError(
+            f"sampler.examples is positions, but model {name} has one vector for a whole history; set "
+            f"sampler.examples=prefixes"
+        )
     if config["describe"] is not None and (config["semantics"] is None or config["semantics"]["name"] == "file"):
         raise ConfigError(
             "describe asks about texts that nothing encodes; add semantics: {name: wordllama}, or drop describe"

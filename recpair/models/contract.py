@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -59,15 +60,21 @@ class SequenceModel(GradientModel):
 
     Attributes:
         history_length: T, the places of a history that it reads; longer ones are cut at their start.
+        every_place: whether ``encode`` gives a vector for every place, or for the last alone: then training needs a history
+            for each query (the sampler's ``examples: prefixes``).
         similarity: of a query and an item: their product, or their cosine (for losses with a temperature).
     """
 
     history_length: int
+    every_place: ClassVar[bool] = True
     similarity: Similarity = "dot"
 
     @abstractmethod
-    def encode(self, history: Int[Tensor, "H T"]) -> Float[Tensor, "H T D"]:
-        """A vector for every place, of the items up to and with it; histories are padded on the left."""
+    def encode(self, history: Int[Tensor, "H T"]) -> Float[Tensor, "H _ D"]:
+        """A vector for every place, of the items up to and with it; histories are padded on the left.
+
+        ``_`` is T, or 1, the last place, where the model has not ``every_place``.
+        """
 
     @abstractmethod
     def item_vectors(self) -> Float[Tensor, "I D"]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -57,6 +58,11 @@ def _losses(objective: Objective, batches: Iterable[Batch], n_events: int) -> Fl
     return out
 
 
+def _every_follower(train_part: Interactions, model: SequenceModel, seed: int) -> Sampler:
+    examples: Literal["positions", "prefixes"] = "positions" if model.every_place else "prefixes"
+    return SequenceSampler(train_part, 1, seed, model.history_length, examples=examples, batch_size=1024)
+
+
 @torch.no_grad()
 def event_losses(objective: Objective, train_part: Interactions, seed: int) -> pl.DataFrame:
     """What training remembered of each event, and its loss (nats) under the final model, one uniform negative each.
@@ -66,7 +72,7 @@ def event_losses(objective: Objective, train_part: Interactions, seed: int) -> p
     memory, model, seed = objective.memory, objective.model, derive(seed, 0, 2)
     assert memory is not None
     every_event: Sampler = (
-        SequenceSampler(train_part, 1, seed, model.history_length, batch_size=1024)
+        _every_follower(train_part, model, seed)
         if isinstance(model, SequenceModel)
         else PairSampler(train_part, 1, seed, batch_size=8192)
     )

@@ -58,7 +58,7 @@ def test_the_signature_is_the_property_file():
         ({"name": "recbole/LightGCN", "n_layers": "two"}, "model.n_layers: input should be a valid integer"),
         ({"name": "recbole/SGL", "type": "EE"}, "model.type: input should be 'ED', 'ND' or 'RW'"),
         ({"name": "recbole/LigthGCN"}, "unknown name 'recbole/LigthGCN'; did you mean recbole/LightGCN?"),
-        ({"name": "recbole/SASRec"}, "is no general model"),
+        ({"name": "recbole/DeepFM"}, "is no general or sequential model"),
         ({"name": "recbole/RecVAE"}, "not carried: it alternates two optimisers"),
     ],
 )
@@ -72,7 +72,7 @@ def test_mistakes_are_named(model, message):
 def test_without_recbole_the_error_says_so(monkeypatch):
     monkeypatch.setattr(properties.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match="RecBole is not installed; pip install"):
-        properties.require_general("LightGCN")
+        properties.kind("LightGCN")
 
 
 def test_a_constructor_that_refuses_is_a_config_error(train):

@@ -61,6 +61,13 @@ def borrowed(seed: int = 0) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def inside(training: bool) -> Iterator[None]:
+    """``borrowed`` for a model's call: what it draws follows from the epoch while training, else is always the same."""
+    with borrowed(drawn_seed() if training else 0):
+        yield
+
+
 def drawn_seed() -> int:
     """The next number of torch's generator, as a seed: so what RecBole draws follows from the run's seed."""
     return int(torch.randint(2**62, ()))

@@ -11,6 +11,8 @@ from recpair.bridges.recbole import properties
 from recpair.bridges.recbole.borrowed import borrowed
 from recpair.bridges.recbole.fitted import RecBoleFittedModel
 from recpair.bridges.recbole.gradient import RecBoleModel
+from recpair.bridges.recbole.sequence_traits import SEQUENCE_TRAITS, SequenceTraits
+from recpair.bridges.recbole.sequential import RecBoleSequenceModel
 from recpair.bridges.recbole.traits import TRAITS, Traits
 from recpair.errors import ConfigError
 from recpair.models import Model
@@ -21,23 +23,33 @@ def component(name: str) -> type[Model]:
     """The class behind ``model.name: recbole/<name>``; RecBole is imported at the first call.
 
     Raises:
-        ConfigError: RecBole is not installed, has no such general model, or the bridge does not carry it.
+        ConfigError: RecBole is not installed, has no such general or sequential model, or the bridge does not carry it.
     """
-    properties.require_general(name)
-    traits = TRAITS.get(name, Traits())
+    kind = properties.kind(name)
+    traits = SEQUENCE_TRAITS.get(name, SequenceTraits()) if kind == "sequential" else TRAITS.get(name, Traits())
     if traits.refused:
         raise ConfigError(f"model.name: recbole/{name} is not carried: {traits.refused}")
     with borrowed():
-        from recbole.model.abstract_recommender import AbstractRecommender
-
-        source: Any = getattr(importlib.import_module(f"recbole.model.general_recommender.{name.lower()}"), name)
-    fitted = traits.fitted or source.type.name == "TRADITIONAL"
+        source: Any = getattr(importlib.import_module(f"recbole.model.{kind}_recommender.{name.lower()}"), name)
     attributes = {
         "__doc__": f"RecBole's {name}. {(source.__doc__ or '').strip()}",
         "__signature__": properties.signature(name),
         "source": source,
         "traits": traits,
     }
-    if not fitted:
-        attributes["full_sort"] = source.full_sort_predict is not AbstractRecommender.full_sort_predict
-    return type(name, (RecBoleFittedModel if fitted else RecBoleModel,), attributes)
+    if isinstance(traits, SequenceTraits):
+        return type(name, (RecBoleSequenceModel,), attributes | _batches())
+    if traits.fitted or source.type.name == "TRADITIONAL":
+        return type(name, (RecBoleFittedModel,), attributes)
+    with borrowed():
+        from recbole.model.abstract_recommender import AbstractRecommender
+    full_sort = source.full_sort_predict is not AbstractRecommender.full_sort_predict
+    return type(name, (RecBoleModel,), attributes | {"full_sort": full_sort})
+
+
+def _batches() -> dict[str, Any]:
+    """What RecBole makes batches of for sequential models, and does to them."""
+    with borrowed():
+        from recbole.data.interaction import Interaction
+        from recbole.data.transform import construct_transform
+    return {"interaction": Interaction, "transformation": staticmethod(construct_transform)}

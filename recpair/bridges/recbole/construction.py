@@ -1,11 +1,12 @@
 """A RecBole model, made as RecBole makes it: from settings and a data set."""
 
 import io
-from collections.abc import Mapping
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from recpair.bridges.recbole.borrowed import drawn_seed
 from recpair.bridges.recbole.dataset import FIELDS, TrainingSet
@@ -18,14 +19,21 @@ class Settings(dict[str, Any]):
 
     device = torch.device("cpu")  # a model is made there, and moved by the loop
 
+    def __getattr__(self, name: str) -> Any:
+        """RecBole's Config answers for its keys as attributes, too, and BERT4Rec's transform asks whether it does."""
+        if name in self:
+            return self[name]
+        raise AttributeError(name)
+
     def __missing__(self, key: str) -> None:
         """RecBole's Config answers None for a key that it does not have, and DiffRec asks for one."""
 
 
-def settings_of(options: Mapping[str, Any]) -> Settings:
+def settings_of(options: Mapping[str, Any], history_length: int | None = None) -> Settings:
     """A model's own options beside the general ones that models read, at RecBole's defaults."""
     general = {"device": Settings.device, "require_pow": False, "train_batch_size": 2048, "seed": drawn_seed() % 2**31}
-    return Settings(FIELDS | general | {"train_neg_sample_args": {"sample_num": 1}} | dict(options))
+    general |= {"train_neg_sample_args": {"sample_num": 1}, "MAX_ITEM_LIST_LENGTH": history_length}
+    return Settings(FIELDS | general | dict(options))
 
 
 def make(source: type[Any], settings: Settings, interactions: Interactions) -> Any:
@@ -34,9 +42,23 @@ def make(source: type[Any], settings: Settings, interactions: Interactions) -> A
     Raises:
         ConfigError: the model's constructor refuses its options.
     """
+    with refusing(source), redirect_stdout(io.StringIO()):  # FISM and NAIS print advice
+        return source(settings, TrainingSet(interactions, settings["MAX_ITEM_LIST_LENGTH"]))
+
+
+@contextmanager
+def refusing(source: type[Any]) -> Iterator[None]:
+    """Whatever a model raises at its options is a ConfigError."""
     try:
-        with redirect_stdout(io.StringIO()):  # FISM and NAIS print advice
-            return source(settings, TrainingSet(interactions))
-    except (AssertionError, RuntimeError, ValueError) as error:
+        yield
+    except (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split()) or "an assertion about them fails"
         raise ConfigError(f"model recbole/{source.__name__} refuses its options: {reason}") from error
+
+
+def move_plain_tensors(model: Any, fn: Callable[[Tensor], Tensor]) -> None:
+    """Apply what moves or casts a module to the tensors that RecBole keeps outside its state dict, too."""
+    for name, value in vars(model).items():
+        if isinstance(value, Tensor):
+            setattr(model, name, fn(value))
+    model.device = next(model.parameters()).device

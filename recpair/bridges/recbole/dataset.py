@@ -19,14 +19,16 @@ FIELDS = {
     "RATING_FIELD": "rating",
     "LABEL_FIELD": "label",
     "NEG_PREFIX": "neg_",
+    "LIST_SUFFIX": "_list",
+    "ITEM_LIST_LENGTH_FIELD": "item_length",
 }
 Histories = tuple[Tensor, Tensor, Tensor]  # items (or users) per row, their values, and the lengths
 USER, ITEM, RATING, LABEL = (FIELDS[f"{name}_FIELD"] for name in ("USER_ID", "ITEM_ID", "RATING", "LABEL"))
-NEGATIVE = FIELDS["NEG_PREFIX"] + ITEM
+NEGATIVE, HISTORY, LENGTH = FIELDS["NEG_PREFIX"] + ITEM, ITEM + FIELDS["LIST_SUFFIX"], FIELDS["ITEM_LIST_LENGTH_FIELD"]
 
 
 class TrainingSet:
-    """The part of ``recbole.data.dataset.Dataset`` that general models use.
+    """The part of ``recbole.data.dataset.Dataset`` that models use, T of sequential ones included.
 
     Deviations: repeated events count once in ``inter_matrix``; a history that is cut keeps its last events
     (RecBole's keeps random ones), so that a saved model scores the same when it is loaded.
@@ -34,7 +36,8 @@ class TrainingSet:
 
     uid_field, iid_field = USER, ITEM
 
-    def __init__(self, interactions: Interactions) -> None:
+    def __init__(self, interactions: Interactions, history_length: int | None = None) -> None:
+        self.field2seqlen = {HISTORY: history_length}
         self.user_num, self.item_num = interactions.n_users + 1, interactions.n_items + 1
         self.inter_num = len(interactions)
         self._taken: Any = interactions.to_scipy()

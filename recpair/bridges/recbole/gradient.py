@@ -1,7 +1,6 @@
 """A RecBole model that recpair's loop trains, by the model's own loss or by one of recpair's."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,8 +10,8 @@ from torch import Tensor, nn
 
 from recpair.batch import Batch
 from recpair.bridges.recbole import properties
-from recpair.bridges.recbole.borrowed import borrowed, drawn_seed
-from recpair.bridges.recbole.construction import make, settings_of
+from recpair.bridges.recbole.borrowed import borrowed, drawn_seed, inside
+from recpair.bridges.recbole.construction import make, move_plain_tensors, settings_of
 from recpair.bridges.recbole.dataset import ITEM, LABEL, NEGATIVE, RATING, USER
 from recpair.bridges.recbole.scorers import PairScorer, TableScorer
 from recpair.bridges.recbole.traits import Traits
@@ -58,14 +57,11 @@ class RecBoleModel(OwnLossModel):
     def _apply(self, fn: Any, recurse: bool = True) -> "RecBoleModel":
         """Move or cast the tensors that RecBole keeps outside its state dict, too."""
         super()._apply(fn, recurse)
-        for name, value in vars(self.inner).items():
-            if isinstance(value, Tensor):
-                setattr(self.inner, name, fn(value))
-        self.inner.device = next(self.inner.parameters()).device
+        move_plain_tensors(self.inner, fn)
         return self
 
     def own_loss(self, batch: Batch, epoch: int) -> Float[Tensor, ""]:
-        with self._inside():
+        with inside(self.training):
             if epoch != self._epoch and self.traits.new_epoch is not None:
                 self.traits.new_epoch(self.inner, self.settings, epoch)
             self._epoch = epoch
@@ -103,27 +99,21 @@ class RecBoleModel(OwnLossModel):
         if self._ready is not None:
             return self._ready
         assert self.traits.vectors is not None
-        with self._inside():
+        with inside(self.training):
             vectors = self.traits.vectors(self.inner)
         if not self.training and not torch.is_grad_enabled():
             self._ready = vectors
         return vectors
 
     def _table(self, users: Int[Tensor, "Q"]) -> Float[Tensor, "Q I"]:
-        with self._inside():
+        with inside(self.training):
             scores: Tensor = self.inner.full_sort_predict({USER: users})
         return scores.view(len(users), -1)[:, 1:]
 
     def _pairs(self, users: Int[Tensor, "C"], items: Int[Tensor, "C"]) -> Float[Tensor, "C"]:
-        with self._inside():
+        with inside(self.training):
             scores: Tensor = self.inner.predict({USER: users, ITEM: items + 1})
         return scores
-
-    @contextmanager
-    def _inside(self) -> Iterator[None]:
-        """RecBole's place; what it draws follows from the epoch while training, and is always the same otherwise."""
-        with borrowed(drawn_seed() if self.training else 0):
-            yield
 
     def regularised(self, batch: Batch) -> tuple[Float[Tensor, "Q _ D"], ...]:
         tables = [(name, table) for name, table in self.inner.named_children() if isinstance(table, nn.Embedding)]

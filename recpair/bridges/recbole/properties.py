@@ -17,9 +17,14 @@ from pydantic import Field
 from recpair.errors import ConfigError
 from recpair.registry import nearest
 
-# Options that name a file of pickled weights, which recpair never reads, or need events in RecBole's own form.
-LEFT_OUT = re.compile(r"pretrain|pre_model|train_method|time-aware|w_m(ax|in)$")
+# Options that name a file of pickled weights, which recpair never reads, need events in RecBole's own form, or belong to
+# the model.
+LEFT_OUT = re.compile(r"pretrain|pre_model|train_method|time-aware|w_m(ax|in)$|^transform$")
 CHOICES = re.compile(r"rang(?:e|ing) in \[([^\]]*)\]", re.IGNORECASE)
+
+
+Kind = Literal["general", "sequential"]
+KINDS: tuple[Kind, ...] = ("general", "sequential")
 
 
 class _Loader(yaml.SafeLoader):
@@ -46,21 +51,26 @@ def package() -> Path:
     return Path(found.origin).parent
 
 
-def general_models() -> list[str]:
-    """Names of RecBole's general models that have a property file."""
-    modules = {path.stem for path in (package() / "model" / "general_recommender").glob("*.py")}
+def models(kind: Kind) -> list[str]:
+    """Names of RecBole's models of a kind that have a property file."""
+    modules = {path.stem for path in (package() / "model" / f"{kind}_recommender").glob("*.py")}
     files = (package() / "properties" / "model").glob("*.yaml")
     return sorted(path.stem for path in files if path.stem.lower() in modules)
 
 
-def require_general(name: str) -> None:
-    """Raise a ConfigError that names the nearest model unless RecBole has a general one of this name."""
-    known = general_models()
+def kind(name: str) -> Kind:
+    """Whether a model scores users (general) or histories (sequential).
+
+    Raises:
+        ConfigError: RecBole has no model of this name, which names the nearest, or it is of another kind.
+    """
+    known = {name: kind for kind in KINDS for name in models(kind)}
     if name in known:
-        return
+        return known[name]
     if _property_file(name).exists():
         raise ConfigError(
-            f"model.name: recbole/{name} is no general model (user and item, nothing else), and only those are bridged"
+            f"model.name: recbole/{name} is no general or sequential model (user, item, what was taken before, nothing "
+            f"else), and only those are bridged"
         )
     near = nearest(f"recbole/{name}", [f"recbole/{other}" for other in known])
     raise ConfigError(f"model.name: unknown name 'recbole/{name}'{near} (RecBole has {', '.join(known)})")
@@ -70,6 +80,10 @@ def signature(name: str) -> Signature:
     """The options of a model as keyword-only parameters; a name's hyphen becomes an underscore."""
     text = _property_file(name).read_text(encoding="utf-8")
     comments = dict(re.findall(r"^([\w-]+):[^#\n]*#(.*)$", text, re.MULTILINE))
+    supplied = [Parameter("interactions", Parameter.POSITIONAL_OR_KEYWORD)]
+    if kind(name) == "sequential":  # of which a property file says nothing; RecBole's MAX_ITEM_LIST_LENGTH
+        length = Annotated[int, Field(gt=0)]
+        supplied.append(Parameter("history_length", Parameter.KEYWORD_ONLY, default=50, annotation=length))
     options = [
         Parameter(
             _identifier(key),
@@ -80,7 +94,7 @@ def signature(name: str) -> Signature:
         for key, value in _values(text).items()
         if not LEFT_OUT.search(key)
     ]
-    return Signature([Parameter("interactions", Parameter.POSITIONAL_OR_KEYWORD), *options])
+    return Signature([*supplied, *options])
 
 
 def settings(name: str, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,110 @@
+"""A sequential model of RecBole that recpair's loop trains, by the model's own loss or by one of recpair's."""
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from recpair.batch import Batch
+from recpair.bridges.recbole import properties
+from recpair.bridges.recbole.borrowed import borrowed, drawn_seed, inside
+from recpair.bridges.recbole.construction import make, move_plain_tensors, refusing, settings_of
+from recpair.bridges.recbole.dataset import HISTORY, ITEM, LENGTH, NEGATIVE
+from recpair.bridges.recbole.sequence_traits import SequenceTraits
+from recpair.data.interactions import Interactions
+from recpair.errors import ConfigError
+from recpair.models import OwnLossModel, SequenceModel
+from recpair.models.lookup import look_up
+
+
+class RecBoleSequenceModel(SequenceModel, OwnLossModel):
+    """RecBole's model in ``inner``; subclasses, one a model, are made by ``component``.
+
+    Scores are RecBole's ``full_sort_predict`` without the padding item, whose index is 0: RecBole's are recpair's plus
+    one. It encodes a whole history, padded on the right to T, to one vector, so there is none for its other places.
+    A history without items, which RecBole never meets, has the vector 0.
+
+    ``own_loss`` is RecBole's: softmax over all items and the padding, or BPR, as ``loss_type`` says; BERT4Rec's masks items
+    of the prefixes by RecBole's ``MaskItemSequence`` (with ``mask_ratio`` and ``ft_ratio``) and never sees what follows them.
+    """
+
+    source: ClassVar[type[Any]]
+    traits: ClassVar[SequenceTraits]
+    interaction: ClassVar[type[Any]]  # RecBole's class of batches
+    transformation: ClassVar[Callable[..., Any]]  # from settings to what RecBole does to a batch before its loss
+    every_place = False
+
+    def __init__(self, interactions: Interactions, *, history_length: int, **options: Any) -> None:
+        """
+        Raises:
+            ConfigError: the model refuses its options, or they do not fit together.
+        """
+        super().__init__()
+        self.history_length = history_length
+        with borrowed(drawn_seed()):
+            self.settings = settings_of(properties.settings(self.source.__name__, options), history_length)
+            self.transform = self.transformation(self.settings)  # which adds to the settings
+            self.inner = make(self.source, self.settings, interactions)
+            with refusing(self.source), torch.no_grad():  # some options show only here that they do not fit together
+                self.encode(torch.zeros(1, history_length, dtype=torch.int64))
+        if int(self.settings.get("mask_ratio", 1) * history_length) < 1:
+            raise ConfigError(
+                "model.mask_ratio · model.history_length is below 1, so nothing is masked; raise one of them"
+            )
+
+    def _apply(self, fn: Any, recurse: bool = True) -> "RecBoleSequenceModel":
+        """Move or cast the tensors that RecBole keeps outside its state dict, too."""
+        super()._apply(fn, recurse)
+        move_plain_tensors(self.inner, fn)
+        return self
+
+    def encode(self, history: Int[Tensor, "H T"]) -> Float[Tensor, "H 1 D"]:
+        items, length = self._laid_out(history)
+        with inside(self.training):
+            vectors = self.traits.query(self.inner, items, length.clamp_min(1))
+        return torch.where(length.unsqueeze(1) > 0, vectors, 0.0).unsqueeze(1)
+
+    def item_vectors(self) -> Float[Tensor, "I D"]:
+        with inside(self.training):
+            return self.traits.items(self.inner)[1:]
+
+    def regularised(self, batch: Batch) -> tuple[Float[Tensor, "Q _ D"], ...]:
+        """The item that a query stands at, and what it is compared with, as they are before anything is done to them."""
+        assert batch.history is not None, "a sequence model needs histories"
+        parts = (batch.history[:, -1:], batch.positives) + (() if batch.negatives is None else (batch.negatives,))
+        return tuple(look_up(self.inner.item_embedding.weight, part.clamp_min(0) + 1) for part in parts)
+
+    def own_loss(self, batch: Batch, epoch: int) -> Float[Tensor, ""]:
+        sizes = SimpleNamespace(num=lambda field: self.inner.n_items)  # all that a transform asks the data set
+        with inside(self.training):
+            examples = self.transform(sizes, self.interaction(self._examples(batch)))
+            masked = self.settings["MASK_INDEX"]
+            # RecBole's mean over no masked item is 0/0; where lengths are mixed in a batch, it never comes to that.
+            nothing = masked is not None and not bool((examples[masked] > 0).any())
+            weight: Tensor = self.inner.item_embedding.weight
+            loss: Tensor = 0.0 * weight.sum() if nothing else self.inner.calculate_loss(examples)
+        return loss
+
+    def _examples(self, batch: Batch) -> dict[str, Tensor]:
+        """The batch as RecBole lays it out: for BPR, all queries with their first negative, then with their second, …"""
+        assert batch.history is not None, "a sequence model needs histories"
+        items, length = self._laid_out(batch.history)
+        examples = {HISTORY: items, LENGTH: length, ITEM: batch.positives[:, 0] + 1}
+        if self.settings["loss_type"] != "BPR":
+            return examples
+        assert batch.negatives is not None, "BPR compares with negatives"
+        negatives = batch.negatives.expand(len(batch), -1)
+        n = negatives.shape[1]
+        repeated = {name: torch.cat([column] * n) for name, column in examples.items()}
+        return repeated | {NEGATIVE: negatives.T.flatten() + 1}
+
+    def _laid_out(self, history: Int[Tensor, "H _"]) -> tuple[Int[Tensor, "H T"], Int[Tensor, "H"]]:
+        """The latest T items from left to right, then RecBole's padding; and how many there are."""
+        real = history[:, -self.history_length :] >= 0
+        items = torch.where(real, history[:, -self.history_length :] + 1, 0)
+        length = real.sum(1)
+        places = torch.arange(self.history_length, device=history.device) + (real.shape[1] - length).unsqueeze(1)
+        return nn.functional.pad(items, (0, self.history_length)).gather(1, places), length
