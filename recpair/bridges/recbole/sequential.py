@@ -86,7 +86,7 @@ class RecBoleSequenceModel(SequenceModel, OwnLossModel):
             nothing = masked is not None and not bool((examples[masked] > 0).any())
             weight: Tensor = self.inner.item_embedding.weight
             loss: Tensor = 0.0 * weight.sum() if nothing else self.inner.calculate_loss(examples)
-        return loss
+        return loss.squeeze()  # RecBole's penalties have one axis
 
     def _examples(self, batch: Batch) -> dict[str, Tensor]:
         """The batch as RecBole lays it out: for BPR, all queries with their first negative, then with their second, …"""
