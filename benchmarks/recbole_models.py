@@ -37,12 +37,13 @@ SEQUENTIAL: dict[str, Any] = BASE | {
     "sampler": {"name": "sequences", "examples": "prefixes", "batch_size": 256},
     "train": {"learning_rate": 0.001, "seed": 1, "device": "cpu"},
 }
-HISTORY = 20  # items that a sequential model reads, in place of 50: a third of the time
+HISTORY = 10  # items that a sequential model reads, in place of 50: a fifth of the time
 SECTION = "## Sequential models"
-SEQUENTIAL_TEXT = f"""MovieLens-100K, each user's last event the test and the one before it valid, all items ranked; each model at its
-property file's defaults but for `history_length: {HISTORY}`, on every prefix of a history (`sampler.examples: prefixes`),
-trained by its own loss for a few epochs (learning rate 0.001, batches of 256) on one thread: enough to see that it learns,
-not to compare models. Each was saved and loaded again, and recommended the same."""
+SEQUENTIAL_TEXT = f"""MovieLens-100K, each user's last event the test and the one before it valid, all items ranked; each
+model at its property file's defaults but for `history_length: {HISTORY}`, on every prefix of a history
+(`sampler.examples: prefixes`), trained by its own loss for a few epochs (learning rate 0.001, batches of 256) on one
+thread (`OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1`): enough to see that it learns, not to compare models. Each was saved and
+loaded again, and recommended the same."""
 SLOW = {"NCL": 1, "NGCF": 1, "SGL": 1, "SpectralCF": 1}  # epochs, in place of --epochs
 LONG = {  # minutes an epoch on two busy cores
     "ConvNCF": "not run here; hit@1 0.85 on the tests' checkerboard after 20 epochs",
