@@ -28,7 +28,8 @@ class RecBoleSequenceModel(SequenceModel, OwnLossModel):
     A history without items, which RecBole never meets, has the vector 0.
 
     ``own_loss`` is RecBole's: softmax over all items and the padding, or BPR, as ``loss_type`` says; BERT4Rec's masks items
-    of the prefixes by RecBole's ``MaskItemSequence`` (with ``mask_ratio`` and ``ft_ratio``) and never sees what follows them.
+    of the prefixes by RecBole's ``MaskItemSequence`` (with ``mask_ratio`` and ``ft_ratio``) and never sees what follows them;
+    by a loss of recpair's it is trained as it is asked, on a mask after the prefix.
     """
 
     source: ClassVar[type[Any]]
