@@ -58,7 +58,7 @@ from recpair.training.objective import Objective
 from recpair.training.progress import Progress
 
 if TYPE_CHECKING:
-    from lightning_fabric import Fabric
+    from recpair.training.launch import Fabric
 
 logger = logging.getLogger("recpair")
 

@@ -49,7 +49,8 @@ class Denoiser(Protocol):
     """Chooses among or weighs the candidate positives; never sees the model.
 
     Made as ``Denoiser(n_events, *, …options)`` with the number of training interactions. One that remembers
-    something of each of them is a torch module and keeps it in buffers, so that checkpoints hold it.
+    something of each of them is a torch module and keeps it in buffers, so that checkpoints hold it. Buffers are
+    sums over visits: at the end of an epoch, what several processes have added to them is added up.
 
     Attributes:
         candidates: P, the positives that it wants to see per query.

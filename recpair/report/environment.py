@@ -6,6 +6,8 @@ import platform
 import subprocess
 from typing import Any
 
+from recpair import processes
+
 PACKAGES = ("recpair", "torch", "numpy", "polars", "scipy", "numba", "mlflow", "pydantic", "pandas", "recbole")
 
 
@@ -40,6 +42,7 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cpu_count": os.cpu_count(),
+        "processes": processes.in_all(),
         "torch_threads": torch.get_num_threads(),
         "cuda": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
         "versions": versions(),

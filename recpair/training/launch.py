@@ -16,7 +16,7 @@ from recpair import processes
 from recpair.errors import ConfigError
 
 if TYPE_CHECKING:
-    from lightning_fabric import Fabric
+    from lightning_fabric import Fabric as Fabric
 
 
 def require_machine(device: str) -> None:

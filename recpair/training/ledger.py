@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from lightning_fabric import Fabric
+    from recpair.training.launch import Fabric
 
 
 class Ledger:

@@ -63,6 +63,7 @@ def train(
     module, optimiser = fabric.setup(objective, optimiser)
     gradients = DenseGradients(objective)
     progress = (checkpoint.restore(objective, optimiser) if resume else None) or Progress()
+    _require_same(progress, checkpoint, fabric)
     shared = SharedSums(objective, fabric)
     steps = _steps(sampler, fabric)
 
@@ -106,6 +107,14 @@ def train(
     objective.load_state_dict(progress.best_weights)
     objective.eval()
     return progress
+
+
+def _require_same(progress: Progress, checkpoint: Checkpoint, fabric: "Fabric") -> None:
+    """All processes go on from one checkpoint, which other nodes may not see."""
+    if (epoch := fabric.broadcast(progress.epoch)) != progress.epoch:
+        raise TrainingError(
+            f"{checkpoint.path} is not that of epoch {epoch} here; let all nodes share the output folder"
+        )
 
 
 def _steps(sampler: Sampler, fabric: "Fabric") -> int:

@@ -8,7 +8,7 @@ from torch import nn
 from recpair.training.objective import Objective
 
 if TYPE_CHECKING:
-    from lightning_fabric import Fabric
+    from recpair.training.launch import Fabric
 
 
 class SharedSums:

@@ -45,6 +45,7 @@ def test_two_processes_make_one_run(project):
     assert sorted(path.name for path in Path().iterdir()) == ["config.yaml", "events.csv", "run"]
     run = recpair.load("run")
     assert run.metrics["test"]["hit@1"] == 1.0
+    assert files.read_json(run.folder, files.ENVIRONMENT)["processes"] == 2
     losses = pl.read_parquet(Path("run") / files.AUDIT)
     assert losses["visits"].min() > 0
     assert losses["visits"].sum() == 3 * 720 * run.metrics["best_epoch"]
