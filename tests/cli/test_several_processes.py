@@ -13,7 +13,7 @@ import recpair
 from recpair.cli import main
 from recpair.serving import run_folder as files
 
-PATIENCE = 60  # seconds; a hang is a failure
+PATIENCE = 180  # seconds; a hang is a failure
 
 
 @pytest.fixture
