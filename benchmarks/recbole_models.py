@@ -175,7 +175,7 @@ def main() -> None:
     if arguments.sequential:
         text = before.rstrip() + "\n\n" + "\n".join([SECTION, "", *lines])
     else:
-        text = "\n".join(["# RecBole's general models in recpair", "", *lines])
+        text = "\n".join(["# RecBole's models in recpair", "", *lines])
         text += "\n".join(["", "## Beside RecBole's own trainer", "", *compared, ""])
         text += f"\n{SECTION}{sequential}" if sequential else ""
     arguments.out.write_text(text, encoding="utf-8")
