@@ -59,11 +59,12 @@ def launch(
 def _data_parallel() -> Any:
     """Gradients are averaged; buffers are left alone, for each process sums up its own part (``SharedSums``).
 
-    Others wait for the first process while it evaluates and writes, however long; if it fails, torchrun ends them.
+    Others wait for the first process while it evaluates and writes, which may take longer than the usual ten minutes;
+    if it fails, torchrun ends them.
     """
     from lightning_fabric.strategies import DDPStrategy
     from torch.nn.parallel import DistributedDataParallel
 
     new, old = "forward_sync_buffers", "broadcast_buffers"  # one option; torch 2.13 warns of its old name
     sync = new if new in signature(DistributedDataParallel).parameters else old
-    return DDPStrategy(timeout=timedelta(days=1), **{sync: False})
+    return DDPStrategy(timeout=timedelta(hours=2), **{sync: False})

@@ -13,7 +13,7 @@ import recpair
 from recpair.cli import main
 from recpair.serving import run_folder as files
 
-PATIENCE = 180  # seconds; a hang is a failure
+PATIENCE = 300  # seconds until it counts as a hang; a machine that is busy with other work needs minutes
 
 
 @pytest.fixture
@@ -33,7 +33,12 @@ def torchrun(*arguments):
     here = os.pathsep.join([str(Path(recpair.__file__).parent.parent), os.environ.get("PYTHONPATH", "")])
     environment = os.environ | {"PYTHONPATH": here, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "error"}
     command = [*launcher, "-m", "recpair", "fit", "--config", "config.yaml", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        try:
+            printed, said = run.communicate(timeout=PATIENCE)
+        finally:
+            run.terminate()  # where it hangs: torchrun then ends its processes, which would outlive it if it were killed
+    return subprocess.CompletedProcess(command, run.returncode, printed, said)
 
 
 def test_two_processes_make_one_run(project):
