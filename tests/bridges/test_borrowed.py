@@ -1,5 +1,6 @@
 """What RecBole changes in a process is as it was when the bridge lets it go."""
 
+import importlib
 import importlib.util
 import logging
 import os
@@ -33,6 +34,7 @@ def state() -> dict:
         "filters": list(warnings.filters),
         "random": random.getstate(),
         "torch": torch.get_rng_state().tolist(),
+        "anomalies": torch.is_anomaly_enabled(),
         "cudnn": (torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark),
         "np.random": str(np.random.get_state()),  # noqa: NPY002
     }
@@ -59,6 +61,15 @@ def test_everything_is_as_it_was(tmp_path, monkeypatch):
         *("numpy", "dok", "argv", "environment", "root", "yaml", "cudnn", "random", "torch", "np.random", "filters")
     }
     assert [name for name in before if before[name] != after[name]] == []
+
+
+def test_looking_for_anomalies_ends_with_the_loan():
+    """RecBole's SINE switches it on for the whole process, when it is imported."""
+    sys.modules.pop("recbole.model.sequential_recommender.sine", None)
+    with borrowed():
+        importlib.import_module("recbole.model.sequential_recommender.sine")
+        assert torch.is_anomaly_enabled()
+    assert not torch.is_anomaly_enabled()
 
 
 def test_what_is_missing_is_taken_back_after_an_error():

@@ -1,8 +1,8 @@
 """A place in which RecBole 1.2.1 runs on today's numpy and scipy, and after which nothing is changed.
 
 RecBole's ``Config`` reads the command line's arguments, overwrites names in numpy, sets environment variables
-and a resolver of yaml's; its logger sets up the root logger; its seeding reaches numpy, random and cudnn. Its graphs
-call a method that scipy no longer has.
+and a resolver of yaml's; its logger sets up the root logger; its seeding reaches numpy, random and cudnn; one of its models
+makes torch look for anomalies. Its graphs call a method that scipy no longer has.
 """
 
 import logging
@@ -49,6 +49,8 @@ def borrowed(seed: int = 0) -> Iterator[None]:
         _keep(undo, yaml.FullLoader, dict.fromkeys(("yaml_implicit_resolvers",), _ABSENT))
         _keep(undo, sys, dict.fromkeys(("stdout", "stderr"), _ABSENT))  # its logger wraps them in colours
         undo.callback(_restore_root_logger, list(logging.root.handlers), logging.root.level)
+        anomalies = torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()
+        undo.callback(torch.autograd.set_detect_anomaly, *anomalies)  # SINE's module switches it on
         for flag in ("deterministic", "benchmark"):
             undo.callback(setattr, torch.backends.cudnn, flag, getattr(torch.backends.cudnn, flag))
         undo.callback(_restore_environment, dict(os.environ))
