@@ -67,7 +67,7 @@ def ratio(
     events = dataset.interactions
     if order == "time":
         require_times(events, "split.order: time")
-    generator = np.random.default_rng(np.random.SeedSequence([seed, 0x5B117]))
+    generator = _generator(seed)
     shuffle = generator.random(len(events)) if order == "random" else None
     if by == "all":
         key = shuffle if shuffle is not None else events.time
@@ -100,10 +100,7 @@ def leave_last(
     require_times(events, "split.name: leave_last")
     place, size = places_within_users(events, None)
     count = np.where(size >= 2 * n + 1, n, 0)
-    if valid_users == 1.0:
-        return labels_from_the_end(place, size, count, count)
-    generator = np.random.default_rng(np.random.SeedSequence([seed, 0x5B117]))
-    validates = generator.random(len(events.indptr) - 1) < valid_users
+    validates = _generator(seed).random(len(events.indptr) - 1) < valid_users
     return labels_from_the_end(place, size, np.where(validates[events.user], count, 0), count)
 
 
@@ -166,7 +163,7 @@ def predefined(
     labels = np.select([dataset.split == word for word in words], list(words.values())).astype(np.int8)
     if not (labels == VALID).any() and valid_fraction > 0:
         rows = np.flatnonzero(labels == TRAIN)
-        generator = np.random.default_rng(np.random.SeedSequence([seed, 0x5B117]))
+        generator = _generator(seed)
         place, size = places_within_users(dataset.interactions.select(rows), generator.random(len(rows)))
         labels[rows] = labels_from_the_end(place, size, _share(size, valid_fraction), np.zeros_like(size))
     return labels
@@ -225,6 +222,11 @@ def apply_split(dataset: Dataset, labels: np.ndarray, name: str = "") -> Splits:
         report=report,
         notes=tuple(notes),
     )
+
+
+def _generator(seed: int) -> np.random.Generator:
+    """What splits draw from, apart from every other generator of the same seed."""
+    return np.random.default_rng(np.random.SeedSequence([seed, 0x5B117]))
 
 
 def places_within_users(events: Interactions, key: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
