@@ -1,7 +1,7 @@
 """Real noise: do the denoisers help where low ratings are positives, and does the audit find those ratings unseen?
 
-    python benchmarks/denoising/real_noise.py --data modcloth=MODCLOTH.parquet --out benchmarks/denoising/results/real.jsonl
-    python benchmarks/denoising/real_noise.py --data ml-100k --out benchmarks/denoising/results/real.jsonl
+    python -m benchmarks.denoising.real_noise --data modcloth=MODCLOTH.parquet --out benchmarks/denoising/results/real.jsonl
+    python -m benchmarks.denoising.real_noise --data ml-100k --out benchmarks/denoising/results/real.jsonl
 
 ModCloth: every event trains, whatever its rating; validation and test are those of its published split with a rating
 of 5. MovieLens-100K: ratings of 1 and 2 are positives in training and validation, the test is of 4 and 5. The
@@ -15,11 +15,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import cell
 import numpy as np
 import polars as pl
-import study
 
+from benchmarks.denoising import cell, study
 from recpair.data.splitting import Splits
 from recpair.experiment import prepare
 from recpair.schema import load_config

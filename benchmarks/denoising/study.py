@@ -1,7 +1,7 @@
 """Which denoiser helps on Gowalla, by how much, and at what noise? Every cell is one line of a JSON-lines file.
 
-    python benchmarks/denoising/study.py --data GOWALLA.parquet --part mf --out benchmarks/denoising/results/mf.jsonl
-    python benchmarks/denoising/tables.py benchmarks/denoising/results
+    python -m benchmarks.denoising.study --data GOWALLA.parquet --part mf --out benchmarks/denoising/results/mf.jsonl
+    python -m benchmarks.denoising.tables benchmarks/denoising/results
 
 Protocol: users with 10 events or more, 0.7 / 0.1 / 0.2 at random per user, noise of 0 to 0.5 of each user's training
 events, all items ranked, NDCG with the full ideal; queries drawn by user. Each of the methods has twelve settings,
@@ -20,9 +20,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import cell
 import numpy as np
 import polars as pl
+
+from benchmarks.denoising import cell
 
 NOISES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 TUNED_AT = 0.2

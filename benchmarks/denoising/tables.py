@@ -1,52 +1,32 @@
 """Tables and the plot of the denoising study, from its JSON-lines files.
 
-python benchmarks/denoising/tables.py benchmarks/denoising/results
+python -m benchmarks.denoising.tables benchmarks/denoising/results
 """
 
 import argparse
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+
+from benchmarks.cells import Row, over_seeds, read, table
 
 NAMES = {"none": "plain", "t_ce": "T-CE", "r_ce": "R-CE", "udt": "UDT", "dcf": "DCF", "pld": "PLD"}
 COLOURS = ("#1f2937", "#9ca3af", "#b45309", "#0f766e", "#7c3aed", "#dc2626")
 METRICS = ("recall@20", "ndcg@20", "recall@50", "ndcg@50")
 RULES = {"clean": "clean valid", "noisy": "noisy valid", "trimmed": "noisy, trimmed", "best": "best on test"}
-Row = dict[str, Any]
-
-
-def read(folder: Path) -> list[Row]:
-    """Every cell of every file."""
-    lines = [line for path in sorted(folder.glob("*.jsonl")) for line in path.read_text(encoding="utf-8").splitlines()]
-    return [json.loads(line) for line in lines]
 
 
 def select(rows: Sequence[Row], **key: object) -> list[Row]:
     return [row for row in rows if all(row["key"].get(name) == value for name, value in key.items())]
 
 
-def over_seeds(rows: Sequence[Row], value: Callable[[Row], float]) -> str:
-    """Mean, and the standard deviation where there are several seeds."""
-    values = [value(row) for row in rows]
-    if not values:
-        return "–"
-    return f"{np.mean(values):.4f}" + (f" ± {np.std(values, ddof=1):.4f}" if len(values) > 1 else "")
-
-
 def measured(row: Row, rule: str, metric: str = "recall@20") -> float:
     """A test metric at the epoch that a rule chose."""
     value: float = row["rules"][rule][metric]
     return value
-
-
-def table(head: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
-    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
-    return [*lines, *(f"| {' | '.join(line)} |" for line in body), ""]
 
 
 def seeds_of(rows: Sequence[Row]) -> str:

@@ -1,7 +1,7 @@
 """Does SRA-CL help on Amazon Beauty, where, and beside which rivals? Every cell is one line of a JSON-lines file.
 
-    python benchmarks/sra_cl/study.py --data BEAUTY_FOLDER --runs RUNS --part authors --out benchmarks/sra_cl/results/cells.jsonl
-    python benchmarks/sra_cl/tables.py benchmarks/sra_cl/results
+    python -m benchmarks.sra_cl.study --data BEAUTY --runs RUNS --part authors --out benchmarks/sra_cl/results/authors.jsonl
+    python -m benchmarks.sra_cl.tables benchmarks/sra_cl/results
 
 Protocol: leave one out, all items ranked, the epoch chosen by validation NDCG@10 (seen items not masked, as SRA-CL's authors
 do); the test is read once, with and without masking. The backbone is SASRec in ``positions`` style with sampled softmax
@@ -35,16 +35,20 @@ SEEDS = (1, 2, 3)
 SAMPLED = {"negatives": "uniform", "n_negatives": 1024, "shared": True}
 AUTHORS = {"embedding_dim": 64, "history_length": 20, "n_layers": 2, "n_heads": 2, "inner_dim": 256, "norm": "post"}
 AGREE = {"similarity": "cosine", "temperature": 0.2}
-BACKBONES = [
-    [f"model.dropout={dropout}", f"train.learning_rate={rate}", f"model.embedding_dim={dim}", "model.history_length=50"]
-    for dropout, rate, dim in [
-        (0.5, 0.001, 64),
-        (0.3, 0.001, 64),
-        (0.5, 0.0005, 64),
-        (0.5, 0.002, 64),
-        (0.5, 0.001, 128),
+BACKBONES: dict[str, list[str]] = {
+    f"dropout {dropout}, learning rate {rate}, D {dim}, {norm}-norm": [
+        *[f"model.dropout={dropout}", f"train.learning_rate={rate}", f"model.embedding_dim={dim}"],
+        *[f"model.norm={norm}", "model.history_length=50"],
     ]
-]
+    for dropout, rate, dim, norm in [
+        (0.5, 0.001, 64, "post"),
+        (0.3, 0.001, 64, "post"),
+        (0.5, 0.0005, 64, "post"),
+        (0.5, 0.002, 64, "post"),
+        (0.5, 0.001, 128, "post"),
+        (0.5, 0.001, 64, "pre"),
+    ]
+}
 
 
 def contrast(*terms: Mapping[str, Any]) -> str:
@@ -132,26 +136,25 @@ class Study:
         with self.out.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
         self.rows[name_of(row["key"])] = row
-        print(row["key"], f"valid {row['valid']:.4f}", f"{row['seconds']:.0f} s", row.get("test", ""), flush=True)
+        print({name: row[name] for name in ("key", "valid", "seconds", "test", "paired") if name in row}, flush=True)
 
-    def search(self, part: str, settings: Mapping[str, Sequence[str]], basis: Sequence[str] = ()) -> str:
+    def search(self, part: str, settings: Mapping[str, Sequence[str]]) -> str:
         """The setting with the best validation value of seed 1."""
-        rows = {name: self.cell(part, name, [*basis, *setting], 1, test=False) for name, setting in settings.items()}
+        rows = {name: self.cell(part, name, setting, 1, test=False) for name, setting in settings.items()}
         return max(rows, key=lambda name: rows[name]["valid"])
 
     def compare(self, part: str, method: str, plain: str) -> None:
-        """Paired tests over users of means over the seeds, as a row of its own; done again whenever it is asked for."""
+        """Paired tests over users of means over the seeds, as a row of its own."""
+        key = {"part": part, "method": f"{method} − {plain}", "seed": 0, "test": True}
+        if name_of(key) in self.rows:
+            return
         found = {}
         for name in (method, plain):
             keys = [{"part": part, "method": name, "seed": seed, "test": True} for seed in SEEDS]
             folders = [self.runs / self.rows[name_of(key)]["run"] for key in keys]
             frames = [recpair.load(folder).per_user.sort("user_id") for folder in folders]
             found[name] = np.mean([frame[METRIC].to_numpy() for frame in frames], axis=0)
-        tested = paired(found[method], found[plain])
-        key = {"part": part, "method": f"{method} − {plain}", "seed": 0, "test": True}
-        row = {"key": key, "paired": vars(tested), "valid": float("nan"), "seconds": 0.0}
-        if name_of(key) not in self.rows:
-            self.add(row)
+        self.add({"key": key, "paired": vars(paired(found[method], found[plain]))})
 
     @cached_property
     def held_out(self) -> pl.DataFrame:
@@ -234,13 +237,11 @@ def ablations(study: Study) -> None:
 
 def tuned(study: Study) -> None:
     """The best backbone of a search, then SRA-CL on top of it with the authors' part's best setting."""
-    names = {" ".join(part.split(".", 1)[1] for part in setting): setting for setting in BACKBONES}
-    names |= {f"pre-norm {name}": [*setting, "model.norm=pre"] for name, setting in list(names.items())[:1]}
-    basis = names[study.search("tuned-search", names)]
-    setting = SEARCH[study.search("authors-search", SEARCH)]
+    basis = BACKBONES[study.search("tuned-search", BACKBONES)]
+    setting = contrast(*chosen(study))
     for seed in SEEDS:
         study.cell("tuned", "SASRec", basis, seed)
-        study.cell("tuned", "SRA-CL", [*basis, *setting], seed)
+        study.cell("tuned", "SRA-CL", [*basis, setting], seed)
     study.compare("tuned", "SRA-CL", "SASRec")
 
 

@@ -1,18 +1,17 @@
 """Tables and the plot of the SRA-CL study, from its JSON-lines files.
 
-python benchmarks/sra_cl/tables.py benchmarks/sra_cl/results
+python -m benchmarks.sra_cl.tables benchmarks/sra_cl/results
 """
 
 import argparse
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
-Row = dict[str, Any]
+from benchmarks.cells import Row, over_seeds, read, table
+
 COLOURS = ("#1f2937", "#dc2626", "#b45309", "#0f766e")
 SHOWN = ("hit@10", "ndcg@10", "hit@20", "ndcg@20")
 PARTS = {
@@ -20,11 +19,6 @@ PARTS = {
     "tuned": "The tuned backbone",
 }
 SEARCHES = {"authors-search": "Search of SRA-CL's setting", "tuned-search": "Search of the backbone"}
-
-
-def read(folder: Path) -> list[Row]:
-    lines = [line for path in sorted(folder.glob("*.jsonl")) for line in path.read_text(encoding="utf-8").splitlines()]
-    return [json.loads(line) for line in lines]
 
 
 def of_method(rows: Sequence[Row], part: str) -> dict[str, list[Row]]:
@@ -36,22 +30,11 @@ def of_method(rows: Sequence[Row], part: str) -> dict[str, list[Row]]:
     return methods
 
 
-def mean(rows: Sequence[Row], value: Callable[[Row], float]) -> str:
-    """Mean, and the standard deviation where there are several seeds."""
-    values = [value(row) for row in rows]
-    return f"{np.mean(values):.4f}" + (f" ± {np.std(values, ddof=1):.4f}" if len(values) > 1 else "")
-
-
-def table(head: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
-    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
-    return [*lines, *(f"| {' | '.join(line)} |" for line in body), ""]
-
-
 def results(methods: dict[str, list[Row]]) -> list[str]:
     body = []
     for method, rows in methods.items():
-        cells = [mean(rows, lambda row, name=name: row["test"][name]) for name in SHOWN]
-        cells += [mean(rows, lambda row, name=name: row["masked"][name]) for name in ("hit@10", "ndcg@10")]
+        cells = [over_seeds(rows, lambda row, name=name: row["test"][name]) for name in SHOWN]
+        cells += [over_seeds(rows, lambda row, name=name: row["masked"][name]) for name in ("hit@10", "ndcg@10")]
         epochs = " ".join(str(row["epoch"]) for row in rows)
         body.append([method, *cells, epochs, f"{np.median([row['epoch_s'] for row in rows]):.1f}", str(len(rows))])
     return table(["method", *SHOWN, "masked hit@10", "masked ndcg@10", "best epochs", "s/epoch", "seeds"], body)
@@ -80,7 +63,7 @@ def groups(methods: dict[str, list[Row]], kind: str) -> list[str]:
     edges = first[f"{kind}_edges"]
     head = [f"≤ {edges[0]}", *(f"≤ {edge}" for edge in edges[1:]), f"> {edges[-1]}"]
     body = [
-        [method, *(mean(rows, lambda row, g=g: row["groups"][kind][g]) for g in range(len(edges) + 1))]
+        [method, *(over_seeds(rows, lambda row, g=g: row["groups"][kind][g]) for g in range(len(edges) + 1))]
         for method, rows in methods.items()
     ]
     return table(["method", *head], body)
@@ -88,7 +71,7 @@ def groups(methods: dict[str, list[Row]], kind: str) -> list[str]:
 
 def shape(methods: dict[str, list[Row]]) -> list[str]:
     names = sorted({name for rows in methods.values() for name in rows[0]["geometry"]})
-    body = [[m, *(mean(rows, lambda row, n=n: row["geometry"][n]) for n in names)] for m, rows in methods.items()]
+    body = [[m, *(over_seeds(rows, lambda row, n=n: row["geometry"][n]) for n in names)] for m, rows in methods.items()]
     return table(["method", *names], body)
 
 
