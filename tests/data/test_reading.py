@@ -195,19 +195,18 @@ def test_a_set_that_was_not_fetched_says_how(tmp_path, monkeypatch):
         read_data(source="ml-1m")
 
 
-def test_side_tables_must_have_one_row_per_id(tmp_path):
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        ((10, 10), r"line 3: item_id 10 is there twice"),
+        ((110, 120), r"i\.csv: no item_id is among the events' \(here 110, there 10\)"),
+    ],
+)
+def test_side_tables_have_the_ids_of_the_events_once_each(tmp_path, ids, message):
     events, items = tmp_path / "e.csv", tmp_path / "i.csv"
     EVENTS.write_csv(events)
-    items.write_text("item_id,title\n10,Lamp\n10,Chair\n")
-    with pytest.raises(DataError, match=r"line 3: item_id 10 is there twice"):
-        read_data(path=str(events), items=str(items))
-
-
-def test_a_side_table_of_other_ids_is_refused(tmp_path):
-    events, items = tmp_path / "e.csv", tmp_path / "i.csv"
-    EVENTS.write_csv(events)
-    items.write_text("item_id,title\n110,Lamp\n120,Chair\n")
-    with pytest.raises(DataError, match=r"i\.csv: no item_id is among the events' \(here 110, there 10\)"):
+    items.write_text("item_id,title\n{},Lamp\n{},Chair\n".format(*ids))
+    with pytest.raises(DataError, match=message):
         read_data(path=str(events), items=str(items))
 
 
