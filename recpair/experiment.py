@@ -108,7 +108,6 @@ def fit(
     config = load_config(config, overrides)
     require_machine(config["train"]["device"])
     _require_loop(config)
-    fabric = launch(**_options(config["train"], launch))
     for note in config.notes:
         logger.info(note)
     folder = Path(config["output"])
@@ -120,6 +119,7 @@ def fit(
     load_seconds = time.perf_counter() - started
     evaluators = evaluators_of(config, splits)
 
+    fabric = launch(**_options(config["train"], launch))
     with fabric.rank_zero_first():  # what the semantic stage keeps is written once, then read
         components = build(config, splits)
 
