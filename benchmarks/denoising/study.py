@@ -44,6 +44,11 @@ SEARCH = {
     "udt": grid(denoise__candidates=(2, 5, 10), denoise__temperature=(0.05, 0.1, 0.5, 1.0)),
     "dcf": grid(denoise__drop_rate=(0.05, 0.1, 0.2, 0.3), denoise__relabel_rate=(0.0, 0.01, 0.05)),
     "pld": grid(denoise__candidates=(2, 5, 10), denoise__temperature=(0.05, 0.1, 0.5, 1.0)),
+    "dns": grid(
+        hard_negatives__share=(0.5, 1.0),
+        hard_negatives__temperature=("null", 1.0),
+        hard_negatives__candidates=(2, 4, 8),
+    ),
 }
 SHORT = {  # half of the budget, for the slower backbone
     "none": grid(train__learning_rate=(0.002, 0.005), train__l2=(0.001, 0.003, 0.01)),
@@ -96,7 +101,8 @@ class Store:
 
 
 def with_method(method: str) -> list[str]:
-    return [] if method == "none" else [f"denoise.name={method}"]
+    section = "hard_negatives" if method == "dns" else "denoise"
+    return [] if method == "none" else [f"{section}.name={method}"]
 
 
 def tuned(store: Store, part: dict[str, Any], loss: str, method: str, basis: list[str]) -> list[str]:

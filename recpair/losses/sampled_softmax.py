@@ -1,12 +1,15 @@
 """Softmax over one positive and its sampled negatives; InfoNCE is this loss of two views."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn.functional import softplus
+
+CACHED = 2**17  # scores held at a time
 
 
 def sampled_softmax(
@@ -21,4 +24,35 @@ def sampled_softmax(
     it is BPR. Source: Wu et al., TOIS 2024 (sampled softmax for recommendation). The logQ correction for negatives that
     are not uniform is the sampler's (``sampler.correct``), as it is of scores and not of the loss.
     """
-    return softplus(torch.logsumexp(neg / temperature, dim=-1, keepdim=True) - pos / temperature)
+    if neg.dtype in (torch.float16, torch.bfloat16):  # a sum over thousands wants 32 bits
+        neg = neg.float()
+    against: Tensor = LogSumExp.apply(neg, temperature)
+    return softplus(against - pos / temperature)
+
+
+class LogSumExp(torch.autograd.Function):
+    """log Σ e^{x/τ} over the last axis (Q, N) → (Q, 1), some rows at a time.
+
+    Thousands of shared negatives are tens of megabytes of scores: a few rows stay in the cache from x/τ to their sum,
+    and what the gradient needs, e^{x/τ − max}, is all that is written.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, temperature: float) -> Tensor:
+        exponentials, out = torch.empty_like(x), x.new_empty(len(x), 1)
+        rows = max(1, CACHED // max(1, x.shape[1]))
+        sums = torch.empty_like(out)
+        for scores, part, total, result in zip(*(t.split(rows) for t in (x, exponentials, sums, out)), strict=True):
+            torch.div(scores, temperature, out=part)
+            largest = part.amax(-1, keepdim=True)
+            torch.sum(part.sub_(largest).exp_(), -1, keepdim=True, out=total)
+            torch.add(total.log(), largest, out=result)
+        ctx.save_for_backward(exponentials, sums)
+        ctx.temperature = temperature
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        exponentials, sums = ctx.saved_tensors
+        return exponentials * (gradient / (sums * ctx.temperature)), None

@@ -16,6 +16,7 @@ from recpair.models import kernels
 from recpair.models.contract import GradientModel
 from recpair.models.fold_in import ridge_fold_in
 from recpair.models.scorer import Similarity, Vectors
+from recpair.models.start import Start, start_embeddings
 
 PARTS = 64  # shares of a product, each with equally many entries
 
@@ -86,6 +87,7 @@ class LightGCN(GradientModel):
         *,
         embedding_dim: Annotated[int, Field(gt=0)] = 64,
         n_layers: Annotated[int, Field(ge=0)] = 3,
+        init: Start = "normal",
         init_std: Annotated[float, Field(gt=0)] = 0.1,
         similarity: Similarity = "dot",
     ) -> None:
@@ -95,8 +97,7 @@ class LightGCN(GradientModel):
         self.n_layers = n_layers
         self.user_embedding = nn.Embedding(interactions.n_users, embedding_dim)
         self.item_embedding = nn.Embedding(interactions.n_items, embedding_dim)
-        nn.init.normal_(self.user_embedding.weight, std=init_std)
-        nn.init.normal_(self.item_embedding.weight, std=init_std)
+        start_embeddings(self.user_embedding, self.item_embedding, interactions, init, init_std)
         self._ready: tuple[Tensor, Tensor] | None = None  # smoothed vectors, kept while evaluating
 
     def train(self, mode: bool = True) -> "LightGCN":

@@ -15,6 +15,7 @@ from recpair.models.contract import GradientModel
 from recpair.models.fold_in import ridge_fold_in
 from recpair.models.lookup import look_up
 from recpair.models.scorer import Similarity, Vectors
+from recpair.models.start import Start, start_embeddings
 
 
 class MF(GradientModel):
@@ -28,6 +29,7 @@ class MF(GradientModel):
         interactions: Interactions,
         *,
         embedding_dim: Annotated[int, Field(gt=0)] = 64,
+        init: Start = "normal",
         init_std: Annotated[float, Field(gt=0)] = 0.1,
         similarity: Similarity = "dot",
     ) -> None:
@@ -35,8 +37,7 @@ class MF(GradientModel):
         self.similarity: Similarity = similarity
         self.user_embedding = nn.Embedding(interactions.n_users, embedding_dim)
         self.item_embedding = nn.Embedding(interactions.n_items, embedding_dim)
-        nn.init.normal_(self.user_embedding.weight, std=init_std)
-        nn.init.normal_(self.item_embedding.weight, std=init_std)
+        start_embeddings(self.user_embedding, self.item_embedding, interactions, init, init_std)
 
     def score(self, batch: Batch) -> Vectors:
         users = look_up(self.user_embedding.weight, batch.user)

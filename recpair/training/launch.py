@@ -14,6 +14,7 @@ import torch
 
 from recpair import processes
 from recpair.errors import ConfigError
+from recpair.training.allocator import keep_freed_memory
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric as Fabric
@@ -53,6 +54,8 @@ def launch(
         precision=names[precision],
     )
     fabric.launch()
+    if fabric.device.type == "cpu":
+        keep_freed_memory()
     return fabric
 
 

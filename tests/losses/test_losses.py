@@ -1,6 +1,7 @@
 """Contract of every registered loss, golden numbers, and identities between them."""
 
 import inspect
+import sys
 
 import numpy as np
 import pytest
@@ -167,3 +168,20 @@ def test_pointwise_losses_without_negatives_are_the_positives_part(name):
     nothing = neg[:, :0]
     assert LOSSES[name](pos, nothing).shape == pos.shape
     torch.testing.assert_close(bce(pos, neg) - bce(pos, nothing), softplus(neg).sum(1, keepdim=True).expand_as(pos))
+
+
+def by_torch(pos, neg):
+    return softplus(torch.logsumexp(neg / 0.2, dim=-1, keepdim=True) - pos / 0.2)
+
+
+def test_rows_of_sampled_softmax_are_taken_some_at_a_time(monkeypatch):
+    """Oracle: torch's own logsumexp; the last share of rows is not full, one score is as low as a masked one."""
+    monkeypatch.setattr(sys.modules[sampled_softmax.__module__], "CACHED", 7)
+    pos, neg = (part.requires_grad_() for part in scores(queries=8))
+    low = torch.finfo(torch.float32).min / 64
+    found = []
+    for function in (lambda p, n: sampled_softmax(p, n, temperature=0.2), by_torch):
+        value = function(pos, torch.where(torch.arange(3) == 1, low, neg))
+        found.append((value, *torch.autograd.grad(value.sum(), (pos, neg))))
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs)

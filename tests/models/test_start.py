@@ -1,0 +1,69 @@
+"""Where embeddings start: drawn, or from the singular vectors of the interactions."""
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from torch import nn
+
+import recpair
+from recpair.data.interactions import Interactions
+from recpair.data.vocabulary import Vocabulary
+from recpair.models.start import singular_vectors, start_embeddings
+from recpair.seeds import isolated
+
+
+@pytest.fixture
+def interactions():
+    """30 users × 20 items, a third taken; the last user and the last item have no event."""
+    taken = np.random.default_rng(0).random((30, 20)) < 1 / 3
+    taken[-1], taken[:, -1] = False, False
+    user, item = np.nonzero(taken)
+    vocabulary = Vocabulary.range(30, 20)
+    return Interactions.from_indices(user, item, vocabulary=vocabulary)
+
+
+def test_the_products_are_the_best_approximation_of_their_rank(interactions):
+    """Oracle: numpy's dense decomposition, cut after four values (Eckart and Young)."""
+    taken = interactions.to_scipy().toarray()
+    scale = [1 / np.sqrt(np.maximum(taken.sum(axis), 1)) for axis in (1, 0)]
+    left, values, right = np.linalg.svd(scale[0][:, None] * taken * scale[1])
+    users, items = singular_vectors(interactions, 4)
+    np.testing.assert_allclose(users @ items.T, (left[:, :4] * values[:4]) @ right[:4], atol=1e-5)
+    np.testing.assert_allclose(users.norm(dim=0) ** 2, values[:4], rtol=1e-4)
+
+
+def tables(interactions, start, dim=4, seed=0):
+    users, items = nn.Embedding(30, dim), nn.Embedding(20, dim)
+    with isolated(seed):
+        start_embeddings(users, items, interactions, start, 0.1)
+    return users.weight.detach(), items.weight.detach()
+
+
+@pytest.mark.parametrize("start", ["normal", "spectral"])
+@pytest.mark.parametrize("dim", [4, 64])
+def test_the_scale_is_the_standard_deviation_and_nobody_starts_at_zero(interactions, start, dim):
+    for table in tables(interactions, start, dim):
+        wanted = 0.1 if start == "normal" or dim == 4 else 0.1 * (19 / 64) ** 0.5  # 19 vectors: there are 20 items
+        assert table.square().mean().sqrt().item() == pytest.approx(wanted, rel=0.15)
+        assert (table.norm(dim=1) > 0).all()
+
+
+def test_the_same_seed_gives_the_same_start(interactions):
+    for first, second in zip(tables(interactions, "spectral"), tables(interactions, "spectral"), strict=True):
+        assert torch.equal(first, second)
+
+
+@pytest.mark.parametrize("model", ["mf", "lightgcn"])
+def test_a_spectral_start_knows_the_checkerboard_after_one_epoch(model, checkerboard, quick):
+    quick["model"] |= {"name": model, "init": "spectral"}
+    quick["train"] |= {"epochs": 1, "learning_rate": 1e-6}
+    run = recpair.fit(quick, data=checkerboard)
+    assert run.metrics["test"]["hit@1"] == 1.0
+    drawn = recpair.fit(quick, ["model.init=normal", f"output={quick['output']}-drawn"], data=checkerboard)
+    assert drawn.metrics["test"]["hit@1"] < 0.5
+
+
+def test_an_unknown_start_is_refused(checkerboard, quick):
+    with pytest.raises(recpair.RecpairError, match=r"model\.init"):
+        recpair.fit(quick, ["model.init=svd"], data=checkerboard.filter(pl.col("user_id") < 30))
