@@ -21,10 +21,12 @@ def finished_run(folder: Path, config: Config) -> Run | None:
         return None
     stored = load_config(files.read_config(folder))
     changed = differences(stored.sections, config)
-    if wrong := [key for key in changed if not key.startswith(MAY_CHANGE)]:
+    # A learning rate that decays over all epochs would have been another from the start.
+    may_change = tuple(key for key in MAY_CHANGE if key != "train.epochs" or config["train"]["decay"] == "none")
+    if wrong := [key for key in changed if not key.startswith(may_change)]:
         raise ConfigError(
             f"{wrong[0]} is {config.flat().get(wrong[0])!r}, but {folder} was begun with "
-            f"{stored.flat().get(wrong[0])!r}; a resumed run keeps its config (but for {', '.join(MAY_CHANGE)})"
+            f"{stored.flat().get(wrong[0])!r}; a resumed run keeps its config (but for {', '.join(may_change)})"
         )
     if (folder / files.METRICS).is_file() and not any(key.startswith("train.") for key in changed):
         logger.info("%s is already finished", folder)

@@ -19,6 +19,7 @@ from recpair.training.ledger import Ledger
 from recpair.training.log import Log
 from recpair.training.objective import Objective
 from recpair.training.progress import Progress
+from recpair.training.schedule import Decay, set_rate, share_left
 from recpair.training.shared_sums import SharedSums
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def train(
     *,
     epochs: Annotated[int, Field(gt=0)] = 100,
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3,
+    decay: Decay = "none",
     weight_decay: Annotated[float, Field(ge=0)] = 0.0,
     clip_norm: Annotated[float, Field(gt=0)] | None = None,
     patience: Annotated[int, Field(gt=0)] | None = 10,
@@ -50,7 +52,8 @@ def train(
 
     The best epoch's weights are in the model at the end. Epochs count from 1; every random number of
     epoch e follows from (seed, e), so a resumed run ends with the weights of an uninterrupted one.
-    ``weight_decay`` is AdamW's, off by default; ``clip_norm`` bounds the norm of the whole gradient.
+    ``weight_decay`` is AdamW's, off by default; ``clip_norm`` bounds the norm of the whole gradient. With ``decay`` the
+    learning rate falls to 0 over all ``epochs``, whether or not patience ends them earlier.
 
     Several processes run this function together: each takes every n-th batch, an update is by the mean of their n
     gradients, and only the first one validates and writes checkpoints, which all read.
@@ -77,6 +80,7 @@ def train(
             torch.manual_seed(derive(seed, progress.epoch, 0, fabric.global_rank))
         for step, batch in enumerate(_own(prefetch(sampler.epoch(progress.epoch)), steps, fabric), start=1):
             batch = batch.to(fabric.device)
+            set_rate(optimiser, learning_rate * share_left(decay, progress.epoch - 1 + (step - 1) / steps, epochs))
             parts = module(**vars(batch), epoch=progress.epoch)
             optimiser.zero_grad()
             fabric.backward(parts["loss"])
