@@ -5,7 +5,7 @@
 
 ModCloth: every event trains, whatever its rating; validation and test are those of its published split with a rating
 of 5. MovieLens-100K: ratings of 1 and 2 are positives in training and validation, the test is of 4 and 5. The
-rules of choosing an epoch, the methods and half of their settings are those of ``study.py``; MF + BPR. "Noise" is a
+rules of choosing an epoch, the methods and three settings of each are those of ``study.py``; MF + BPR. "Noise" is a
 rating of 1 or 2, which no training ever sees: the share of it among chosen positives, and how well the audit finds it.
 """
 
@@ -60,14 +60,15 @@ def main() -> None:
         data_of, split = ml_100k, {"name": "ratio", "fractions": [0.8, 0.1, 0.1], "seed": 42}
     part = {
         "model": name,
-        "search": study.SHORT,
+        "loss": "bpr",
+        "search": study.FEW,
         "seeds": (1, 2, 3),
         "noises": (0.0,),
         "epochs": 100,
         "tuned_at": 0.0,
         "config": lambda _, loss, epochs: config(split, "mf", loss, epochs),
     }
-    study.study(study.Store(arguments.out, data_of), part, ["bpr"])
+    study.study(study.Store(arguments.out, data_of), part)
 
 
 if __name__ == "__main__":

@@ -1,21 +1,23 @@
 """Which denoiser helps on Gowalla, by how much, and at what noise? Every cell is one line of a JSON-lines file.
 
-    python -m benchmarks.denoising.study --data GOWALLA.parquet --part mf --out benchmarks/denoising/results/mf.jsonl
+    python -m benchmarks.denoising.study --data GOWALLA.parquet --part mf-bpr --out benchmarks/denoising/results/mf-bpr.jsonl
     python -m benchmarks.denoising.tables benchmarks/denoising/results
 
 Protocol: users with 10 events or more, 0.7 / 0.1 / 0.2 at random per user, noise of 0 to 0.5 of each user's training
-events, all items ranked, NDCG with the full ideal; queries drawn by user. Each of the methods has twelve settings,
-chosen by clean validation Recall@20 at noise 0.2 with seed 1: the plain baseline its learning rate and L2; the others, on
-top of the plain baseline's best, their own. A cell that is in the file already is not trained again.
+events, all items ranked, NDCG with the full ideal; queries drawn by user. Each of the methods has twelve settings (three
+with BCE and with LightGCN), chosen by clean validation Recall@20 at noise 0.2 with seed 1: the plain baseline its
+learning rate and L2; the others, on top of the plain baseline's best, their own. Beside the denoisers stands DNS, whose
+hard negatives are the opposite of caution. A cell that is in the file already is not trained again.
 
-Parts: ``mf`` and ``lightgcn`` are the grid on a fifth of the users (two cores); ``full`` is MF + BPR on all users.
+Parts: ``mf-bpr``, ``mf-bce`` and ``lightgcn-bpr`` are the grid on a fifth of the users (two cores); ``full`` is MF + BPR
+on all users.
 """
 
 import argparse
 import itertools
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -50,17 +52,38 @@ SEARCH = {
         hard_negatives__candidates=(2, 4, 8),
     ),
 }
-SHORT = {  # half of the budget, for the slower backbone
-    "none": grid(train__learning_rate=(0.002, 0.005), train__l2=(0.001, 0.003, 0.01)),
-    **{name: settings[::2] for name, settings in SEARCH.items() if name != "none"},
-}
+FEW = {name: settings[1::5] for name, settings in SEARCH.items()}  # three settings across each range
+FEW["none"] = grid(train__learning_rate=(0.005,), train__l2=(0.003, 0.01, 0.03))
+FEW_OF_GRAPH = FEW | {"none": grid(train__learning_rate=(0.01,), train__l2=(0.0005, 0.002, 0.008))}
 FULL = [  # the setting of configs/gowalla/mf-bpr-noise-*.yaml: an L2 as weak as the authors' is
     *["train.learning_rate=0.002", "train.l2=0.001", "train.epochs=120", "train.validate_every=20"],
     "sampler.batch_size=8192",
 ]
 PARTS: dict[str, dict[str, Any]] = {
-    "mf": {"model": "mf", "search": SEARCH, "seeds": (1, 2, 3, 4, 5), "noises": NOISES, "epochs": 100},
-    "lightgcn": {"model": "lightgcn", "search": SHORT, "seeds": (1, 2), "noises": (0.0, 0.2, 0.5), "epochs": 60},
+    "mf-bpr": {
+        "model": "mf",
+        "loss": "bpr",
+        "search": SEARCH,
+        "seeds": (1, 2, 3, 4, 5),
+        "noises": NOISES,
+        "epochs": 100,
+    },
+    "mf-bce": {
+        "model": "mf",
+        "loss": "bce",
+        "search": FEW,
+        "seeds": (1, 2, 3),
+        "noises": (0.0, 0.2, 0.5),
+        "epochs": 100,
+    },
+    "lightgcn-bpr": {
+        "model": "lightgcn",
+        "loss": "bpr",
+        "search": FEW_OF_GRAPH,
+        "seeds": (1, 2, 3),
+        "noises": (0.0, 0.2, 0.5),
+        "epochs": 40,
+    },
 }
 
 
@@ -68,7 +91,7 @@ def config(model: str, loss: str, epochs: int) -> dict[str, Any]:
     return {
         "filter": {"user_core": 10, "item_core": 5},
         "split": {"name": "ratio", "fractions": [0.7, 0.1, 0.2], "seed": 42},
-        "sampler": {"batch_size": 2048, "queries": "users"},
+        "sampler": {"batch_size": 2048 if model == "mf" else 4096, "queries": "users"},
         "model": {"name": model},
         "loss": {"name": loss},
         "train": {"epochs": epochs, "patience": 4, "validate_every": 5},
@@ -105,15 +128,15 @@ def with_method(method: str) -> list[str]:
     return [] if method == "none" else [f"{section}.name={method}"]
 
 
-def tuned(store: Store, part: dict[str, Any], loss: str, method: str, basis: list[str]) -> list[str]:
+def tuned(store: Store, part: dict[str, Any], method: str, basis: list[str]) -> list[str]:
     """The best of a method's settings by clean validation."""
-    base = part["config"](part["model"], loss, part["epochs"])
+    base = part["config"](part["model"], part["loss"], part["epochs"])
     rows = []
     for setting in part["search"][method]:
         key = {
             "kind": "tune",
             "model": part["model"],
-            "loss": loss,
+            "loss": part["loss"],
             "method": method,
             "noise": part["tuned_at"],
             "seed": 1,
@@ -124,44 +147,44 @@ def tuned(store: Store, part: dict[str, Any], loss: str, method: str, basis: lis
     return best
 
 
-def cells(part: dict[str, Any], chosen: dict[tuple[str, str], list[str]]) -> Iterator[tuple[dict[str, Any], list[str]]]:
+def cells(part: dict[str, Any], chosen: dict[str, list[str]]) -> Iterator[tuple[dict[str, Any], list[str]]]:
     """Seed by seed, so that an interrupted study has whole columns."""
-    for seed, noise, (loss, method) in itertools.product(part["seeds"], part["noises"], chosen):
-        key = {"kind": "grid", "model": part["model"], "loss": loss, "method": method, "noise": noise, "seed": seed}
-        yield key, chosen[loss, method]
+    for seed, noise, method in itertools.product(part["seeds"], part["noises"], chosen):
+        common = {"kind": "grid", "model": part["model"], "loss": part["loss"]}
+        yield common | {"method": method, "noise": noise, "seed": seed}, chosen[method]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--part", choices=[*PARTS, "full"], required=True)
-    parser.add_argument("--losses", nargs="+", choices=["bpr", "bce"], default=["bpr", "bce"])
-    parser.add_argument("--noises", nargs="+", type=float, default=[0.2, 0.0, 0.5], help="of part full")
+    parser.add_argument("--noises", nargs="+", type=float, help="all of the part where not given")
+    parser.add_argument("--seeds", nargs="+", type=int, help="all of the part where not given")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     events = pl.read_parquet(arguments.data).select("user_id", "item_id")
     if arguments.part == "full":
         store = Store(arguments.out, partial(cell.Data.injected, events))
         base = config("mf", "bpr", 120) | {"filter": {"user_core": 10}}
-        for seed, noise, method in itertools.product((1, 2, 3), arguments.noises, ("none", "pld")):
+        seeds, noises = arguments.seeds or (1, 2, 3), arguments.noises or (0.2, 0.0, 0.5)
+        for seed, noise, method in itertools.product(seeds, noises, ("none", "pld")):
             key = {"kind": "full", "model": "mf", "loss": "bpr", "method": method, "noise": noise, "seed": seed}
             store.cell(key, base, [*FULL, *with_method(method)], test=True)
         return
     users = events["user_id"].unique().sort()
     sample = users.filter(pl.Series(np.random.default_rng(0).random(len(users)) < 0.2))
     store = Store(arguments.out, partial(cell.Data.injected, events.filter(pl.col("user_id").is_in(sample.implode()))))
-    study(store, PARTS[arguments.part] | {"config": config, "tuned_at": TUNED_AT}, arguments.losses)
+    cut = {name: given for name in ("seeds", "noises") if (given := getattr(arguments, name))}
+    study(store, PARTS[arguments.part] | cut | {"config": config, "tuned_at": TUNED_AT})
 
 
-def study(store: Store, part: dict[str, Any], losses: Sequence[str]) -> None:
+def study(store: Store, part: dict[str, Any]) -> None:
     """Search the settings of every method, then train all cells with them."""
-    chosen: dict[tuple[str, str], list[str]] = {}
-    for loss in losses:
-        chosen[loss, "none"] = tuned(store, part, loss, "none", [])
-        for method in list(part["search"])[1:]:
-            chosen[loss, method] = tuned(store, part, loss, method, chosen[loss, "none"])
+    chosen = {"none": tuned(store, part, "none", [])}
+    for method in list(part["search"])[1:]:
+        chosen[method] = tuned(store, part, method, chosen["none"])
     for key, overrides in cells(part, chosen):
-        store.cell(key, part["config"](part["model"], key["loss"], part["epochs"]), overrides, test=True)
+        store.cell(key, part["config"](part["model"], part["loss"], part["epochs"]), overrides, test=True)
 
 
 if __name__ == "__main__":

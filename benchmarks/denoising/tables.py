@@ -16,6 +16,7 @@ from benchmarks.cells import Row, over_seeds, read, table
 NAMES = {"none": "plain", "t_ce": "T-CE", "r_ce": "R-CE", "udt": "UDT", "dcf": "DCF", "pld": "PLD", "dns": "DNS"}
 COLOURS = ("#1f2937", "#9ca3af", "#b45309", "#0f766e", "#7c3aed", "#dc2626", "#2563eb")
 METRICS = ("recall@20", "ndcg@20", "recall@50", "ndcg@50")
+REAL = {"ml-100k": "MovieLens-100K", "modcloth": "ModCloth"}
 RULES = {"clean": "clean valid", "noisy": "noisy valid", "trimmed": "noisy, trimmed", "best": "best on test"}
 
 
@@ -72,8 +73,8 @@ def rule_table(rows: Sequence[Row], noise: float) -> list[str]:
     return table([f"noise {noise}, test recall@20 by", *RULES.values()], body)
 
 
-def reason_table(rows: Sequence[Row], noise: float) -> list[str]:
-    """Recall by popularity of the item, shares of injected events, the audit, and the cost."""
+def reason_table(rows: Sequence[Row], noise: float, what: str = "injected") -> list[str]:
+    """Recall by popularity of the item, shares of noise among positives, the audit, and the cost."""
     body = []
     for method in NAMES:
         chosen = select(rows, method=method, noise=noise)
@@ -93,8 +94,24 @@ def reason_table(rows: Sequence[Row], noise: float) -> list[str]:
         ]
         seconds = f"{np.median([row['epoch_s'] for row in chosen]):.2f}"
         body.append([NAMES[method], *(f"{g:.3f}" for g in groups), share, *auroc, seconds])
-    head = ["recall@20 of items, rarest quarter", "second", "third", "most popular", "injected, drawn → chosen"]
-    return table([f"noise {noise}", *head, "AUROC personal", "mean loss", "last loss", "s/epoch"], body)
+    head = ["recall@20 of items, rarest quarter", "second", "third", "most popular", f"{what}, drawn → chosen"]
+    return table(
+        [f"noise {noise}" if what == "injected" else "", *head, "AUROC personal", "mean loss", "last loss", "s/epoch"],
+        body,
+    )
+
+
+def real_table(rows: Sequence[Row], name: str) -> list[str]:
+    """One data set with real noise: the test by three rules, and whether low ratings are chosen less and found."""
+    lines = [f"## {REAL[name]} ({seeds_of(rows)} seeds)", ""]
+    for metric in ("recall@20", "ndcg@20"):
+        body = []
+        for method in NAMES:
+            if chosen := select(rows, method=method):
+                by_rule = (over_seeds(chosen, partial(measured, rule=rule, metric=metric)) for rule in RULES)
+                body.append([NAMES[method], *by_rule])
+        lines += table([f"test {metric} by", *RULES.values()], body)
+    return lines + reason_table(rows, 0.0, "ratings of 1 and 2")
 
 
 def settings_table(rows: Sequence[Row]) -> list[str]:
@@ -134,6 +151,8 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
     rows = read(folder)
+    real = [row for row in rows if row["key"]["model"] in REAL]
+    rows = [row for row in rows if row["key"]["model"] not in REAL]
     cells = select(rows, kind="grid")
     lines = [
         "# Denoising on Gowalla: what was measured",
@@ -143,12 +162,21 @@ def main() -> None:
     ]
     if full := select(rows, kind="full"):
         lines += ["# All users", "", *grid_tables(full, "mf", "bpr"), *rule_table(full, 0.2)]
-        lines += [line for noise in (0.0, 0.2, 0.5) for line in reason_table(full, noise)]
+        lines += [line for noise in (0.0, 0.2, 0.5) if select(full, noise=noise) for line in reason_table(full, noise)]
     lines += ["# A fifth of the users", "", *settings_table(select(rows, kind="tune"))]
     for model, loss in sorted({(r["key"]["model"], r["key"]["loss"]) for r in cells}, reverse=True):
         chosen = select(cells, model=model, loss=loss)
         lines += [*grid_tables(chosen, model, loss), *rule_table(chosen, 0.2)]
         lines += [line for noise in (0.0, 0.2) for line in reason_table(chosen, noise)]
+    if real:
+        lines += [
+            "# Real noise: ratings of 1 and 2 among the positives",
+            "",
+            *settings_table(select(real, kind="tune")),
+        ]
+        for name in sorted({row["key"]["model"] for row in real}):
+            if chosen := select(real, kind="grid", model=name):
+                lines += real_table(chosen, name)
     (folder / "tables.md").write_text("\n".join(lines), encoding="utf-8")
     plot(cells, folder / "recall_by_noise.png")
 
