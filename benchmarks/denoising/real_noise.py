@@ -51,6 +51,7 @@ def config(split: dict[str, Any], model: str, loss: str, epochs: int) -> dict[st
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True, help="ml-100k, or modcloth=PATH")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     name, _, path = arguments.data.partition("=")
@@ -62,7 +63,7 @@ def main() -> None:
         "model": name,
         "loss": "bpr",
         "search": study.FEW,
-        "seeds": (1, 2, 3),
+        "seeds": arguments.seeds,
         "noises": (0.0,),
         "epochs": 100,
         "tuned_at": 0.0,

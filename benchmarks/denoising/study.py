@@ -7,7 +7,8 @@ Protocol: users with 10 events or more, 0.7 / 0.1 / 0.2 at random per user, nois
 events, all items ranked, NDCG with the full ideal; queries drawn by user. Each of the methods has twelve settings (three
 with BCE and with LightGCN), chosen by clean validation Recall@20 at noise 0.2 with seed 1: the plain baseline its
 learning rate and L2; the others, on top of the plain baseline's best, their own. Beside the denoisers stands DNS, whose
-hard negatives are the opposite of caution. A cell that is in the file already is not trained again.
+hard negatives are the opposite of caution; in part ``mf-bpr`` also both together, with the settings found for each. A
+cell that is in the file already is not trained again.
 
 Parts: ``mf-bpr``, ``mf-bce`` and ``lightgcn-bpr`` are the grid on a fifth of the users (two cores); ``full`` is MF + BPR
 on all users.
@@ -67,6 +68,7 @@ PARTS: dict[str, dict[str, Any]] = {
         "seeds": (1, 2, 3, 4, 5),
         "noises": NOISES,
         "epochs": 100,
+        "with_dns": ("udt", "pld"),
     },
     "mf-bce": {
         "model": "mf",
@@ -183,6 +185,8 @@ def study(store: Store, part: dict[str, Any]) -> None:
     chosen = {"none": tuned(store, part, "none", [])}
     for method in list(part["search"])[1:]:
         chosen[method] = tuned(store, part, method, chosen["none"])
+    for method in part.get("with_dns", ()):
+        chosen[f"{method}+dns"] = list(dict.fromkeys(chosen[method] + chosen["dns"]))  # no search of their own
     for key, overrides in cells(part, chosen):
         store.cell(key, part["config"](part["model"], part["loss"], part["epochs"]), overrides, test=True)
 

@@ -13,8 +13,18 @@ from matplotlib.figure import Figure
 
 from benchmarks.cells import Row, over_seeds, read, table
 
-NAMES = {"none": "plain", "t_ce": "T-CE", "r_ce": "R-CE", "udt": "UDT", "dcf": "DCF", "pld": "PLD", "dns": "DNS"}
-COLOURS = ("#1f2937", "#9ca3af", "#b45309", "#0f766e", "#7c3aed", "#dc2626", "#2563eb")
+NAMES = {
+    "none": "plain",
+    "t_ce": "T-CE",
+    "r_ce": "R-CE",
+    "udt": "UDT",
+    "dcf": "DCF",
+    "pld": "PLD",
+    "dns": "DNS",
+    "udt+dns": "UDT + DNS",
+    "pld+dns": "PLD + DNS",
+}
+COLOURS = ("#1f2937", "#9ca3af", "#b45309", "#0f766e", "#7c3aed", "#dc2626", "#2563eb", "#65a30d", "#db2777")
 METRICS = ("recall@20", "ndcg@20", "recall@50", "ndcg@50")
 REAL = {"ml-100k": "MovieLens-100K", "modcloth": "ModCloth"}
 RULES = {"clean": "clean valid", "noisy": "noisy valid", "trimmed": "noisy, trimmed", "best": "best on test"}

@@ -18,6 +18,7 @@ from recpair.hardening import Hardener
 from recpair.losses import Loss
 from recpair.models import GradientModel, OwnLossModel, Scorer, SequenceModel, Vectors
 from recpair.training.geometry import geometry
+from recpair.training.penalty import mean_squared_norm
 
 
 class Objective(nn.Module):
@@ -113,7 +114,7 @@ class Objective(nn.Module):
         parts = {"recommendation": recommendation}
         total = recommendation
         if self.l2:
-            norms = [e.square().sum(-1).mean(1).mean() for e in self.model.regularised(chosen)]
+            norms = [mean_squared_norm(e) for e in self.model.regularised(chosen)]
             parts["l2"] = self.l2 * torch.stack(norms).sum()
             total = total + parts["l2"]
         for name, (weight, term) in self.terms.items():
