@@ -141,6 +141,7 @@ def fit(
         report = RunReport(folder, title(config, splits.name), config["evaluate"]["monitor"], splits, outcome)
         report.write(evaluators.test)
         close_run(tracker, folder, outcome.metrics() | {"data": record})
+    del components, training, outcome, report  # what is opened may be gigabytes, and is not held twice
     fabric.barrier()
     return Run.open(folder)
 
@@ -176,6 +177,7 @@ def build(config: Config, splits: Splits) -> Components:
     with isolated(config["train"]["seed"]):
         model = ALL_MODELS[section.pop("name")](splits.train, **section)
         if isinstance(model, GradientModel):
+            model.start(splits.train)
             sampler = _sampler(config, model, splits)
             return Components(model, _objective(config, model, splits, sampler), sampler)
     return Components(model)

@@ -55,7 +55,10 @@ SEARCH = {
 }
 FEW = {name: settings[1::5] for name, settings in SEARCH.items()}  # three settings across each range
 FEW["none"] = grid(train__learning_rate=(0.005,), train__l2=(0.003, 0.01, 0.03))
-FEW_OF_GRAPH = FEW | {"none": grid(train__learning_rate=(0.01,), train__l2=(0.0005, 0.002, 0.008))}
+FEW_OF_GRAPH = {  # for the best and the worst that MF has shown
+    "none": grid(train__learning_rate=(0.01,), train__l2=(0.0005, 0.002, 0.008)),
+    **{name: FEW[name] for name in ("udt", "pld", "dns")},
+}
 FULL = [  # the setting of configs/gowalla/mf-bpr-noise-*.yaml: an L2 as weak as the authors' is
     *["train.learning_rate=0.002", "train.l2=0.001", "train.epochs=120", "train.validate_every=20"],
     "sampler.batch_size=8192",

@@ -39,6 +39,9 @@ class Model(nn.Module, ABC):
 class GradientModel(Model):
     """A model that the training loop fits."""
 
+    def start(self, interactions: Interactions) -> None:
+        """What is worth doing once before the first epoch, and not when a trained model is loaded; nothing by default."""
+
     @abstractmethod
     def regularised(self, batch: Batch) -> tuple[Float[Tensor, "Q _ D"], ...]:
         """The raw embeddings that a batch touches, for the L2 penalty: one tensor a kind."""

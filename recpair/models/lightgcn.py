@@ -16,7 +16,7 @@ from recpair.models import kernels
 from recpair.models.contract import GradientModel
 from recpair.models.fold_in import ridge_fold_in
 from recpair.models.scorer import Similarity, Vectors
-from recpair.models.start import Start, start_embeddings
+from recpair.models.start import Start, start_from_spectrum
 
 PARTS = 64  # shares of a product, each with equally many entries
 
@@ -97,8 +97,15 @@ class LightGCN(GradientModel):
         self.n_layers = n_layers
         self.user_embedding = nn.Embedding(interactions.n_users, embedding_dim)
         self.item_embedding = nn.Embedding(interactions.n_items, embedding_dim)
-        start_embeddings(self.user_embedding, self.item_embedding, interactions, init, init_std)
+        nn.init.normal_(self.user_embedding.weight, std=init_std)
+        nn.init.normal_(self.item_embedding.weight, std=init_std)
+        self.init, self.init_std = init, init_std
         self._ready: tuple[Tensor, Tensor] | None = None  # smoothed vectors, kept while evaluating
+
+    def start(self, interactions: Interactions) -> None:
+        """From the singular vectors of the interactions, with ``init: spectral``."""
+        if self.init == "spectral":
+            start_from_spectrum(self.user_embedding, self.item_embedding, interactions, self.init_std)
 
     def train(self, mode: bool = True) -> "LightGCN":
         """Set the mode, and forget the smoothed vectors."""

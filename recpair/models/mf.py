@@ -15,7 +15,7 @@ from recpair.models.contract import GradientModel
 from recpair.models.fold_in import ridge_fold_in
 from recpair.models.lookup import look_up
 from recpair.models.scorer import Similarity, Vectors
-from recpair.models.start import Start, start_embeddings
+from recpair.models.start import Start, start_from_spectrum
 
 
 class MF(GradientModel):
@@ -37,7 +37,14 @@ class MF(GradientModel):
         self.similarity: Similarity = similarity
         self.user_embedding = nn.Embedding(interactions.n_users, embedding_dim)
         self.item_embedding = nn.Embedding(interactions.n_items, embedding_dim)
-        start_embeddings(self.user_embedding, self.item_embedding, interactions, init, init_std)
+        nn.init.normal_(self.user_embedding.weight, std=init_std)
+        nn.init.normal_(self.item_embedding.weight, std=init_std)
+        self.init, self.init_std = init, init_std
+
+    def start(self, interactions: Interactions) -> None:
+        """From the singular vectors of the interactions, with ``init: spectral``."""
+        if self.init == "spectral":
+            start_from_spectrum(self.user_embedding, self.item_embedding, interactions, self.init_std)
 
     def score(self, batch: Batch) -> Vectors:
         users = look_up(self.user_embedding.weight, batch.user)

@@ -17,23 +17,18 @@ JITTER = 0.01  # of the normal start, added to the spectral one
 
 
 @torch.no_grad()
-def start_embeddings(
-    users: nn.Embedding, items: nn.Embedding, interactions: Interactions, start: Start, std: float
-) -> None:
-    """Fill the tables with N(0, std²), or with the leading singular vectors of the interactions at the same scale.
+def start_from_spectrum(users: nn.Embedding, items: nn.Embedding, interactions: Interactions, std: float) -> None:
+    """Turn tables drawn from N(0, std²) into the leading singular vectors of the interactions, at the same scale.
 
-    ``spectral``: U·√Σ and V·√Σ of D_u^−½ R D_i^−½ (users × items, 1 where taken), scaled so that the root mean square of
-    a table is ``std``; a hundredth of the normal start is added, which is all that a user or item without events has, and
-    all there is in dimensions beyond the rank. It takes seconds, and a loss over cosines then needs a fraction of the
-    epochs. Source: the low-pass view of LightGCN (Shen et al., CIKM 2021) ranks by these vectors alone.
+    U·√Σ and V·√Σ of D_u^−½ R D_i^−½ (users × items, 1 where taken), scaled so that the root mean square of a table is
+    ``std``; a hundredth of what was drawn is added, which is all that a user or item without events has, and all there
+    is in dimensions beyond the rank. It takes seconds, and saves many epochs. Source: the low-pass view of LightGCN
+    (Shen et al., CIKM 2021), which ranks by these vectors alone.
     """
-    for table in (users, items):
-        nn.init.normal_(table.weight, std=std)
-    if start == "spectral":
-        for table, vectors in zip((users, items), singular_vectors(interactions, users.embedding_dim), strict=True):
-            found = table.weight[:, : vectors.shape[1]]
-            table.weight.mul_(JITTER)
-            found += vectors * (std / vectors.square().mean().sqrt())
+    for table, vectors in zip((users, items), singular_vectors(interactions, users.embedding_dim), strict=True):
+        found = table.weight[:, : vectors.shape[1]]
+        table.weight.mul_(JITTER)
+        found += vectors * (std / vectors.square().mean().sqrt())
 
 
 def singular_vectors(interactions: Interactions, dim: int) -> tuple[Float[Tensor, "U R"], Float[Tensor, "I R"]]:

@@ -136,7 +136,7 @@ def read_weights(folder: Path, model: Model) -> None:
     """Fill the model from ``model.safetensors``; nothing is unpickled."""
     path = _existing(folder, WEIGHTS)
     try:
-        model.load_state_dict(load_file(path))
+        model.load_state_dict(load_file(path), assign=True)
     except (SafetensorError, OSError, RuntimeError) as error:
         raise _damaged(path, error) from None
     if any(not torch.isfinite(t).all() for t in model.state_dict().values() if t.is_floating_point()):

@@ -21,7 +21,8 @@ class MeanSquaredNorm(torch.autograd.Function):
     def forward(ctx: Any, embeddings: Tensor) -> Tensor:
         ctx.save_for_backward(embeddings)
         flat = embeddings.flatten()
-        return torch.dot(flat, flat) / embeddings[..., 0].numel()
+        mean: Tensor = torch.dot(flat, flat) / embeddings[..., 0].numel()
+        return mean
 
     @staticmethod
     @once_differentiable

@@ -9,7 +9,7 @@ from torch import nn
 import recpair
 from recpair.data.interactions import Interactions
 from recpair.data.vocabulary import Vocabulary
-from recpair.models.start import singular_vectors, start_embeddings
+from recpair.models.start import singular_vectors, start_from_spectrum
 from recpair.seeds import isolated
 
 
@@ -36,7 +36,10 @@ def test_the_products_are_the_best_approximation_of_their_rank(interactions):
 def tables(interactions, start, dim=4, seed=0):
     users, items = nn.Embedding(30, dim), nn.Embedding(20, dim)
     with isolated(seed):
-        start_embeddings(users, items, interactions, start, 0.1)
+        for table in (users, items):
+            nn.init.normal_(table.weight, std=0.1)
+        if start == "spectral":
+            start_from_spectrum(users, items, interactions, 0.1)
     return users.weight.detach(), items.weight.detach()
 
 
@@ -62,6 +65,13 @@ def test_a_spectral_start_knows_the_checkerboard_after_one_epoch(model, checkerb
     assert run.metrics["test"]["hit@1"] == 1.0
     drawn = recpair.fit(quick, ["model.init=normal", f"output={quick['output']}-drawn"], data=checkerboard)
     assert drawn.metrics["test"]["hit@1"] < 0.5
+
+
+def test_a_run_that_is_loaded_does_not_start_again(checkerboard, quick, monkeypatch):
+    quick["model"]["init"] = "spectral"
+    run = recpair.fit(quick, data=checkerboard)
+    monkeypatch.setattr("recpair.models.mf.start_from_spectrum", lambda *_: pytest.fail("computed again"))
+    assert recpair.load(run.folder).recommend([0], k=3)["item_id"].equals(run.recommend([0], k=3)["item_id"])
 
 
 def test_an_unknown_start_is_refused(checkerboard, quick):

@@ -1,6 +1,9 @@
 """Recommendations from a run: whom, what, and in which form."""
 
+import gc
 import shutil
+import weakref
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -9,8 +12,10 @@ import pytest
 import torch
 
 import recpair
+from recpair import experiment
 from recpair.errors import RunError, UnknownIdError
 from recpair.seeds import isolated
+from recpair.serving.run import Run
 
 
 @pytest.fixture(scope="module")
@@ -191,3 +196,24 @@ def test_popularity_has_no_item_vectors(checkerboard, quick):
 def test_what_is_no_list_of_ids_is_named(run, ask, message):
     with pytest.raises(RunError, match=message):
         ask(run)
+
+
+def test_a_model_that_is_opened_is_not_held_twice(checkerboard, quick, monkeypatch):
+    """EASE of 41,000 items has 7 GB of weights: what was trained is gone when the run folder is read."""
+    made, build, alive = [], experiment.build, []
+
+    def noting(*arguments):
+        components = build(*arguments)
+        made.append(weakref.ref(components.model))
+        return components
+
+    def opening(folder):
+        gc.collect()
+        alive.append(made[0]() is not None)
+        return Run.open(folder)
+
+    monkeypatch.setattr(experiment, "build", noting)
+    monkeypatch.setattr(experiment, "Run", SimpleNamespace(open=opening))
+    quick["model"] = {"name": "ease"}
+    recpair.fit({name: quick[name] for name in ("split", "model", "evaluate", "tracking", "output")}, data=checkerboard)
+    assert alive == [False]
