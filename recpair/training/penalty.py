@@ -28,4 +28,5 @@ class MeanSquaredNorm(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (embeddings,) = ctx.saved_tensors
-        return embeddings * (2 * gradient / embeddings[..., 0].numel())
+        back: Tensor = embeddings * (2 * gradient / embeddings[..., 0].numel())
+        return back
