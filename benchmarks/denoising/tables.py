@@ -141,10 +141,11 @@ def settings_table(rows: Sequence[Row]) -> list[str]:
 def plot(rows: Sequence[Row], path: Path) -> None:
     """Test Recall@20 against noise, a panel per model and loss."""
     panels = sorted({(r["key"]["model"], r["key"]["loss"]) for r in rows}, reverse=True)
-    figure = Figure(figsize=(4.4 * len(panels), 3.6), layout="constrained")
+    figure = Figure(figsize=(1.6 + 4.2 * len(panels), 3.8), layout="constrained")
     for axes, (model, loss) in zip(np.atleast_1d(figure.subplots(1, len(panels))), panels, strict=True):
         for method, colour in zip(NAMES, COLOURS, strict=True):
-            cells = select(rows, model=model, loss=loss, method=method)
+            if not (cells := select(rows, model=model, loss=loss, method=method)):
+                continue
             noises = sorted({row["key"]["noise"] for row in cells})
             values = [[r["rules"]["clean"]["recall@20"] for r in select(cells, noise=n)] for n in noises]
             spread = [np.std(v) for v in values]
@@ -152,7 +153,8 @@ def plot(rows: Sequence[Row], path: Path) -> None:
         axes.set(title=f"{model}, {loss}", xlabel="injected events per real one", ylabel="test recall@20")
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="y", color="#e6e9ec", linewidth=0.8)
-    figure.axes[0].legend(frameon=False)
+    shown = {label: line for axes in figure.axes for line, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    figure.legend(shown.values(), shown.keys(), loc="outside right center", frameon=False)
     figure.savefig(path, dpi=130)
 
 

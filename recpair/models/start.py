@@ -34,11 +34,14 @@ def start_from_spectrum(users: nn.Embedding, items: nn.Embedding, interactions: 
 def singular_vectors(interactions: Interactions, dim: int) -> tuple[Float[Tensor, "U R"], Float[Tensor, "I R"]]:
     """U·√Σ and V·√Σ of the normalised interactions, R = min(dim, U − 1, I − 1), the largest singular value first."""
     taken: Any = interactions.to_scipy().astype(np.float32)
+    rank = min(dim, min(taken.shape) - 1)
+    if rank == 0:
+        return torch.zeros(interactions.n_users, 0), torch.zeros(interactions.n_items, 0)
     scale = [1.0 / np.sqrt(np.maximum(np.asarray(taken.sum(axis)).ravel(), 1)) for axis in (1, 0)]
     normalised = sp.csr_array(sp.diags_array(scale[0]) @ taken @ sp.diags_array(scale[1]))
     first = torch.randn(min(taken.shape)).numpy()
     with threadpool_limits(1):  # the same sums on any number of threads
-        left, values, right = svds(normalised, k=min(dim, min(taken.shape) - 1), v0=first)
+        left, values, right = svds(normalised, k=rank, v0=first)
     order = np.argsort(-values)
     roots = np.sqrt(values[order])
     users, items = (torch.from_numpy((side[:, order] * roots).astype(np.float32)) for side in (left, right.T))

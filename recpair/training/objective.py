@@ -153,7 +153,7 @@ class Objective(nn.Module):
             scores = scores - self.correction[batch.negatives]
         if batch.known is None:
             return scores
-        return scores.masked_fill_(batch.known, torch.finfo(scores.dtype).min / 64)  # finite also after / temperature
+        return scores.masked_fill(batch.known, torch.finfo(scores.dtype).min / 64)  # finite also after / temperature
 
     def _compared(
         self, scorer: Scorer, against: Float[Tensor, "Q N"], batch: Batch, choice: Choice

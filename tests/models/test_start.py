@@ -67,6 +67,11 @@ def test_a_spectral_start_knows_the_checkerboard_after_one_epoch(model, checkerb
     assert drawn.metrics["test"]["hit@1"] < 0.5
 
 
+def test_one_user_alone_starts_as_drawn():
+    lonely = Interactions.from_indices(np.zeros(3, int), np.arange(3), vocabulary=Vocabulary.range(1, 20))
+    assert [v.shape for v in singular_vectors(lonely, 4)] == [(1, 0), (20, 0)]
+
+
 def test_a_run_that_is_loaded_does_not_start_again(checkerboard, quick, monkeypatch):
     quick["model"]["init"] = "spectral"
     run = recpair.fit(quick, data=checkerboard)
