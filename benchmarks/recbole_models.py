@@ -44,7 +44,7 @@ model at its property file's defaults but for `history_length: {HISTORY}`, on ev
 (`sampler.examples: prefixes`), trained by its own loss for a few epochs (learning rate 0.001, batches of 256) on one
 thread (`OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1`): enough to see that it learns, not to compare models. Each was saved and
 loaded again, and recommended the same."""
-SLOW = {"NCL": 1, "NGCF": 1, "SGL": 1, "SpectralCF": 1}  # epochs, in place of --epochs
+SLOW = {"SpectralCF": 1}  # epochs, in place of --epochs
 LONG = {  # minutes an epoch on two busy cores
     "ConvNCF": "not run here; hit@1 0.85 on the tests' checkerboard after 20 epochs",
     "DGCF": "not run here; hit@1 1.00 on the tests' checkerboard after 20 epochs",
