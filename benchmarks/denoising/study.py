@@ -55,7 +55,7 @@ SEARCH = {
 }
 FEW = {name: settings[1::5] for name, settings in SEARCH.items()}  # three settings across each range
 FEW["none"] = grid(train__learning_rate=(0.005,), train__l2=(0.003, 0.01, 0.03))
-FEW_OF_GRAPH = {  # for the best and the worst that MF has shown
+FEW_OF_GRAPH = {  # without T-CE, R-CE and DCF: two cores
     "none": grid(train__learning_rate=(0.01,), train__l2=(0.0005, 0.002, 0.008)),
     **{name: FEW[name] for name in ("udt", "pld", "dns")},
 }
