@@ -58,7 +58,7 @@ def notes() -> Iterator[None]:
 class EpochBar:
     """A bar over the epochs with the last loss and validation metric; a line per epoch where there is no terminal."""
 
-    def __init__(self, epochs: int, monitor: str) -> None:
+    def __init__(self, epochs: int, monitor: str | None) -> None:
         self.epochs, self.monitor = epochs, monitor
         self.best = float("-inf")
         self.bar = Progress(

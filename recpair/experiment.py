@@ -65,9 +65,9 @@ logger = logging.getLogger("recpair")
 
 @dataclass(frozen=True)
 class Evaluators:
-    """The validation part chooses the epoch; the test part is looked at once."""
+    """The validation part chooses the epoch, where there is one; the test part is looked at once."""
 
-    valid: Evaluator
+    valid: Evaluator | None
     test: Evaluator
 
 
@@ -154,7 +154,8 @@ def prepare(config: Config, data: Any = None, items: Any = None) -> Splits:
     dataset = Dataset.from_events(events)
     split = dict(config["split"])
     name = split.pop("name")
-    splits = apply_split(dataset, SPLITS[name](dataset, **split), name)
+    labels = SPLITS[name](dataset, **split)
+    splits = apply_split(dataset, labels, name, validate=config["evaluate"]["monitor"] is not None)
     if config["noise"] is not None:
         splits = add_noise(splits, **config["noise"])
     lost = [
@@ -221,7 +222,7 @@ def _learn(
     with isolated(seed):
         if isinstance(model, FittedModel):
             model.fit(splits.train)
-            progress, valid = Progress(), evaluators.valid.evaluate(model).means
+            progress, valid = Progress(), evaluators.valid.evaluate(model).means if evaluators.valid else {}
         if objective is not None and sampler is not None:
             progress = training(log)
             valid = {
@@ -236,8 +237,10 @@ def _learn(
     return Outcome(model, progress, valid, test, floor, load_seconds, losses, pool)
 
 
-def _validate(config: Config, components: Components, splits: Splits, evaluator: Evaluator) -> dict[str, float]:
+def _validate(config: Config, components: Components, splits: Splits, evaluator: Evaluator | None) -> dict[str, float]:
     """Means of the validation metrics, without the events of the highest loss where ``evaluate.trim`` says so."""
+    if evaluator is None:
+        return {}
     trim = config["evaluate"]["trim"]
     if trim > 0:
         assert components.objective is not None
@@ -304,13 +307,15 @@ def _sampler(config: Config, model: GradientModel, splits: Splits) -> Sampler:
 def evaluators_of(config: Config, splits: Splits) -> Evaluators:
     """Validation masks what was trained on; the test masks the validation part, too."""
     section = _options(config["evaluate"], Evaluator)
+    test = Evaluator(splits.train, splits.test, (splits.valid,), **section)
+    if config["evaluate"]["monitor"] is None:
+        return Evaluators(None, test)
     metric, cutoff = parse_metric(config["evaluate"]["monitor"])
     watched = section | {
         "metrics": list(dict.fromkeys([*section["metrics"], metric])),
         "cutoffs": sorted({*section["cutoffs"], cutoff}),
     }
-    valid = Evaluator(splits.train, splits.valid, **watched)
-    return Evaluators(valid, Evaluator(splits.train, splits.test, (splits.valid,), **section))
+    return Evaluators(Evaluator(splits.train, splits.valid, **watched), test)
 
 
 def most_popular(splits: Splits) -> Popularity:

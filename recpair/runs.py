@@ -38,6 +38,7 @@ from recpair.tracking.mlflow_tracker import RUN_ID, MlflowTracker, download
 from recpair.training.log import Log
 
 logger = logging.getLogger("recpair")
+MONITOR = "evaluate.monitor"  # decides which events train
 
 
 def load(run: str | Path, *, uri: str | None = None) -> Run:
@@ -99,7 +100,8 @@ def evaluate(run: Run, overrides: Sequence[str] = (), *, data: Any = None) -> tu
         RunError: the data is no longer what the run was trained on.
     """
     config = load_config(run.config, overrides)
-    if changed := [key for key in differences(run.config, config) if not key.startswith(("evaluate", "data"))]:
+    changed = differences(run.config, config)
+    if changed := [key for key in changed if key == MONITOR or not key.startswith(("evaluate", "data"))]:
         raise ConfigError(f"{changed[0]} cannot change after training; override evaluate.… or data.… only")
     splits = _same_splits(run, config, data)
     test = evaluators_of(config, splits).test

@@ -22,6 +22,7 @@ from recpair.evaluation.metrics import check_names, parse_metric
 from recpair.hardening import HARDENERS
 from recpair.losses import LOSSES, OVER_CATALOGUE
 from recpair.models import FittedModel, GradientModel, Model, OwnLossModel, SequenceModel
+from recpair.registry import options
 from recpair.sampling import SAMPLERS
 from recpair.sampling.against import ALL
 from recpair.semantics import ENCODERS, Describer, retrieve
@@ -33,8 +34,13 @@ from recpair.training.objective import Objective
 OWN = "own"  # as a loss: the model's own
 
 
-def monitoring(*, monitor: str = "ndcg@10", trim: Annotated[float, Field(ge=0, lt=1)] = 0.0) -> tuple[str, float]:
+def monitoring(
+    *, monitor: str | None = "ndcg@10", trim: Annotated[float, Field(ge=0, lt=1)] = 0.0
+) -> tuple[str | None, float]:
     """The validation metric that chooses the epoch, and the share of validation events that is left out of it.
+
+    Without ``monitor`` nothing is chosen: the validation events train, and the last epoch's model is kept. So a model is
+    made once its settings and number of epochs are known.
 
     ``trim`` leaves out those with the highest loss at that epoch: where the validation data is noisy itself, they are
     likely to be noise (0.2 is the remedy of the denoising study of RecSys 2025).
@@ -110,13 +116,21 @@ def _with_loss(raw: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"loss": {"name": OWN}, **raw} if brings else raw
 
 
-def _refuse_contradictions(config: Config) -> None:
-    """Combinations that each key alone does not show to be wrong."""
-    check_names(config["evaluate"]["metrics"])
-    monitor = config["evaluate"]["monitor"]
+def _refuse_monitor(monitor: str | None, trim: float) -> None:
+    """A metric without a cut-off, or a trim of what is not held out."""
+    if monitor is None:
+        if trim > 0:
+            raise ConfigError(f"evaluate.trim is {trim:g}, but evaluate.monitor is null: nothing validates; drop one")
+        return
     parse_metric(monitor if "@" in monitor else f"{monitor}@1")
     if "@" not in monitor:
         raise ConfigError(f"evaluate.monitor is {monitor!r}; add a cut-off, as in ndcg@10")
+
+
+def _refuse_contradictions(config: Config) -> None:
+    """Combinations that each key alone does not show to be wrong."""
+    check_names(config["evaluate"]["metrics"])
+    _refuse_monitor(**{name: config["evaluate"][name] for name in options(monitoring)})
     whole = config["loss"]["name"] in OVER_CATALOGUE
     if whole != (config["sampler"]["negatives"] == ALL):
         wanted = "all" if whole else "uniform"

@@ -20,6 +20,8 @@ FUTURE_LEAK = (
     "split: {{name: temporal}} cuts at one time for all"
 )
 
+NOTHING_CHOOSES = "evaluate.monitor is null: the validation events train, and the last epoch's model is kept"
+
 
 @dataclass(frozen=True, eq=False)
 class Splits:
@@ -169,15 +171,19 @@ def predefined(
     return labels
 
 
-def apply_split(dataset: Dataset, labels: np.ndarray, name: str = "") -> Splits:
+def apply_split(dataset: Dataset, labels: np.ndarray, name: str = "", *, validate: bool = True) -> Splits:
     """The three parts; held-out events of users without a training event fall out, and are counted.
+
+    Without ``validate`` the validation events train, and that part is empty.
 
     Items without a training event stay in the catalogue: their held-out events count as misses.
 
     Raises:
-        DataError: a part is empty.
+        DataError: another part is empty.
     """
     events = dataset.interactions
+    if not validate:
+        labels = np.where(labels == VALID, TRAIN, labels)
     trained_users = np.bincount(events.user[labels == TRAIN], minlength=events.n_users) > 0
     trained_items = np.bincount(events.item[labels == TRAIN], minlength=events.n_items) > 0
     held_out = labels != TRAIN
@@ -187,7 +193,7 @@ def apply_split(dataset: Dataset, labels: np.ndarray, name: str = "") -> Splits:
         for part, label in (("train", TRAIN), ("valid", VALID), ("test", TEST))
     }
     for part, chosen in parts.items():
-        if len(chosen) == 0:
+        if len(chosen) == 0 and (validate or part != "valid"):
             raise DataError(
                 f"the split leaves no {part} events of {len(events):,} events of {events.n_users:,} users; "
                 f"change split, or loosen filter"
@@ -198,7 +204,7 @@ def apply_split(dataset: Dataset, labels: np.ndarray, name: str = "") -> Splits:
         "items_without_training": int((~trained_items).sum()),
         "held_out_events_of_items_without_training": int((held_out & ~lost & ~trained_items[events.item]).sum()),
     }
-    notes = []
+    notes = [] if validate else [NOTHING_CHOOSES]
     if name in ("ratio", "leave_last") and events.time is not None:
         notes.append(FUTURE_LEAK.format(name=name))
     if report["events_of_users_without_training"]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from recpair.data.interactions import Interactions
@@ -13,22 +14,26 @@ INK, ACCENT, MUTED = "#1f4e79", "#d1495b", "#9aa5b1"
 PALETTE = (INK, ACCENT, "#3c9d7f", "#e0a030", "#7a5195", MUTED)
 
 
-def curves(history: pl.DataFrame, best_epoch: int, monitor: str) -> Figure:
-    """Parts of the loss (left) and validation metrics (right) by epoch, the chosen epoch marked."""
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
-    loss_axes, metric_axes = figure.subplots(1, 2)
+def curves(history: pl.DataFrame, best_epoch: int, monitor: str | None) -> Figure:
+    """Parts of the loss (left) and, where there are any, validation metrics (right) by epoch, the chosen epoch marked."""
+    figure = Figure(figsize=(9 if monitor else 4.5, 3.6), layout="constrained")
+    loss_axes = figure.add_subplot(1, 2 if monitor else 1, 1)
     losses = [name for name in _names(history, "train/") if name.split("/")[1] in ("loss", "recommendation", "l2")]
     _lines(loss_axes, history, losses)
     loss_axes.set(xlabel="epoch", ylabel="nats per query", title="Training loss")
-    metric = monitor.partition("@")[0]
+    if monitor:
+        _draw_validation(figure.add_subplot(1, 2, 2), history, best_epoch, monitor.partition("@")[0])
+    _tidy(figure)
+    return figure
+
+
+def _draw_validation(axes: Axes, history: pl.DataFrame, best_epoch: int, metric: str) -> None:
     shown = [
         name for name in _names(history, "valid/") if name.partition("@")[0] in (f"valid/{metric}", "valid/recall")
     ]
-    _lines(metric_axes, history, shown[:6])
-    metric_axes.axvline(best_epoch, color=MUTED, linestyle="--", linewidth=1)
-    metric_axes.set(xlabel="epoch", title=f"Validation, best epoch {best_epoch}")
-    _tidy(figure)
-    return figure
+    _lines(axes, history, shown[:6])
+    axes.axvline(best_epoch, color=MUTED, linestyle="--", linewidth=1)
+    axes.set(xlabel="epoch", title=f"Validation, best epoch {best_epoch}")
 
 
 def by_activity(groups: Mapping[str, pl.DataFrame], metric: str) -> Figure:

@@ -70,12 +70,12 @@ class RunReport:
 
     Attributes:
         title: a line such as ``mf · bpr · pld on ml-100k``.
-        monitor: the metric that chose the epoch.
+        monitor: the metric that chose the epoch; None where the last one was kept.
     """
 
     folder: Path
     title: str
-    monitor: str
+    monitor: str | None
     splits: Splits
     outcome: Outcome
     figures: dict[str, Figure] = field(default_factory=dict)
@@ -138,8 +138,7 @@ class RunReport:
                 "",
                 f"Data: {self.splits.name} ({self.splits.fingerprint}): {data}.",
                 "",
-                f"Best epoch {outcome.progress.best_epoch} of {outcome.progress.epoch}, chosen by validation "
-                f"{self.monitor}; {timing['epoch_s']:.2f} s an epoch; {outcome.test.n_users:,} test users.",
+                f"{self._choice()}; {timing['epoch_s']:.2f} s an epoch; {outcome.test.n_users:,} test users.",
                 "",
                 "| test metric | this model | most popular |",
                 "|---|---:|---:|",
@@ -151,3 +150,10 @@ class RunReport:
                 "",
             ]
         )
+
+    def _choice(self) -> str:
+        """Which epoch was kept, and why."""
+        progress = self.outcome.progress
+        if self.monitor is None:
+            return f"The last of {progress.epoch} epochs"
+        return f"Best epoch {progress.best_epoch} of {progress.epoch}, chosen by validation {self.monitor}"

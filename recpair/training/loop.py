@@ -32,7 +32,7 @@ def train(
     objective: Objective,
     sampler: Sampler,
     validate: Callable[[], dict[str, float]],
-    monitor: str,
+    monitor: str | None,
     checkpoint: Checkpoint,
     log: Log,
     fabric: "Fabric",
@@ -50,8 +50,8 @@ def train(
 ) -> Progress:
     """Fit with Adam until ``epochs``, or ``patience`` validations in a row without a better monitored metric.
 
-    The best epoch's weights are in the model at the end. Epochs count from 1; every random number of
-    epoch e follows from (seed, e), so a resumed run ends with the weights of an uninterrupted one.
+    The best epoch's weights are in the model at the end, or the last one's without ``monitor``. Epochs count from 1; every
+    random number of epoch e follows from (seed, e), so a resumed run ends with the weights of an uninterrupted one.
     ``weight_decay`` is AdamW's, off by default; ``clip_norm`` bounds the norm of the whole gradient. With ``decay`` the
     learning rate falls to 0 over all ``epochs``, whether or not patience ends them earlier.
 
@@ -99,7 +99,7 @@ def train(
             module.eval()
             measured = fabric.broadcast(validate() if fabric.is_global_zero else {})
             values |= {f"valid/{name}": value for name, value in measured.items()}
-            progress.observe(measured[monitor], objective)
+            progress.observe(measured[monitor] if monitor else None, objective)
         progress.log(values)
         log.epoch(progress.epoch, values)
         if _is_due(progress, checkpoint_every, epochs, patience) and fabric.is_global_zero:

@@ -32,10 +32,11 @@ class Progress:
     def log(self, values: dict[str, float]) -> None:
         self.history.extend((self.epoch, name, value) for name, value in values.items())
 
-    def observe(self, value: float, module: nn.Module) -> None:
-        """Remember the weights if this is the best value yet (a later tie is not better)."""
-        if value > self.best_value:
-            self.best_value, self.best_epoch, self.stale = value, self.epoch, 0
+    def observe(self, value: float | None, module: nn.Module) -> None:
+        """Remember the weights if this is the best value yet (a later tie is not better), or if nothing is measured."""
+        if value is None or value > self.best_value:
+            self.best_value = self.best_value if value is None else value
+            self.best_epoch, self.stale = self.epoch, 0
             self.best_weights = {name: t.detach().cpu().clone() for name, t in module.state_dict().items()}
         else:
             self.stale += 1

@@ -209,6 +209,17 @@ def test_a_split_that_leaves_a_part_empty_is_refused():
         apply_split(dataset, ratio(dataset), "ratio")
 
 
+def test_without_validation_its_events_train_and_the_test_stays(dataset):
+    labels = ratio(dataset)
+    held, whole = apply_split(dataset, labels), apply_split(dataset, labels, validate=False)
+    pairs = [set(zip(part.user.tolist(), part.item.tolist(), strict=True)) for part in (held.train, held.valid)]
+    assert set(zip(whole.train.user.tolist(), whole.train.item.tolist(), strict=True)) == pairs[0] | pairs[1]
+    assert len(whole.valid) == 0
+    assert np.array_equal(whole.test.item, held.test.item)
+    with pytest.raises(DataError, match="leaves no test events"):
+        apply_split(dataset, np.minimum(labels, 1), validate=False)
+
+
 @pytest.mark.parametrize("share", [0.2, 0.5, 3.0])
 def test_noise_is_new_to_its_user_and_in_training_only(dataset, share):
     splits = apply_split(dataset, ratio(dataset), "ratio")

@@ -17,10 +17,12 @@ from recpair.batch import Batch
 from recpair.data.interactions import Interactions
 from recpair.denoising import DENOISERS
 from recpair.denoising.pld import PLD
-from recpair.errors import RunError, TrainingError
+from recpair.errors import ConfigError, RunError, TrainingError
+from recpair.experiment import prepare
 from recpair.losses import LOSSES, OVER_CATALOGUE
 from recpair.losses.bpr import bpr
 from recpair.models.mf import MF
+from recpair.schema import load_config
 from recpair.seeds import derive, isolated
 from recpair.training.checkpoint import Checkpoint, load_weights
 from recpair.training.gradients import DenseGradients
@@ -97,6 +99,32 @@ def test_training_stops_when_nothing_gets_better_and_keeps_the_best(checkerboard
     assert run.metrics["epochs"] == run.metrics["best_epoch"] + 3 == len(values) < 200
     assert values.index(max(values)) + 1 == run.metrics["best_epoch"]
     assert run.metrics["valid"]["hit@1"] == max(values)
+
+
+def test_without_a_monitor_all_but_the_test_trains_and_the_last_epoch_is_kept(checkerboard, quick):
+    chosen = recpair.fit(quick, ["train.epochs=6"], data=checkerboard)
+    quick["output"] += "-whole"
+    run = recpair.fit(quick, ["train.epochs=6", "train.patience=1", "evaluate.monitor=null"], data=checkerboard)
+    assert run.metrics["best_epoch"] == run.metrics["epochs"] == 6
+    assert run.metrics["valid"] == {}
+    assert not any(name.startswith("valid/") for name in run.history["metric"])
+    held = prepare(load_config(chosen.config), checkerboard)
+    assert len(held.valid) > 0
+    assert len(run.recommender.train) == len(held.train) + len(held.valid)
+    assert "The last of 6 epochs" in (run.folder / "SUMMARY.md").read_text()
+    assert (run.folder / "plots" / "curves.png").exists()
+    with pytest.raises(ConfigError, match=r"evaluate\.monitor cannot change"):
+        recpair.evaluate(run, ["evaluate.monitor=ndcg@2"], data=checkerboard)
+
+
+def test_without_a_monitor_a_fitted_model_knows_what_was_held_out_for_validation(checkerboard, quick):
+    quick["model"] = "popularity"
+    run = recpair.fit(quick, ["evaluate.monitor=null"], data=checkerboard)
+    assert run.metrics["valid"] == {}
+    train = run.recommender.train
+    counts = torch.from_numpy(train.item_counts).float()
+    scores = run.model.score(run.model.batch_of(torch.tensor([0]), (train,))).catalogue()[0]
+    assert torch.equal(torch.argsort(scores, stable=True), torch.argsort(counts, stable=True))
 
 
 def test_the_reported_test_is_that_of_the_restored_weights(checkerboard, quick):
