@@ -102,3 +102,14 @@ def test_the_denoising_notebook_runs(tmp_path, ml_100k, monkeypatch):
     shown = executed("denoising.ipynb", tmp_path)
     assert sum("image/png" in output.get("data", {}) for output in shown) == 2
     assert "explanation" in str(shown[-1].get("data", {}))
+
+
+@pytest.mark.filterwarnings("default")
+def test_the_sra_cl_notebook_runs(tmp_path, ml_100k, monkeypatch):
+    pytest.importorskip("wordllama")
+    monkeypatch.setenv("RECPAIR_RUNS", str(tmp_path))
+    monkeypatch.setenv("RECPAIR_CONFIG", str(ROOT / "configs" / "ml-100k" / "sasrec-sra-cl.yaml"))
+    monkeypatch.setenv("RECPAIR_EPOCHS", "1")
+    shown = executed("sra_cl.ipynb", tmp_path)
+    assert any("image/png" in output.get("data", {}) for output in shown)
+    assert "Return of the Jedi" in str([output.get("data", {}) for output in shown])
