@@ -26,6 +26,8 @@ import numpy as np
 import polars as pl
 
 import recpair
+from benchmarks.sra_cl.leak import NAME as LEAKY
+from benchmarks.sra_cl.leak import leaking
 from recpair.evaluation.significance import paired
 from recpair.experiment import prepare
 
@@ -233,6 +235,9 @@ def ablations(study: Study) -> None:
         },
         study,
     )
+    with leaking():
+        leak = {"SRA-CL, with the authors' leak": [contrast(cross | {"name": LEAKY}, intra)]}
+        one_each("authors", leak, study)
 
 
 def tuned(study: Study) -> None:
