@@ -221,23 +221,22 @@ def authors(study: Study) -> None:
 def ablations(study: Study) -> None:
     """One seed each of what the authors' part leaves open."""
     cross, intra = chosen(study)
+    with leaking():
+        one_each("authors", {"SRA-CL, with the authors' leak": [contrast(cross | {"name": LEAKY}, intra)]}, study)
     one_each(
         "authors",
         {
-            "SRA-CL, as published: dot, temperature 1": [sra_cl(similarity="dot", temperature=1.0)],
-            "SASRec, prefixes": ["sampler.examples=prefixes", "sampler.batch_size=256"],
-            "SRA-CL, sentence-transformers": [contrast(cross, intra), "semantics.name=sentence_transformers"],
             "SRA-CL, same user among the neighbours": [contrast(cross, intra), "semantics.same_user=true"],
-            "SRA-CL, nearest neighbour alone": [contrast(cross | {"synthesiser": "nearest"}, intra)],
+            "SRA-CL, as published: dot, temperature 1": [sra_cl(similarity="dot", temperature=1.0)],
             "SRA-CL, mean of the neighbours": [contrast(cross | {"synthesiser": "mean"}, intra)],
             "SRA-CL, k 10": [contrast(cross | {"neighbours": 10}, intra)],
+            "SRA-CL, sentence-transformers": [contrast(cross, intra), "semantics.name=sentence_transformers"],
+            "SRA-CL, nearest neighbour alone": [contrast(cross | {"synthesiser": "nearest"}, intra)],
             "SRA-CL, k 20": [contrast(cross | {"neighbours": 20}, intra)],
+            "SASRec, prefixes": ["sampler.examples=prefixes", "sampler.batch_size=256"],
         },
         study,
     )
-    with leaking():
-        leak = {"SRA-CL, with the authors' leak": [contrast(cross | {"name": LEAKY}, intra)]}
-        one_each("authors", leak, study)
 
 
 def tuned(study: Study) -> None:
