@@ -131,14 +131,13 @@ class RunReport:
             f"| {name} | {value:.4f} | {outcome.floor.means[name]:.4f} |" for name, value in outcome.test.means.items()
         ]
         data = ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in sizes.items() if value)
-        timing = outcome.timing()
         return "\n".join(
             [
                 f"# {self.title}",
                 "",
                 f"Data: {self.splits.name} ({self.splits.fingerprint}): {data}.",
                 "",
-                f"{self._choice()}; {timing['epoch_s']:.2f} s an epoch; {outcome.test.n_users:,} test users.",
+                f"{self._choice()}; {outcome.test.n_users:,} test users.",
                 "",
                 "| test metric | this model | most popular |",
                 "|---|---:|---:|",
@@ -152,8 +151,11 @@ class RunReport:
         )
 
     def _choice(self) -> str:
-        """Which epoch was kept, and why."""
+        """Which epoch was kept, and why, and how long one took."""
         progress = self.outcome.progress
-        if self.monitor is None:
-            return f"The last of {progress.epoch} epochs"
-        return f"Best epoch {progress.best_epoch} of {progress.epoch}, chosen by validation {self.monitor}"
+        if progress.epoch == 0:
+            return "Fitted without epochs"
+        kept = f"The last of {progress.epoch} epochs"
+        if self.monitor is not None:
+            kept = f"Best epoch {progress.best_epoch} of {progress.epoch}, chosen by validation {self.monitor}"
+        return f"{kept}; {self.outcome.timing()['epoch_s']:.2f} s an epoch"

@@ -121,6 +121,7 @@ def test_without_a_monitor_a_fitted_model_knows_what_was_held_out_for_validation
     quick["model"] = "popularity"
     run = recpair.fit(quick, ["evaluate.monitor=null"], data=checkerboard)
     assert run.metrics["valid"] == {}
+    assert "without epochs" in (run.folder / "SUMMARY.md").read_text()
     train = run.recommender.train
     counts = torch.from_numpy(train.item_counts).float()
     scores = run.model.score(run.model.batch_of(torch.tensor([0]), (train,))).catalogue()[0]
