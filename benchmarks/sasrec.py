@@ -81,7 +81,8 @@ def main() -> None:
         f"{torch.get_num_threads()} threads of torch, {peak_memory()} at most; seen items masked; the last epoch's model"
     ]
     lines += [f"measured. recpair: {' '.join(arguments.set) or 'learning rate 0.001'}."]
-    page(arguments.out, "SASRec", f"python benchmarks/sasrec.py --data {arguments.data}", lines)
+    command = f"python benchmarks/sasrec.py --data {arguments.data} --length {arguments.length}"
+    page(arguments.out, "SASRec", command, lines)
 
 
 def train_recpair(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
