@@ -23,7 +23,6 @@ from recpair.data.interactions import Interactions
 from recpair.losses.bpr import bpr
 from recpair.models.lightgcn import LightGCN, mean_of_powers
 from recpair.sampling.pairs import PairSampler
-from recpair.training.gradients import DenseGradients
 from recpair.training.objective import Objective
 
 BATCH, STEPS, DIM = 2048, 5, 64
@@ -55,13 +54,12 @@ def recpair_steps(train: Interactions) -> Callable[[], None]:
     """As many steps of recpair's, sampling included."""
     objective = Objective(LightGCN(train, embedding_dim=DIM, n_layers=3), bpr, l2=1e-4)
     optimiser = torch.optim.AdamW(objective.parameters(), lr=1e-3, weight_decay=0.0, fused=True)
-    gradients, batches = DenseGradients(objective), endless(PairSampler(train, 1, 0, batch_size=BATCH))
+    batches = endless(PairSampler(train, 1, 0, batch_size=BATCH))
 
     def step() -> None:
         for batch in itertools.islice(batches, STEPS):
             optimiser.zero_grad()
             objective(**vars(batch), epoch=1)["loss"].backward()
-            gradients.fill()
             optimiser.step()
 
     return step

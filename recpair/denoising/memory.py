@@ -8,31 +8,47 @@ from torch import Tensor, nn
 class Memory(nn.Module):
     """Sums over the visits of each training interaction: losses, their squares, how often drawn, how much chosen.
 
-    Kept in buffers of one float an event, so that checkpoints hold them and a resumed run agrees.
+    Kept in one buffer, so that checkpoints hold it and a resumed run agrees; the four numbers of an event stand side by
+    side, for a step reads and writes events here and there.
     """
 
-    sums: Tensor
-    squares: Tensor
-    drawn: Tensor
-    chosen: Tensor
+    kept: Tensor
 
     def __init__(self, n_events: int) -> None:
         super().__init__()
-        for name in ("sums", "squares", "drawn", "chosen"):
-            self.register_buffer(name, torch.zeros(n_events))
+        self.register_buffer("kept", torch.zeros(n_events, 4))
 
     @torch.no_grad()
     def record(
         self,
         rows: Int[Tensor, "Q P"],
         losses: Float[Tensor, "Q P"],
-        chosen: Int[Tensor, "Q S"],
+        columns: Int[Tensor, "Q S"],
         weights: Float[Tensor, "Q S"] | None,
     ) -> None:
-        """Add a batch: the losses (nats) of all candidates, and the weights with which some were trained on."""
-        drawn, values = rows.flatten(), losses.flatten().to(self.sums.dtype)
-        self.sums.index_add_(0, drawn, values)
-        self.squares.index_add_(0, drawn, values.square())
-        self.drawn.index_add_(0, drawn, torch.ones_like(values))
-        counted = torch.ones_like(chosen, dtype=self.chosen.dtype) if weights is None else weights.to(self.chosen.dtype)
-        self.chosen.index_add_(0, chosen.flatten(), counted.flatten())
+        """Add a batch: the losses (nats) of all candidates, and the weights with which some columns were trained on."""
+        values = losses.to(self.kept.dtype)
+        counted = torch.ones_like(values[:, :1]).expand_as(columns) if weights is None else weights.to(values.dtype)
+        chosen = torch.zeros_like(values).scatter_add_(1, columns, counted)
+        visits = torch.stack([values, values.square(), torch.ones_like(values), chosen], dim=-1)
+        self.kept.index_add_(0, rows.flatten(), visits.flatten(0, 1))
+
+    @property
+    def sums(self) -> Float[Tensor, "E"]:
+        """Losses of the visits."""
+        return self.kept[:, 0]
+
+    @property
+    def squares(self) -> Float[Tensor, "E"]:
+        """Squares of the losses."""
+        return self.kept[:, 1]
+
+    @property
+    def drawn(self) -> Float[Tensor, "E"]:
+        """How often an event was a candidate."""
+        return self.kept[:, 2]
+
+    @property
+    def chosen(self) -> Float[Tensor, "E"]:
+        """How often it was trained on, or with what weight in all."""
+        return self.kept[:, 3]

@@ -1,6 +1,6 @@
 """Models: a batch in, a Scorer out."""
 
-from recpair.models.contract import FittedModel, GradientModel, Model, OwnLossModel, SequenceModel
+from recpair.models.contract import FittedModel, GradientModel, Model, OwnLossModel, SequenceModel, Touched
 from recpair.models.ease import EASE
 from recpair.models.gru4rec import GRU4Rec
 from recpair.models.ials import IALS
@@ -24,4 +24,14 @@ MODELS: dict[str, type[Model]] = {
     "sasrec": SASRec,
 }
 
-__all__ = ["MODELS", "FittedModel", "GradientModel", "Model", "OwnLossModel", "Scorer", "SequenceModel", "Vectors"]
+__all__ = [
+    "MODELS",
+    "FittedModel",
+    "GradientModel",
+    "Model",
+    "OwnLossModel",
+    "Scorer",
+    "SequenceModel",
+    "Touched",
+    "Vectors",
+]

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from recpair.batch import Batch
 from recpair.data.histories import latest, padded
 from recpair.data.interactions import Interactions
-from recpair.models.lookup import look_up
 from recpair.models.scorer import Scorer, Similarity, Vectors
+
+Touched = tuple[Float[Tensor, "_ D"], Tensor]  # a table, and the indices of its rows that a batch touches, of any shape
 
 
 class Model(nn.Module, ABC):
@@ -43,8 +44,8 @@ class GradientModel(Model):
         """What is worth doing once before the first epoch, and not when a trained model is loaded; nothing by default."""
 
     @abstractmethod
-    def regularised(self, batch: Batch) -> tuple[Float[Tensor, "Q _ D"], ...]:
-        """The raw embeddings that a batch touches, for the L2 penalty: one tensor a kind."""
+    def regularised(self, batch: Batch) -> tuple[Touched, ...]:
+        """What a batch touches of each table of raw embeddings, for the L2 penalty: one pair a kind."""
 
 
 class OwnLossModel(GradientModel):
@@ -89,12 +90,12 @@ class SequenceModel(GradientModel):
         queries = places[:, -1] if batch.at is None else places.flatten(0, 1)[batch.at]
         return Vectors.compared(queries, self.item_vectors(), self.similarity)
 
-    def regularised(self, batch: Batch) -> tuple[Float[Tensor, "Q _ D"], ...]:
+    def regularised(self, batch: Batch) -> tuple[Touched, ...]:
         """The item that a query stands at, in place of a user, and what it is compared with."""
         assert batch.history is not None, "a sequence model needs histories"
         current = batch.history[:, -1] if batch.at is None else batch.history.flatten()[batch.at]
         items = (batch.positives,) if batch.negatives is None else (batch.positives, batch.negatives)
-        return tuple(look_up(self.item_vectors(), i) for i in (current.clamp_min(0).unsqueeze(1), *items))
+        return tuple((self.item_vectors(), rows) for rows in (current.clamp_min(0), *items))
 
     def batch_of(self, user: Int[Tensor, "Q"], parts: Sequence[Interactions]) -> Batch:
         history = latest(parts, user.cpu().numpy(), self.history_length)

@@ -83,30 +83,28 @@ def nearest_by_cosine(indptr, indices, columns_indptr, columns, norms, shrinkage
                 weights[item, j] = cosine[best[j]]
 
 
-LANES = 16  # partial sums of a product: independent of each other, so a vector instruction adds them in a fixed order
-WORTH_THREADS = 2**23  # products of numbers from which on a second thread saves more than waking it costs
+WORTH_THREADS = 2**21  # products of numbers from which on a second thread saves more than waking it costs
+
+
+@numba.njit(nogil=True, cache=True, fastmath={"reassoc"})
+def _dot(a, b):
+    """⟨a, b⟩ of two rows (D,), in whatever order the processor's vectors add fastest.
+
+    A function of its own, so that this order is settled before it becomes part of another: inlined as source, code from
+    Numba's cache and code that was just compiled round differently.
+    """
+    total = a.dtype.type(0)
+    for d in range(len(a)):
+        total += a[d] * b[d]
+    return total
 
 
 @numba.njit(nogil=True, cache=True)
 def _inner_products(queries, table, items, out, low, high):
-    dim = queries.shape[1]
-    whole = dim - dim % LANES
-    sums = np.empty(LANES, dtype=queries.dtype)
     for q in range(low, high):
         query = queries[q]
         for c in range(items.shape[1]):
-            row = table[items[q, c]]
-            for lane in range(LANES):
-                sums[lane] = 0.0
-            for start in range(0, whole, LANES):
-                for lane in range(LANES):
-                    sums[lane] += query[start + lane] * row[start + lane]
-            total = sums[0]
-            for lane in range(1, LANES):
-                total += sums[lane]
-            for d in range(whole, dim):
-                total += query[d] * row[d]
-            out[q, c] = total
+            out[q, c] = _dot(query, table[items[q, c]])
 
 
 @numba.njit(nogil=True, cache=True)
@@ -121,10 +119,11 @@ def _add_rows(weights, table, items, out, low, high):
 @numba.njit(nogil=True, cache=True)
 def _scatter_rows(weights, queries, items, out, low, high):
     for q in range(len(queries)):
+        query = queries[q, low:high]
         for c in range(items.shape[1]):
-            item, weight = items[q, c], weights[q, c]
-            for d in range(low, high):
-                out[item, d] += weight * queries[q, d]
+            row, weight = out[items[q, c], low:high], weights[q, c]
+            for d in range(len(row)):  # over slices from 0: Numba checks no sign, and uses vector instructions
+                row[d] += weight * query[d]
 
 
 @numba.njit(parallel=True, nogil=True, cache=True)
@@ -147,10 +146,7 @@ def _scatter_rows_on_threads(weights, queries, items, out, parts):
 
 
 def inner_products(queries, table, items, out):
-    """out (Q, C) = products of queries (Q, D) with the rows ``items`` (Q, C) of table (I, D).
-
-    No fast-math: code that Numba has just compiled and code from its cache would round differently.
-    """
+    """out (Q, C) = products of queries (Q, D) with the rows ``items`` (Q, C) of table (I, D)."""
     if threads := _threads(items.size * queries.shape[1]):
         _inner_products_on_threads(queries, table, items, out, threads)
     else:
@@ -175,6 +171,25 @@ def scatter_rows(weights, queries, items, out):
         _scatter_rows_on_threads(weights, queries, items, out, threads)
     else:
         _scatter_rows(weights, queries, items, out, 0, out.shape[1])
+
+
+@numba.njit(nogil=True, cache=True)
+def sum_of_squares(table, rows):
+    """Σ ‖table[row]‖² over rows (R,), added up in 64 bits."""
+    total = 0.0
+    for r in rows:
+        total += _dot(table[r], table[r])
+    return total
+
+
+@numba.njit(nogil=True, cache=True)
+def add_scaled_rows(scale, table, rows, out):
+    """out (n, D) at ``rows`` (R,) += the same rows of table (n, D), times scale (1,)."""
+    factor = scale[0]
+    for r in rows:
+        source, target = table[r], out[r]
+        for d in range(len(target)):
+            target[d] += factor * source[d]
 
 
 def _threads(work: int) -> int:

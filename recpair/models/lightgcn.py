@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from recpair.batch import Batch
 from recpair.data.interactions import Interactions
 from recpair.models import kernels
-from recpair.models.contract import GradientModel
+from recpair.models.contract import GradientModel, Touched
 from recpair.models.fold_in import ridge_fold_in
 from recpair.models.scorer import Similarity, Vectors
 from recpair.models.start import Start, start_from_spectrum
@@ -127,10 +127,9 @@ class LightGCN(GradientModel):
         users, items = self.smoothed()
         return Vectors.compared(torch.nn.functional.embedding(batch.user, users), items, self.similarity)
 
-    def regularised(self, batch: Batch) -> tuple[Float[Tensor, "Q _ D"], ...]:
-        users = self.user_embedding(batch.user).unsqueeze(1)
+    def regularised(self, batch: Batch) -> tuple[Touched, ...]:
         items = (batch.positives,) if batch.negatives is None else (batch.positives, batch.negatives)
-        return users, *(self.item_embedding(i) for i in items)
+        return (self.user_embedding.weight, batch.user), *((self.item_embedding.weight, rows) for rows in items)
 
     @torch.no_grad()
     def fold_in(self, histories: Sequence[np.ndarray]) -> Vectors:

@@ -1,4 +1,4 @@
-"""Rows of a table of vectors, and products with them, at a cost of the batch and not of the table."""
+"""Rows of a table of vectors, products with them and their norms, at a cost of the batch and not of the table."""
 
 from typing import Any
 
@@ -14,13 +14,11 @@ from recpair.models import kernels
 def look_up(table: Tensor, rows: Tensor) -> Tensor:
     """``table[rows]``: vectors (…, D) of a table (n, D) at indices of any shape (…).
 
-    On one processor a parameter gets a sparse gradient: a dense one is as large as the table, fresh memory for
-    every lookup of a step. The loop adds the sparse ones into one dense buffer (``training.gradients``). Between
-    processes gradients are averaged dense.
+    The gradient of a parameter is added to its ``grad`` row by row (``_accumulates``).
     """
-    alone = not (torch.distributed.is_available() and torch.distributed.is_initialized())
-    sparse = alone and table.is_leaf and table.requires_grad and table.device.type == "cpu"
-    vectors: Tensor = torch.nn.functional.embedding(rows, table, sparse=sparse)
+    if not _accumulates(table):
+        return torch.nn.functional.embedding(rows, table)
+    vectors: Tensor = Rows.apply(table, rows)
     return vectors
 
 
@@ -29,16 +27,63 @@ def inner_products(
 ) -> Float[Tensor, "Q C"]:
     """⟨query, table[item]⟩ for C items of each query.
 
-    On the processor a kernel reads the rows where they lie; elsewhere, and for a gradient of few rows, they are looked
-    up side by side (Q, C, D).
+    On the processor a kernel reads the rows where they lie; elsewhere, and for few rows of what is no parameter, they
+    are looked up side by side (Q, C, D).
     """
     needs_gradient = torch.is_grad_enabled() and (queries.requires_grad or table.requires_grad)
-    many = not needs_gradient or 2 * items.numel() > len(table)
-    plain = queries.dtype == table.dtype in (torch.float32, torch.float64)
-    if many and plain and queries.device.type == table.device.type == "cpu":
+    worth_it = not needs_gradient or _accumulates(table) or 2 * items.numel() > len(table)
+    if worth_it and queries.dtype == table.dtype and _has_kernels(table):
         products: Tensor = InnerProducts.apply(queries, table, items)
         return products
     return (queries.unsqueeze(1) * look_up(table, items)).sum(-1)
+
+
+def mean_squared_norm(table: Float[Tensor, "_ D"], rows: Tensor) -> Float[Tensor, ""]:
+    """Mean of ‖table[row]‖² over rows of any shape; on the processor the rows are read where they lie, forward and back."""
+    if not _has_kernels(table):
+        return torch.nn.functional.embedding(rows, table).square().sum(-1).mean()
+    norm: Tensor = MeanSquaredNorm.apply(table, rows)
+    return norm
+
+
+def _has_kernels(table: Tensor) -> bool:
+    return table.device.type == "cpu" and table.dtype in (torch.float32, torch.float64)
+
+
+def _accumulates(table: Tensor) -> bool:
+    """Whether gradients of a table's rows go straight into ``table.grad``, as ``backward`` would leave them there.
+
+    For a parameter on the processor: else every lookup of a step has a gradient as large as the table, of fresh memory,
+    and all of them are added up. Not between processes, which wait for whole gradients; ``torch.autograd.grad`` is not
+    to be asked for such a table.
+    """
+    alone = not (torch.distributed.is_available() and torch.distributed.is_initialized())
+    return alone and table.is_leaf and table.requires_grad and table.device.type == "cpu"
+
+
+def _gradient(table: Tensor) -> Tensor:
+    """What the rows' gradients are added to: the table's own ``grad``, or a fresh one to be handed on."""
+    if not _accumulates(table):
+        return torch.zeros_like(table, memory_format=torch.contiguous_format)
+    if table.grad is None:
+        table.grad = torch.zeros_like(table)
+    return table.grad
+
+
+class Rows(torch.autograd.Function):
+    """``look_up`` of a parameter."""
+
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, rows: Tensor) -> Tensor:
+        ctx.save_for_backward(table, rows)
+        return torch.nn.functional.embedding(rows, table)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, None]:
+        table, rows = ctx.saved_tensors
+        _gradient(table).index_add_(0, rows.flatten(), gradient.reshape(-1, table.shape[1]))
+        return None, None
 
 
 class InnerProducts(torch.autograd.Function):
@@ -60,9 +105,26 @@ class InnerProducts(torch.autograd.Function):
             of_queries = torch.zeros_like(queries, memory_format=torch.contiguous_format)
             kernels.add_rows(weights, _array(table), _array(items), of_queries.numpy())
         if ctx.needs_input_grad[1]:
-            of_table = torch.zeros_like(table, memory_format=torch.contiguous_format)
+            of_table = _gradient(table)
             kernels.scatter_rows(weights, _array(queries), _array(items), of_table.numpy())
-        return of_queries, of_table, None
+        return of_queries, None if _accumulates(table) else of_table, None
+
+
+class MeanSquaredNorm(torch.autograd.Function):
+    """``mean_squared_norm`` by kernels; the gradient of a table's row is 2/R · row for each of the R times it is named."""
+
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, rows: Tensor) -> Tensor:
+        ctx.save_for_backward(table, rows)
+        return table.new_tensor(kernels.sum_of_squares(_array(table), _array(rows.flatten())) / rows.numel())
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, None]:
+        table, rows = ctx.saved_tensors
+        of_table, scale = _gradient(table), _array((2 * gradient / rows.numel()).reshape(1))
+        kernels.add_scaled_rows(scale, _array(table), _array(rows.flatten()), of_table.numpy())
+        return None if _accumulates(table) else of_table, None
 
 
 def _array(tensor: Tensor) -> np.ndarray:

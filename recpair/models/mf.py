@@ -5,13 +5,12 @@ from typing import Annotated
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from pydantic import Field
-from torch import Tensor, nn
+from torch import nn
 
 from recpair.batch import Batch
 from recpair.data.interactions import Interactions
-from recpair.models.contract import GradientModel
+from recpair.models.contract import GradientModel, Touched
 from recpair.models.fold_in import ridge_fold_in
 from recpair.models.lookup import look_up
 from recpair.models.scorer import Similarity, Vectors
@@ -50,10 +49,9 @@ class MF(GradientModel):
         users = look_up(self.user_embedding.weight, batch.user)
         return Vectors.compared(users, self.item_embedding.weight, self.similarity)
 
-    def regularised(self, batch: Batch) -> tuple[Float[Tensor, "Q _ D"], ...]:
-        users = look_up(self.user_embedding.weight, batch.user).unsqueeze(1)
+    def regularised(self, batch: Batch) -> tuple[Touched, ...]:
         items = (batch.positives,) if batch.negatives is None else (batch.positives, batch.negatives)
-        return users, *(look_up(self.item_embedding.weight, i) for i in items)
+        return (self.user_embedding.weight, batch.user), *((self.item_embedding.weight, rows) for rows in items)
 
     @torch.no_grad()
     def fold_in(self, histories: Sequence[np.ndarray]) -> Vectors:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from recpair.batch import Batch
 from recpair.data.interactions import Interactions
-from recpair.models.contract import GradientModel
+from recpair.models.contract import GradientModel, Touched
 from recpair.models.fold_in import ridge_fold_in
 
 BLOCK = 2**22  # pairs whose hidden layers are held at a time, when a whole catalogue is scored
@@ -113,10 +113,10 @@ class NeuMF(GradientModel):
     def _scorer(self, product: Tensor, tower: Tensor) -> NeuMFScorer:
         return NeuMFScorer(product, tower, self.product_items.weight, self.tower_items.weight, self.tower, self.out)
 
-    def regularised(self, batch: Batch) -> tuple[Float[Tensor, "Q _ D"], ...]:
-        users = (self.product_users(batch.user).unsqueeze(1), self.tower_users(batch.user).unsqueeze(1))
+    def regularised(self, batch: Batch) -> tuple[Touched, ...]:
+        users = [(table.weight, batch.user) for table in (self.product_users, self.tower_users)]
         items = (batch.positives,) if batch.negatives is None else (batch.positives, batch.negatives)
-        return *users, *(table(i) for i in items for table in (self.product_items, self.tower_items))
+        return *users, *((table.weight, i) for i in items for table in (self.product_items, self.tower_items))
 
     @torch.no_grad()
     def fold_in(self, histories: Sequence[np.ndarray]) -> NeuMFScorer:

@@ -14,7 +14,6 @@ from recpair.sampling.pairs import Sampler
 from recpair.sampling.prefetch import prefetch
 from recpair.seeds import derive
 from recpair.training.checkpoint import Checkpoint
-from recpair.training.gradients import DenseGradients
 from recpair.training.ledger import Ledger
 from recpair.training.log import Log
 from recpair.training.objective import Objective
@@ -62,7 +61,6 @@ def train(
         TrainingError: a loss was NaN or infinite, or there are fewer batches than processes.
     """
     module, optimiser = fabric.setup(objective, _adam(objective, fabric, learning_rate, weight_decay))
-    gradients = DenseGradients(objective)
     progress = (checkpoint.restore(objective, optimiser) if resume else None) or Progress()
     _require_same(progress, checkpoint, fabric)
     shared = SharedSums(objective, fabric)
@@ -81,7 +79,6 @@ def train(
             parts = module(**vars(batch), epoch=progress.epoch)
             optimiser.zero_grad()
             fabric.backward(parts["loss"])
-            gradients.fill()
             if clip_norm is not None:
                 fabric.clip_gradients(module, optimiser, max_norm=clip_norm)
             optimiser.step()

@@ -1,7 +1,8 @@
 """From a batch to the numbers that a step minimises and logs."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Annotated
 
 import torch
@@ -17,8 +18,8 @@ from recpair.denoising.memory import Memory
 from recpair.hardening import Hardener
 from recpair.losses import Loss
 from recpair.models import GradientModel, OwnLossModel, Scorer, SequenceModel, Vectors
+from recpair.models.lookup import mean_squared_norm
 from recpair.training.geometry import geometry
-from recpair.training.penalty import mean_squared_norm
 
 
 class Objective(nn.Module):
@@ -95,10 +96,17 @@ class Objective(nn.Module):
         scorer = self.model.score(batch)
         batch = self._hardened(scorer, batch)
         against = self.scores_against(scorer, batch)
-        choice = self._choice(scorer, against, batch, epoch)
-        # Where every candidate is a query of its own, norms and terms see them all.
-        chosen = batch if batch.pools is not None else batch.take(choice.columns)
-        recommendation = self._recommendation(*self._compared(scorer, against, chosen, choice))
+        if batch.pools is None and batch.positives.shape[1] == 1:  # what a denoiser looks at is what trains
+            chosen, pos = batch, scorer.of(batch.positives)
+            losses = self.loss(pos, against)
+            choice = self._choice(losses.detach, against, batch, epoch)
+        else:
+            choice = self._choice(partial(self.losses, scorer, against, batch), against, batch, epoch)
+            # Where every candidate is a query of its own, norms and terms see them all.
+            chosen = batch if batch.pools is not None else batch.take(choice.columns)
+            pos, against, choice = self._compared(scorer, against, chosen, choice)
+            losses = self.loss(pos, against)
+        recommendation = self._recommendation(losses, pos, against, choice)
         return self._total(recommendation, chosen, scorer) | choice.stats
 
     def _with_own_loss(self, batch: Batch, epoch: int) -> dict[str, Float[Tensor, ""]]:
@@ -114,7 +122,7 @@ class Objective(nn.Module):
         parts = {"recommendation": recommendation}
         total = recommendation
         if self.l2:
-            norms = [mean_squared_norm(e) for e in self.model.regularised(chosen)]
+            norms = [mean_squared_norm(table, rows) for table, rows in self.model.regularised(chosen)]
             parts["l2"] = self.l2 * torch.stack(norms).sum()
             total = total + parts["l2"]
         for name, (weight, term) in self.terms.items():
@@ -168,11 +176,9 @@ class Objective(nn.Module):
         return pos[queries], against[queries], replace(choice, columns=single, weights=weights)
 
     def _recommendation(
-        self, pos: Float[Tensor, "Q S"], neg: Float[Tensor, "Q N"], choice: Choice
+        self, losses: Float[Tensor, "Q S"], pos: Float[Tensor, "Q S"], neg: Float[Tensor, "Q N"], choice: Choice
     ) -> Float[Tensor, ""]:
         """The mean loss of what was chosen, weighted; in a pointwise loss each side has its own weights."""
-        assert self.loss is not None
-        losses = self.loss(pos, neg)
         if not self.pointwise:
             return (losses if choice.weights is None else losses * choice.weights).mean()
         if choice.weights is None and choice.negative_weights is None and choice.relabelled is None:
@@ -188,19 +194,19 @@ class Objective(nn.Module):
         return (positive + negative.sum(1, keepdim=True)).mean()
 
     @torch.no_grad()
-    def _choice(self, scorer: Scorer, against: Float[Tensor, "Q N"], batch: Batch, epoch: int) -> Choice:
-        """What trains, with what there is to log about it; remembers the losses of all candidates."""
+    def _choice(self, losses: Callable[[], Tensor], against: Float[Tensor, "Q N"], batch: Batch, epoch: int) -> Choice:
+        """What trains, with what there is to log about it; remembers the ``losses`` of all candidates."""
         acts = self.denoiser is not None and epoch > self.denoiser.start_epoch
         remembers = self.memory is not None and epoch >= self.audit_from
         candidates = batch.pooled(batch.rows)
         if not acts and not remembers:
             return Choice(torch.zeros_like(candidates[:, :1]))
-        pool = self.pool(scorer, against, batch, epoch)
+        pool = self._pool(losses(), against, batch, epoch)
         choice = self.denoiser.choose(pool) if self.denoiser is not None and acts else None
         choice = choice or Choice(torch.zeros_like(candidates[:, :1]))
         rows = candidates.gather(1, choice.columns)
         if self.memory is not None and remembers:
-            self.memory.record(candidates, pool.losses, rows, choice.weights)
+            self.memory.record(candidates, pool.losses, choice.columns, choice.weights)
         if self.noise is None or not acts:
             return choice
         weights = torch.ones_like(rows, dtype=pool.losses.dtype) if choice.weights is None else choice.weights
@@ -211,10 +217,13 @@ class Objective(nn.Module):
         return replace(choice, stats=choice.stats | shares)
 
     @torch.no_grad()
-    def pool(self, scorer: Scorer, against: Float[Tensor, "Q N"], batch: Batch, epoch: int) -> Pool:
-        """The training loss of every candidate, as a denoiser sees it."""
+    def losses(self, scorer: Scorer, against: Float[Tensor, "Q N"], batch: Batch) -> Float[Tensor, "Q P"]:
+        """The training loss of every candidate, in nats."""
         assert self.loss is not None
-        losses = self.loss(scorer.of(batch.positives), against)
+        return self.loss(scorer.of(batch.positives), against)
+
+    def _pool(self, losses: Float[Tensor, "Q P"], against: Float[Tensor, "Q N"], batch: Batch, epoch: int) -> Pool:
+        """The losses of the candidates, as a denoiser sees them."""
         rows = batch.pooled(batch.rows)
         if not self.pointwise:
             return Pool(batch.pooled(losses), rows, epoch)
@@ -226,7 +235,8 @@ class Objective(nn.Module):
     def inspect(self, batch: Batch, epoch: int) -> tuple[Float[Tensor, "_ _"], Choice]:
         """Losses of a batch's candidates, and what a denoiser that chooses among them would take."""
         scorer = self.model.score(batch)
-        pool = self.pool(scorer, self.scores_against(scorer, batch), batch, epoch)
+        against = self.scores_against(scorer, batch)
+        pool = self._pool(self.losses(scorer, against, batch), against, batch, epoch)
         if self.denoiser is None or not pool.losses.shape[1] == self.denoiser.candidates > 1:
             return pool.losses, Choice(torch.zeros_like(pool.rows[:, :1]))
         return pool.losses, self.denoiser.choose(pool)

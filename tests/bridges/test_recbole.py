@@ -189,8 +189,8 @@ def test_strangers_with_a_users_history_are_scored_as_the_user(train):
 
 
 def test_the_penalty_needs_embeddings(train):
-    shapes = [tuple(rows.shape[:2]) for rows in made("NeuMF", train).regularised(batch())]
-    assert shapes == [(2, 1), (2, 1), (2, 1), (2, 1), (2, 2), (2, 2)]
+    shapes = [tuple(rows.shape) for _, rows in made("NeuMF", train).regularised(batch())]
+    assert shapes == [(2,), (2,), (2, 1), (2, 1), (2, 2), (2, 2)]
     with pytest.raises(TrainingError, match=r"recbole/DMF has no embeddings .* set train.l2=0"):
         made("DMF", train).regularised(batch())
 

@@ -56,15 +56,16 @@ def test_people_who_were_not_in_training_are_scored_by_their_items(model):
     assert torch.isfinite(catalogue).all()
 
 
-def test_regularised_embeddings_have_a_row_per_query(train):
+def test_regularised_rows_are_those_of_the_batch(train):
     negatives, rows = torch.tensor([[1, 3], [0, 2]]), torch.zeros(2, 1).long()
     batch = Batch(
         torch.tensor([0, 1]), torch.tensor([[0], [1]]), negatives, rows, history=torch.tensor([[4, 2], [-1, 3]])
     )
     for kind in MODELS.values():
         if issubclass(kind, GradientModel):
-            shapes = {tuple(e.shape[:2]) for e in kind(train).regularised(batch)}
-            assert shapes == {(2, 1), (2, 2)}
+            touched = kind(train).regularised(batch)
+            assert {tuple(rows.shape) for _, rows in touched} == {(2,), (2, 1), (2, 2)}
+            assert all(table.is_leaf and table.requires_grad and rows.max() < len(table) for table, rows in touched)
 
 
 @pytest.mark.parametrize("name", sorted(name for name, kind in MODELS.items() if not issubclass(kind, SequenceModel)))

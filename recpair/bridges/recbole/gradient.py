@@ -17,7 +17,7 @@ from recpair.bridges.recbole.scorers import PairScorer, TableScorer
 from recpair.bridges.recbole.traits import Traits
 from recpair.data.interactions import Interactions
 from recpair.errors import RunError, TrainingError
-from recpair.models import OwnLossModel, Scorer, Vectors
+from recpair.models import OwnLossModel, Scorer, Touched, Vectors
 from recpair.models.fold_in import ridge_fold_in
 
 
@@ -115,7 +115,7 @@ class RecBoleModel(OwnLossModel):
             scores: Tensor = self.inner.predict({USER: users, ITEM: items + 1})
         return scores
 
-    def regularised(self, batch: Batch) -> tuple[Float[Tensor, "Q _ D"], ...]:
+    def regularised(self, batch: Batch) -> tuple[Touched, ...]:
         tables = [(name, table) for name, table in self.inner.named_children() if isinstance(table, nn.Embedding)]
         users = [table for name, table in tables if name.startswith("user") and len(table.weight) == self.inner.n_users]
         items = [table for name, table in tables if name.startswith("item") and len(table.weight) == self.inner.n_items]
@@ -123,8 +123,10 @@ class RecBoleModel(OwnLossModel):
             name = self.source.__name__
             raise TrainingError(f"recbole/{name} has no embeddings of users or items; set train.l2=0")
         parts = (batch.positives,) if batch.negatives is None else (batch.positives, batch.negatives)
-        rows = *(table(batch.user + 1).unsqueeze(1) for table in users), *(t(part + 1) for part in parts for t in items)
-        return rows
+        return (
+            *((table.weight, batch.user + 1) for table in users),
+            *((table.weight, part + 1) for part in parts for table in items),
+        )
 
     @torch.no_grad()
     def fold_in(self, histories: Sequence[np.ndarray]) -> Scorer:

@@ -16,8 +16,7 @@ from recpair.bridges.recbole.dataset import HISTORY, ITEM, LENGTH, NEGATIVE
 from recpair.bridges.recbole.sequence_traits import SequenceTraits
 from recpair.data.interactions import Interactions
 from recpair.errors import ConfigError
-from recpair.models import OwnLossModel, SequenceModel
-from recpair.models.lookup import look_up
+from recpair.models import OwnLossModel, SequenceModel, Touched
 
 
 class RecBoleSequenceModel(SequenceModel, OwnLossModel):
@@ -72,11 +71,11 @@ class RecBoleSequenceModel(SequenceModel, OwnLossModel):
         with inside(self.training):
             return self.traits.items(self.inner)[1:]
 
-    def regularised(self, batch: Batch) -> tuple[Float[Tensor, "Q _ D"], ...]:
+    def regularised(self, batch: Batch) -> tuple[Touched, ...]:
         """The item that a query stands at, and what it is compared with, as they are before anything is done to them."""
         assert batch.history is not None, "a sequence model needs histories"
         parts = (batch.history[:, -1:], batch.positives) + (() if batch.negatives is None else (batch.negatives,))
-        return tuple(look_up(self.inner.item_embedding.weight, part.clamp_min(0) + 1) for part in parts)
+        return tuple((self.inner.item_embedding.weight, part.clamp_min(0) + 1) for part in parts)
 
     def own_loss(self, batch: Batch, epoch: int) -> Float[Tensor, ""]:
         sizes = SimpleNamespace(num=lambda field: self.inner.n_items)  # all that a transform asks the data set
