@@ -6,10 +6,12 @@ from torch import Tensor, nn
 
 
 class Memory(nn.Module):
-    """Sums over the visits of each training interaction: losses, their squares, how often drawn, how much chosen.
+    """Sums over the visits of each training interaction.
 
-    Kept in one buffer, so that checkpoints hold it and a resumed run agrees; the four numbers of an event stand side by
-    side, for a step reads and writes events here and there.
+    Attributes:
+        kept: (E, 4): the losses (nats), their squares, how often an event was a candidate, and how often it was trained
+            on (or with what weight in all). One buffer, so that checkpoints hold it and a resumed run agrees; an event's
+            numbers stand side by side, for a step reads and writes events here and there.
     """
 
     kept: Tensor
@@ -32,23 +34,3 @@ class Memory(nn.Module):
         chosen = torch.zeros_like(values).scatter_add_(1, columns, counted)
         visits = torch.stack([values, values.square(), torch.ones_like(values), chosen], dim=-1)
         self.kept.index_add_(0, rows.flatten(), visits.flatten(0, 1))
-
-    @property
-    def sums(self) -> Float[Tensor, "E"]:
-        """Losses of the visits."""
-        return self.kept[:, 0]
-
-    @property
-    def squares(self) -> Float[Tensor, "E"]:
-        """Squares of the losses."""
-        return self.kept[:, 1]
-
-    @property
-    def drawn(self) -> Float[Tensor, "E"]:
-        """How often an event was a candidate."""
-        return self.kept[:, 2]
-
-    @property
-    def chosen(self) -> Float[Tensor, "E"]:
-        """How often it was trained on, or with what weight in all."""
-        return self.kept[:, 3]

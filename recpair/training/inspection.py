@@ -77,9 +77,7 @@ def event_losses(objective: Objective, train_part: Interactions, seed: int) -> p
         else PairSampler(train_part, 1, seed, batch_size=8192)
     )
     final = _losses(objective, every_event.epoch(1), len(train_part))
-    sums, squares, drawn, chosen = (
-        t.double().cpu() for t in (memory.sums, memory.squares, memory.drawn, memory.chosen)
-    )
+    sums, squares, drawn, chosen = memory.kept.double().cpu().unbind(1)
     visits = drawn.clamp_min(1)
     mean = torch.where(drawn > 0, sums / visits, final.double())
     spread = (squares / visits - (sums / visits).square()).clamp_min(0).sqrt()

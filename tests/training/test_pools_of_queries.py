@@ -71,13 +71,13 @@ def test_a_cold_pld_trains_on_the_smallest_loss_of_each_pool(objective, batch, n
     chosen = batch.pools.gather(1, losses[batch.pools].squeeze(2).argmin(1, keepdim=True)).flatten()
     parts = objective(**vars(batch), epoch=1)
     drawn = torch.bincount(batch.rows[batch.pools].flatten(), minlength=sum(SIZES))
-    assert objective.memory.drawn.tolist() == drawn.tolist()
+    assert objective.memory.kept[:, 2].tolist() == drawn.tolist()
     if name != "hinge":  # where several losses of a pool are 0, any of them
         assert parts["loss"].item() == pytest.approx(
             objective.loss(pos[chosen], against[chosen]).mean().item(), rel=1e-5
         )
         expected = torch.bincount(batch.rows[chosen].flatten(), minlength=sum(SIZES))
-        assert objective.memory.chosen.tolist() == expected.tolist()
+        assert objective.memory.kept[:, 3].tolist() == expected.tolist()
 
 
 def test_udt_weighs_every_query_of_a_pool(objective, batch):
