@@ -228,9 +228,10 @@ def ablations(study: Study) -> None:
         {
             "SRA-CL, same user among the neighbours": [contrast(cross, intra), "semantics.same_user=true"],
             "SRA-CL, as published: dot, temperature 1": [sra_cl(similarity="dot", temperature=1.0)],
+            "softmax and SRA-CL": [*LOSSES["softmax"], contrast(cross, intra)],
+            "SRA-CL, sentence-transformers": [contrast(cross, intra), "semantics.name=sentence_transformers"],
             "SRA-CL, mean of the neighbours": [contrast(cross | {"synthesiser": "mean"}, intra)],
             "SRA-CL, k 10": [contrast(cross | {"neighbours": 10}, intra)],
-            "SRA-CL, sentence-transformers": [contrast(cross, intra), "semantics.name=sentence_transformers"],
             "SRA-CL, nearest neighbour alone": [contrast(cross | {"synthesiser": "nearest"}, intra)],
             "SRA-CL, k 20": [contrast(cross | {"neighbours": 20}, intra)],
             "SASRec, prefixes": ["sampler.examples=prefixes", "sampler.batch_size=256"],
