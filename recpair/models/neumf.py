@@ -15,6 +15,7 @@ from recpair.batch import Batch
 from recpair.data.interactions import Interactions
 from recpair.models.contract import GradientModel, Touched
 from recpair.models.fold_in import ridge_fold_in
+from recpair.models.lookup import look_up
 
 BLOCK = 2**22  # pairs whose hidden layers are held at a time, when a whole catalogue is scored
 
@@ -56,8 +57,8 @@ class NeuMFScorer:
     out: nn.Linear
 
     def of(self, items: Int[Tensor, "_ C"]) -> Float[Tensor, "Q C"]:
-        lookup = torch.nn.functional.embedding
-        return self._scores(lookup(items, self.product_items), self.tower.item_side(lookup(items, self.tower_items)))
+        hidden = self.tower.item_side(look_up(self.tower_items, items))
+        return self._scores(look_up(self.product_items, items), hidden)
 
     def catalogue(self) -> Float[Tensor, "Q I"]:
         """All scores, a block of items at a time."""
@@ -108,7 +109,8 @@ class NeuMF(GradientModel):
         return self.product_users, self.product_items, self.tower_users, self.tower_items
 
     def score(self, batch: Batch) -> NeuMFScorer:
-        return self._scorer(self.product_users(batch.user), self.tower_users(batch.user))
+        product, tower = (look_up(table.weight, batch.user) for table in (self.product_users, self.tower_users))
+        return self._scorer(product, tower)
 
     def _scorer(self, product: Tensor, tower: Tensor) -> NeuMFScorer:
         return NeuMFScorer(product, tower, self.product_items.weight, self.tower_items.weight, self.tower, self.out)
