@@ -142,7 +142,10 @@ class StageBar:
 
 
 def metric_table(title: str, columns: Mapping[str, Mapping[str, float]]) -> None:
-    """Metrics as rows, models as columns."""
+    """Metrics as rows, models as columns; a line where there are none."""
+    if not any(columns.values()):
+        console.print(f"{title}: none, as nothing was held out")
+        return
     table = Table(title=title, title_justify="left")
     table.add_column("metric")
     for name in columns:

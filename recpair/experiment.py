@@ -29,7 +29,7 @@ from recpair.data.splitting import Splits, apply_split, require_times
 from recpair.denoising import DENOISERS
 from recpair.denoising.memory import Memory
 from recpair.errors import ConfigError
-from recpair.evaluation.evaluator import Evaluator
+from recpair.evaluation.evaluator import Evaluation, Evaluator
 from recpair.evaluation.metrics import parse_metric
 from recpair.hardening import HARDENERS
 from recpair.losses import LOSSES, POINTWISE, Loss
@@ -65,10 +65,10 @@ logger = logging.getLogger("recpair")
 
 @dataclass(frozen=True)
 class Evaluators:
-    """The validation part chooses the epoch, where there is one; the test part is looked at once."""
+    """The validation part chooses the epoch, the test part is looked at once; where there is such a part."""
 
     valid: Evaluator | None
-    test: Evaluator
+    test: Evaluator | None
 
 
 @dataclass(frozen=True)
@@ -233,7 +233,9 @@ def _learn(
             if objective.loss is not None:
                 pool = pool_losses(objective, sampler, progress.best_epoch, seed)
                 losses = event_losses(objective, splits.train, seed)
-    test, floor = evaluators.test.evaluate(model), evaluators.test.evaluate(most_popular(splits))
+    test = floor = Evaluation.of_nothing()
+    if evaluators.test is not None:
+        test, floor = evaluators.test.evaluate(model), evaluators.test.evaluate(most_popular(splits))
     return Outcome(model, progress, valid, test, floor, load_seconds, losses, pool)
 
 
@@ -307,7 +309,7 @@ def _sampler(config: Config, model: GradientModel, splits: Splits) -> Sampler:
 def evaluators_of(config: Config, splits: Splits) -> Evaluators:
     """Validation masks what was trained on; the test masks the validation part, too."""
     section = _options(config["evaluate"], Evaluator)
-    test = Evaluator(splits.train, splits.test, (splits.valid,), **section)
+    test = Evaluator(splits.train, splits.test, (splits.valid,), **section) if len(splits.test) else None
     if config["evaluate"]["monitor"] is None:
         return Evaluators(None, test)
     metric, cutoff = parse_metric(config["evaluate"]["monitor"])

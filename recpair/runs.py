@@ -97,7 +97,7 @@ def evaluate(run: Run, overrides: Sequence[str] = (), *, data: Any = None) -> tu
     """A run's test evaluation again, and that of the most popular items; ``evaluate.*`` may be overridden.
 
     Raises:
-        RunError: the data is no longer what the run was trained on.
+        RunError: the data is no longer what the run was trained on, or nothing of it was held out.
     """
     config = load_config(run.config, overrides)
     changed = differences(run.config, config)
@@ -105,14 +105,18 @@ def evaluate(run: Run, overrides: Sequence[str] = (), *, data: Any = None) -> tu
         raise ConfigError(f"{changed[0]} cannot change after training; override evaluate.… or data.… only")
     splits = _same_splits(run, config, data)
     test = evaluators_of(config, splits).test
+    if test is None:
+        raise RunError(
+            f"{run.folder} was trained on every event (split.name: whole); nothing is left to evaluate it on"
+        )
     return test.evaluate(run.model), test.evaluate(most_popular(splits))
 
 
 def export(run: Run, folder: str | Path) -> list[Path]:
     """A run's data as RecBole's atomic files in ``folder``, which names the data set; the paths written.
 
-    Train, valid and test apart (RecBole's ``benchmark_filename``) where the data set of the run's config can be
-    read and is unchanged; else only what the run was trained on, and a note says why.
+    Train, valid and test apart (RecBole's ``benchmark_filename``), those that are not empty, where the data set of the
+    run's config can be read and is unchanged; else only what the run was trained on, and a note says why.
 
     Raises:
         RunError: the folder is not empty.
@@ -120,7 +124,7 @@ def export(run: Run, folder: str | Path) -> list[Path]:
     parts = {"train": run.recommender.train}
     try:
         splits = _same_splits(run, load_config(run.config), None)
-        parts |= {"valid": splits.valid, "test": splits.test}
+        parts |= {name: part for name, part in (("valid", splits.valid), ("test", splits.test)) if len(part)}
     except (ConfigError, DataError, RunError) as reason:
         logger.info("only what was trained on is exported, for the other parts cannot be had: %s", reason)
     return write_atomic(Path(folder), parts, run.items)

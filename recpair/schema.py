@@ -15,6 +15,7 @@ from recpair.data import SPLITS
 from recpair.data.events import read_data
 from recpair.data.filtering import filter_events
 from recpair.data.noise import add_noise
+from recpair.data.splitting import WHOLE
 from recpair.denoising import DENOISERS
 from recpair.errors import ConfigError
 from recpair.evaluation.evaluator import Evaluator
@@ -131,6 +132,11 @@ def _refuse_contradictions(config: Config) -> None:
     """Combinations that each key alone does not show to be wrong."""
     check_names(config["evaluate"]["metrics"])
     _refuse_monitor(**{name: config["evaluate"][name] for name in options(monitoring)})
+    if config["split"]["name"] == WHOLE and config["evaluate"]["monitor"] is not None:
+        raise ConfigError(
+            f"split.name is {WHOLE}, which leaves no validation events, but evaluate.monitor is "
+            f"{config['evaluate']['monitor']!r}; set evaluate.monitor=null"
+        )
     whole = config["loss"]["name"] in OVER_CATALOGUE
     if whole != (config["sampler"]["negatives"] == ALL):
         wanted = "all" if whole else "uniform"

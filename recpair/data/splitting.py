@@ -20,7 +20,11 @@ FUTURE_LEAK = (
     "split: {{name: temporal}} cuts at one time for all"
 )
 
+WHOLE = "whole"
 NOTHING_CHOOSES = "evaluate.monitor is null: the validation events train, and the last epoch's model is kept"
+NOTHING_MEASURES = (
+    "split.name is whole: every event trains, the last epoch's model is kept, and nothing says how good it is"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,10 +175,15 @@ def predefined(
     return labels
 
 
+def whole(dataset: Dataset) -> np.ndarray:
+    """Labels (E,): every event trains. For the model that is shipped, once its settings are known from other splits."""
+    return np.full(len(dataset.interactions), TRAIN, dtype=np.int8)
+
+
 def apply_split(dataset: Dataset, labels: np.ndarray, name: str = "", *, validate: bool = True) -> Splits:
     """The three parts; held-out events of users without a training event fall out, and are counted.
 
-    Without ``validate`` the validation events train, and that part is empty.
+    Without ``validate`` the validation events train, and that part is empty, as the test is too after ``whole``.
 
     Items without a training event stay in the catalogue: their held-out events count as misses.
 
@@ -192,8 +201,9 @@ def apply_split(dataset: Dataset, labels: np.ndarray, name: str = "", *, validat
         part: events.select(np.flatnonzero((labels == label) & ~lost))
         for part, label in (("train", TRAIN), ("valid", VALID), ("test", TEST))
     }
+    may_be_empty = {part for part, empty in (("valid", not validate), ("test", name == WHOLE)) if empty}
     for part, chosen in parts.items():
-        if len(chosen) == 0 and (validate or part != "valid"):
+        if len(chosen) == 0 and part not in may_be_empty:
             raise DataError(
                 f"the split leaves no {part} events of {len(events):,} events of {events.n_users:,} users; "
                 f"change split, or loosen filter"
@@ -204,7 +214,7 @@ def apply_split(dataset: Dataset, labels: np.ndarray, name: str = "", *, validat
         "items_without_training": int((~trained_items).sum()),
         "held_out_events_of_items_without_training": int((held_out & ~lost & ~trained_items[events.item]).sum()),
     }
-    notes = [] if validate else [NOTHING_CHOOSES]
+    notes = [] if validate else [NOTHING_MEASURES if name == WHOLE else NOTHING_CHOOSES]
     if name in ("ratio", "leave_last") and events.time is not None:
         notes.append(FUTURE_LEAK.format(name=name))
     if report["events_of_users_without_training"]:
@@ -278,4 +288,5 @@ SPLITS: dict[str, Callable[..., np.ndarray]] = {
     "predefined": predefined,
     "ratio": ratio,
     "temporal": temporal,
+    WHOLE: whole,
 }

@@ -36,6 +36,11 @@ class Evaluation:
     n_users: int
     seconds: float = 0.0
 
+    @classmethod
+    def of_nothing(cls) -> "Evaluation":
+        """Where nothing was held out: no metrics, and nobody to have them."""
+        return cls({}, pl.DataFrame(schema={"user": pl.Int32}), 0)
+
 
 class Evaluator:
     """Ranks all items for every user who has held-out events.

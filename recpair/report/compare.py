@@ -70,6 +70,8 @@ def compare(folders: Sequence[Path], metric: str) -> pl.DataFrame:
     for each in results:
         _require_same_test(first, each)
         known = each.per_user.columns[2:]
+        if not known:
+            raise RunError(f"{each.name} has no test metrics, for every event trained (split.name: whole)")
         if metric not in known:
             raise RunError(
                 f"{each.name} has no metric {metric!r} per user{nearest(metric, known)} (known: {', '.join(known)})"

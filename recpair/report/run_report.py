@@ -26,7 +26,7 @@ class Outcome:
     Attributes:
         model: with the best epoch's weights.
         valid: the means on the validation part at the best epoch.
-        test, floor: the test evaluation of the model and of the most popular items.
+        test, floor: the test evaluation of the model and of the most popular items; of nothing where there is no test.
         load_seconds: from the source to ready splits.
         losses: what training remembered of each training event (``audit.parquet``); None without a loop.
         pool: losses of the candidates that a denoiser chose, and of those it passed over; None without one.
@@ -80,7 +80,7 @@ class RunReport:
     outcome: Outcome
     figures: dict[str, Figure] = field(default_factory=dict)
 
-    def write(self, evaluator: Evaluator) -> None:
+    def write(self, evaluator: Evaluator | None) -> None:
         """Everything that loading and reading the run needs; ``metrics.json`` is left to the caller, as the last."""
         outcome, splits = self.outcome, self.splits
         files.write_model(self.folder, outcome.model)
@@ -109,12 +109,12 @@ class RunReport:
         head = [train.vocabulary.users.of(users), pl.Series("train_events", np.diff(train.indptr)[users])]
         return pl.DataFrame([*head, *frame.drop("user").get_columns()])
 
-    def _draw(self, history: pl.DataFrame, evaluator: Evaluator) -> None:
+    def _draw(self, history: pl.DataFrame, evaluator: Evaluator | None) -> None:
         outcome = self.outcome
         if outcome.progress.epoch:
             self.figures["curves"] = plots.curves(history, outcome.progress.best_epoch, self.monitor)
         recalls = [name for name in outcome.test.per_user.columns if name.startswith("recall@")]
-        if recalls:
+        if recalls and evaluator is not None:
             both = {"this model": outcome.test, "most popular": outcome.floor}
             groups = {name: evaluator.by_activity(evaluation, recalls[-1]) for name, evaluation in both.items()}
             self.figures["recall_by_activity"] = plots.by_activity(groups, recalls[-1])
@@ -130,6 +130,7 @@ class RunReport:
         rows = [
             f"| {name} | {value:.4f} | {outcome.floor.means[name]:.4f} |" for name, value in outcome.test.means.items()
         ]
+        head = ["| test metric | this model | most popular |", "|---|---:|---:|"] if rows else []
         data = ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in sizes.items() if value)
         return "\n".join(
             [
@@ -139,8 +140,7 @@ class RunReport:
                 "",
                 f"{self._choice()}; {outcome.test.n_users:,} test users.",
                 "",
-                "| test metric | this model | most popular |",
-                "|---|---:|---:|",
+                *head,
                 *rows,
                 "",
                 *(f"- Note: {note}." for note in self.splits.notes),

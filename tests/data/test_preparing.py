@@ -165,7 +165,7 @@ def test_a_predefined_split_is_taken_as_it_is_and_may_lend_a_validation_part():
 
 @pytest.mark.parametrize("name", sorted(set(SPLITS) - {"predefined"}))
 def test_every_split_is_a_partition_over_one_vocabulary(dataset, name):
-    splits = apply_split(dataset, SPLITS[name](dataset), name)
+    splits = apply_split(dataset, SPLITS[name](dataset), name, validate=name != "whole")
     parts = [splits.train, splits.valid, splits.test]
     assert all(part.vocabulary is splits.vocabulary for part in parts)
     rows = [set(zip(p.user.tolist(), p.item.tolist(), strict=True)) for p in parts]
@@ -173,7 +173,14 @@ def test_every_split_is_a_partition_over_one_vocabulary(dataset, name):
     assert not rows[0] & rows[2]
     assert not rows[1] & rows[2]
     assert sum(map(len, rows)) + splits.report["events_of_users_without_training"] == len(dataset.interactions)
-    assert any("later than other users" in note for note in splits.notes) == (name != "temporal")
+    assert any("later than other users" in note for note in splits.notes) == (name in ("ratio", "leave_last"))
+
+
+def test_only_the_whole_split_may_leave_nothing_to_test_with(dataset):
+    labels = SPLITS["whole"](dataset)
+    assert len(apply_split(dataset, labels, "whole", validate=False).train) == len(dataset.interactions)
+    with pytest.raises(DataError, match="leaves no test events"):
+        apply_split(dataset, labels, "ratio", validate=False)
 
 
 def test_users_who_only_come_later_fall_out_and_are_counted():

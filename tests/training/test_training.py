@@ -22,6 +22,7 @@ from recpair.experiment import prepare
 from recpair.losses import LOSSES, OVER_CATALOGUE
 from recpair.losses.bpr import bpr
 from recpair.models.mf import MF
+from recpair.report.compare import compare
 from recpair.schema import load_config
 from recpair.seeds import derive, isolated
 from recpair.training.checkpoint import Checkpoint, load_weights
@@ -114,6 +115,28 @@ def test_without_a_monitor_all_but_the_test_trains_and_the_last_epoch_is_kept(ch
     assert (run.folder / "plots" / "curves.png").exists()
     with pytest.raises(ConfigError, match=r"evaluate\.monitor cannot change"):
         recpair.evaluate(run, ["evaluate.monitor=ndcg@2"], data=checkerboard)
+
+
+@pytest.mark.parametrize("model", ["mf", "item_knn"])
+def test_the_whole_split_trains_on_every_event_and_measures_nothing(model, checkerboard, quick):
+    """What is shipped knows all that anybody took, and says that nothing tells how good it is."""
+    quick |= {"split": {"name": "whole"}, "model": {"name": model}}
+    run = recpair.fit(quick, ["evaluate.monitor=null", "train.epochs=3"], data=checkerboard)
+    assert len(run.recommender.train) == len(checkerboard)
+    assert run.metrics["test"] == run.metrics["valid"] == {}
+    assert run.per_user.is_empty()
+    assert run.metrics["epochs"] == run.metrics["best_epoch"] == (3 if model == "mf" else 0)
+    summary = (run.folder / "SUMMARY.md").read_text(encoding="utf-8")
+    assert "nothing says how good it is" in summary
+    assert "most popular" not in summary
+    taken = set(checkerboard.select("user_id", "item_id").iter_rows())
+    shown = run.recommend(k=3).select("user_id", "item_id").rows()
+    assert shown
+    assert not taken & set(shown)
+    with pytest.raises(RunError, match="nothing is left to evaluate it on"):
+        recpair.evaluate(run, data=checkerboard)
+    with pytest.raises(RunError, match="has no test metrics, for every event trained"):
+        compare([run.folder, run.folder], "ndcg@5")
 
 
 def test_without_a_monitor_a_fitted_model_knows_what_was_held_out_for_validation(checkerboard, quick):
