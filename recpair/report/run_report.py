@@ -130,7 +130,9 @@ class RunReport:
         rows = [
             f"| {name} | {value:.4f} | {outcome.floor.means[name]:.4f} |" for name, value in outcome.test.means.items()
         ]
-        head = ["| test metric | this model | most popular |", "|---|---:|---:|"] if rows else []
+        tested = f"; {outcome.test.n_users:,} test users" if rows else ""
+        if rows:
+            rows = ["| test metric | this model | most popular |", "|---|---:|---:|", *rows, ""]
         data = ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in sizes.items() if value)
         return "\n".join(
             [
@@ -138,11 +140,9 @@ class RunReport:
                 "",
                 f"Data: {self.splits.name} ({self.splits.fingerprint}): {data}.",
                 "",
-                f"{self._choice()}; {outcome.test.n_users:,} test users.",
+                f"{self._choice()}{tested}.",
                 "",
-                *head,
                 *rows,
-                "",
                 *(f"- Note: {note}." for note in self.splits.notes),
                 "",
                 *(f"![{name}]({files.PLOTS}/{name}.png)" for name in self.figures),
