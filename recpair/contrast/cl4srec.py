@@ -51,5 +51,5 @@ class CL4SRec(Term):
     def forward(self, model: SequenceModel, scorer: Vectors, batch: Batch) -> Tensor:
         anchors = Anchors.of(scorer, batch)
         pair = [views.one_of(self.views, anchors.history) for _ in range(2)]
-        view_1, view_2 = model.encode(torch.cat(pair))[:, -1].chunk(2)
+        view_1, view_2 = model.encode_last(torch.cat(pair)).chunk(2)
         return self.agreement(view_1, view_2, anchors)

@@ -61,7 +61,7 @@ class CoSeRec(Term):
     def forward(self, model: SequenceModel, scorer: Vectors, batch: Batch) -> Tensor:
         anchors = Anchors.of(scorer, batch)
         pair = [self.view(anchors.history) for _ in range(2)]
-        view_1, view_2 = model.encode(torch.cat(pair))[:, -1].chunk(2)
+        view_1, view_2 = model.encode_last(torch.cat(pair)).chunk(2)
         return self.agreement(view_1, view_2, anchors)
 
     def view(self, history: Int[Tensor, "A T"]) -> Int[Tensor, "A T"]:

@@ -54,7 +54,7 @@ class CWCL(Term):
 
     def forward(self, model: SequenceModel, scorer: Vectors, batch: Batch) -> Tensor:
         anchors = Anchors.of(scorer, batch)
-        view = model.encode(replace(anchors.history, self.replacement, self.neighbours))[:, -1]
+        view = model.encode_last(replace(anchors.history, self.replacement, self.neighbours))
         return self.agreement(anchors.vectors, view, anchors, self.weights(anchors.row))
 
     def weights(self, row: Int[Tensor, "A"]) -> Float[Tensor, "A A"]:

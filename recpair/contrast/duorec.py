@@ -76,9 +76,9 @@ class DuoRec(Term):
 
     def forward(self, model: SequenceModel, scorer: Vectors, batch: Batch) -> Tensor:
         anchors = Anchors.of(scorer, batch)
-        view_1 = anchors.vectors if self.views != "both" else model.encode(anchors.history)[:, -1]
+        view_1 = anchors.vectors if self.views != "both" else model.encode_last(anchors.history)
         if self.views == "dropout":
-            return self.agreement(view_1, model.encode(anchors.history)[:, -1], anchors)
+            return self.agreement(view_1, model.encode_last(anchors.history), anchors)
         rows = self.same_target.draw(anchors.row, anchors.target)
         distinct, index = rows.unique(return_inverse=True)
         return self.agreement(view_1, self.prefixes.encode(model, distinct)[index], anchors)

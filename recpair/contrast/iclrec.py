@@ -87,7 +87,7 @@ class ICLRec(Term):
         assert self.prototypes is not None
         anchors = Anchors.of(scorer, batch)
         pair = [views.one_of(self.views, anchors.history) for _ in range(2)]
-        view_1, view_2 = model.encode(torch.cat(pair))[:, -1].chunk(2)
+        view_1, view_2 = model.encode_last(torch.cat(pair)).chunk(2)
         intent = nearest_centre(anchors.vectors.detach(), self.centres)
         towards = self.prototypes[intent]
         alike = intent.unsqueeze(1) == intent if self.mask_same_intent else None

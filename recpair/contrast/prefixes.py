@@ -34,4 +34,4 @@ class Prefixes(nn.Module):
 
     def encode(self, model: SequenceModel, rows: Int[Tensor, "H"]) -> Float[Tensor, "H D"]:
         """Vectors of the histories before the rows."""
-        return model.encode(self.of(rows))[:, -1]
+        return model.encode_last(self.of(rows))

@@ -108,5 +108,5 @@ class IntraUser(Term):
     def forward(self, model: SequenceModel, scorer: Vectors, batch: Batch) -> Tensor:
         anchors = Anchors.of(scorer, batch)
         views = [replace(anchors.history, self.replacement, self.neighbours) for _ in range(2)]
-        view_1, view_2 = model.encode(torch.cat(views))[:, -1].chunk(2)
+        view_1, view_2 = model.encode_last(torch.cat(views)).chunk(2)
         return self.agreement(view_1, view_2, anchors)

@@ -80,14 +80,18 @@ class SequenceModel(GradientModel):
         ``_`` is T, or 1, the last place, where the model has not ``every_place``.
         """
 
+    def encode_last(self, history: Int[Tensor, "H T"]) -> Float[Tensor, "H D"]:
+        """The last place's vectors of ``encode``; a model that can have them for less does so."""
+        return self.encode(history)[:, -1]
+
     @abstractmethod
     def item_vectors(self) -> Float[Tensor, "I D"]:
         """What a query's vector is multiplied with."""
 
     def score(self, batch: Batch) -> Vectors:
         assert batch.history is not None, "a sequence model needs histories"
-        places = self.encode(batch.history)
-        queries = places[:, -1] if batch.at is None else places.flatten(0, 1)[batch.at]
+        history, at = batch.history, batch.at
+        queries = self.encode_last(history) if at is None else self.encode(history).flatten(0, 1)[at]
         return Vectors.compared(queries, self.item_vectors(), self.similarity)
 
     def regularised(self, batch: Batch) -> tuple[Touched, ...]:
@@ -105,7 +109,7 @@ class SequenceModel(GradientModel):
     def fold_in(self, histories: Sequence[np.ndarray]) -> Vectors:
         """Nobody is a stranger: a history is all that a query is made of."""
         history = torch.from_numpy(padded(histories, self.history_length)).to(self.item_vectors().device)
-        return Vectors.compared(self.encode(history)[:, -1], self.item_vectors(), self.similarity)
+        return Vectors.compared(self.encode_last(history), self.item_vectors(), self.similarity)
 
 
 class FittedModel(Model):

@@ -44,10 +44,18 @@ class GRU4Rec(SequenceModel):
                 nn.init.xavier_uniform_(weight)
 
     def encode(self, history: Int[Tensor, "H T"]) -> Float[Tensor, "H T D"]:
-        vectors = look_up(self.item_embedding.weight, history.clamp_min(0))
-        states, _ = self.gru(drop(vectors, self.rate, self.training).masked_fill(history.unsqueeze(2) < 0, 0.0))
-        places: Tensor = self.dense(states)
+        places: Tensor = self.dense(self._states(history))
         return places
+
+    def encode_last(self, history: Int[Tensor, "H T"]) -> Float[Tensor, "H D"]:
+        last: Tensor = self.dense(self._states(history)[:, -1])
+        return last
+
+    def _states(self, history: Int[Tensor, "H T"]) -> Float[Tensor, "H T _"]:
+        vectors = look_up(self.item_embedding.weight, history.clamp_min(0))
+        states: Tensor
+        states, _ = self.gru(drop(vectors, self.rate, self.training).masked_fill(history.unsqueeze(2) < 0, 0.0))
+        return states
 
     def item_vectors(self) -> Float[Tensor, "I D"]:
         return self.item_embedding.weight

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn.functional import gelu, relu, scaled_dot_product_attention, silu
+from torch.nn.functional import gelu, linear, relu, scaled_dot_product_attention, silu
 
 from recpair.data.interactions import Interactions
 from recpair.errors import ConfigError
@@ -57,6 +57,18 @@ class Packing:
         empty = packed.new_zeros(self.real.numel(), packed.shape[1])
         return empty.index_copy(0, self.places, packed).view(*self.real.shape, -1)
 
+    def last(self, packed: Float[Tensor, "R _"]) -> Float[Tensor, "H _"]:
+        """What stands at the last place of each history; anything where it has no item."""
+        return packed[(self.real.sum(1).cumsum(0) - 1).clamp_min(0)]
+
+    def seen_from_the_last(self) -> Bool[Tensor, "H 1 1 T"] | None:
+        """Which places the last one looks at: all with an item, and itself; None for all."""
+        if self.places is None:
+            return None
+        seen = self.real.clone()
+        seen[:, -1] = True  # attention to nothing would be 0/0
+        return seen[:, None, None, :]
+
 
 class Attention(nn.Module):
     """Causal self-attention of several heads, by the fused kernel where the device has one."""
@@ -68,27 +80,37 @@ class Attention(nn.Module):
         self.out = nn.Linear(dim, dim)
 
     def forward(self, x: Float[Tensor, "R D"], packing: Packing) -> Float[Tensor, "R D"]:
-        heads = packing.spread(self.queries_keys_values(x)).unflatten(2, (3, self.n_heads, -1))
-        queries, keys, values = heads.permute(2, 0, 3, 1, 4)
-        if self.training and self.rate and x.device.type == "cpu":
-            mixed = self._with_dropout(queries, keys, values, packing)
-        else:
-            mixed = scaled_dot_product_attention(
-                queries,
-                keys,
-                values,
-                attn_mask=packing.mask,
-                dropout_p=self.rate if self.training else 0.0,
-                is_causal=packing.mask is None,
-            )
+        queries, keys, values = self._heads(packing.spread(self.queries_keys_values(x)))
+        mixed = self._mixed(queries, keys, values, packing.mask)
         out: Tensor = self.out(packing.pack(mixed.transpose(1, 2).flatten(2)))
         return out
 
-    def _with_dropout(self, queries: Tensor, keys: Tensor, values: Tensor, packing: Packing) -> Tensor:
-        """The same on a processor, whose fused kernel knows no dropout of weights."""
-        t = queries.shape[-2]
-        mask = packing.mask if packing.mask is not None else torch.ones(t, t, dtype=torch.bool).tril()
-        scores = (queries @ keys.transpose(-2, -1)).div_(queries.shape[-1] ** 0.5).masked_fill(~mask, -torch.inf)
+    def last(self, x: Float[Tensor, "R D"], packing: Packing) -> Float[Tensor, "H D"]:
+        """For the last places alone: all others are only looked at."""
+        dim, weight, bias = x.shape[1], self.queries_keys_values.weight, self.queries_keys_values.bias
+        (queries,) = self._heads(linear(packing.last(x), weight[:dim], bias[:dim]).unsqueeze(1))
+        keys, values = self._heads(packing.spread(linear(x, weight[dim:], bias[dim:])))
+        out: Tensor = self.out(self._mixed(queries, keys, values, packing.seen_from_the_last()).flatten(1))
+        return out
+
+    def _heads(self, stacked: Float[Tensor, "H T _"]) -> tuple[Tensor, ...]:
+        """Each of the stacked projections (H, T, D) by head: (H, heads, T, D / heads)."""
+        dim = self.out.in_features
+        parts: tuple[Tensor, ...] = stacked.unflatten(2, (-1, self.n_heads, dim // self.n_heads)).permute(2, 0, 3, 1, 4)
+        return tuple(parts)
+
+    def _mixed(self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
+        """Values by attention; without a mask a place looks at itself and what is before it, the last query being last."""
+        causal = mask is None and queries.shape[-2] > 1
+        if not (self.training and self.rate and queries.device.type == "cpu"):
+            rate = self.rate if self.training else 0.0
+            return scaled_dot_product_attention(queries, keys, values, attn_mask=mask, dropout_p=rate, is_causal=causal)
+        # The fused kernel of a processor knows no dropout of weights.
+        scores = (queries @ keys.transpose(-2, -1)).div_(queries.shape[-1] ** 0.5)
+        if causal:
+            mask = torch.ones(scores.shape[-2:], dtype=torch.bool).tril()
+        if mask is not None:
+            scores = scores.masked_fill(~mask, -torch.inf)
         return dropout(scores.softmax(-1), self.rate, True) @ values
 
 
@@ -106,10 +128,19 @@ class Block(nn.Module):
         self.feed_forward_norm = nn.LayerNorm(dim, eps=epsilon)
 
     def forward(self, x: Float[Tensor, "R D"], packing: Packing) -> Float[Tensor, "R D"]:
+        return self._added(x, self.attention(self.attention_norm(x) if self.pre else x, packing))
+
+    def last(self, x: Float[Tensor, "R D"], packing: Packing) -> Float[Tensor, "H D"]:
+        """For the last places alone."""
+        attended = self.attention.last(self.attention_norm(x) if self.pre else x, packing)
+        return self._added(packing.last(x), attended)
+
+    def _added(self, x: Tensor, attended: Tensor) -> Tensor:
+        """Attention, then the linear layers, added to what stands at the places that they are of."""
+        x = x + self._dropped(attended)
         if self.pre:
-            x = x + self._dropped(self.attention(self.attention_norm(x), packing))
             return x + self._dropped(self._feed_forward(self.feed_forward_norm(x)))
-        x = self.attention_norm(x + self._dropped(self.attention(x, packing)))
+        x = self.attention_norm(x)
         normed: Tensor = self.feed_forward_norm(x + self._dropped(self._feed_forward(x)))
         return normed
 
@@ -173,13 +204,29 @@ class SASRec(SequenceModel):
 
     def encode(self, history: Int[Tensor, "H T"]) -> Float[Tensor, "H T D"]:
         packing = Packing.of(history)
-        positions = self.position_embedding.weight[-history.shape[1] :].expand(len(history), -1, -1)
-        items = history[packing.real]
-        x = look_up(self.item_embedding.weight, items) + packing.pack(positions)
-        x = dropout(x if self.pre else self.norm(x), self.rate, self.training)
+        x = self._embedded(history, packing)
         for block in self.blocks:
             x = block(x, packing)
         return packing.spread(self.norm(x) if self.pre else x)
+
+    def encode_last(self, history: Int[Tensor, "H T"]) -> Float[Tensor, "H D"]:
+        """The last block computes one place a history: with two blocks, two fifths less."""
+        packing = Packing.of(history)
+        x = self._embedded(history, packing)
+        if len(x) == 0:  # nobody has an item
+            return packing.spread(x)[:, -1]
+        *blocks, top = self.blocks
+        assert isinstance(top, Block)
+        for block in blocks:
+            x = block(x, packing)
+        x = top.last(x, packing)
+        return (self.norm(x) if self.pre else x).masked_fill(~packing.real[:, -1:], 0.0)
+
+    def _embedded(self, history: Int[Tensor, "H T"], packing: Packing) -> Float[Tensor, "R D"]:
+        positions = self.position_embedding.weight[-history.shape[1] :].expand(len(history), -1, -1)
+        items = history[packing.real]
+        x = look_up(self.item_embedding.weight, items) + packing.pack(positions)
+        return dropout(x if self.pre else self.norm(x), self.rate, self.training)
 
     def item_vectors(self) -> Float[Tensor, "I D"]:
         return self.item_embedding.weight

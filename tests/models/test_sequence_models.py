@@ -58,6 +58,31 @@ def test_trimming_and_company_change_nothing(model):
     torch.testing.assert_close(model.encode(HISTORY[[2], 5:])[0], whole[2, 5:])
 
 
+@pytest.mark.parametrize(
+    "history", [HISTORY, HISTORY[[1, 1]], torch.tensor([[-1, -1], [-1, 4]]), torch.full((2, 1), -1)]
+)
+def test_the_last_places_alone_are_those_of_all(model, history):
+    """With padding, without any, with an empty history and with nothing but those; and their gradients."""
+    gradients = []
+    for vectors in (model.encode_last(history), model.encode(history)[:, -1]):
+        model.zero_grad()
+        vectors.sin().sum().backward()
+        gradients.append([torch.zeros_like(p) if p.grad is None else p.grad.clone() for p in model.parameters()])
+    torch.testing.assert_close(model.encode_last(history), model.encode(history)[:, -1])
+    torch.testing.assert_close(*gradients)
+
+
+@pytest.mark.parametrize("norm", ["pre", "post"])
+def test_sasrec_drops_as_much_of_the_last_places_as_of_all(norm):
+    """In the mean over many draws, training sees what it sees with every place computed."""
+    with isolated(0):
+        model = SASRec(catalogue(12), history_length=6, embedding_dim=8, norm=norm, dropout=0.3, init_std=0.5).train()
+        many = HISTORY[[0]].repeat(20_000, 1)
+        alone, whole = model.encode_last(many), model.encode(many)[:, -1]
+    torch.testing.assert_close(alone.mean(0), whole.mean(0), atol=0.05, rtol=0)
+    torch.testing.assert_close(alone.std(0), whole.std(0), atol=0.05, rtol=0)
+
+
 @pytest.mark.parametrize("name", KINDS)
 def test_scores_by_cosine(name):
     """The products over the lengths of both vectors, for queries of a batch and for strangers."""
