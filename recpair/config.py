@@ -196,13 +196,23 @@ def _checked(where: str, spec: Section, given: Any, schema: Mapping[str, Section
     except ValidationError as error:
         raise ConfigError(_explain(where, error, fields, schema)) from None
     values: dict[str, Any] = checked.model_dump(mode="json")  # lists for tuples, as they come back from YAML
-    for key, value in given.items():  # pydantic reads true as 1
-        if isinstance(value, bool) and not isinstance(values[key], bool):
-            raise ConfigError(f"config key {where}.{key}: expected a number, got {str(value).lower()}")
+    _refuse_booleans(where, given, values)
     for key, value in _flatten(values, where):
         if isinstance(value, int) and abs(value) >= 2**63:
             raise ConfigError(f"config key {key}: {value} is too large; expected a number that fits 64 bits")
     return head | values
+
+
+def _refuse_booleans(where: str, given: Any, checked: Any) -> None:
+    """Raise a ConfigError where true or false was read as a number, which pydantic does, in lists too."""
+    if isinstance(given, bool) and not isinstance(checked, bool):
+        raise ConfigError(f"config key {where}: expected a number, got {str(given).lower()}")
+    if isinstance(given, dict) and isinstance(checked, dict):
+        for key in given.keys() & checked.keys():
+            _refuse_booleans(f"{where}.{key}", given[key], checked[key])
+    if isinstance(given, list) and isinstance(checked, list):
+        for place, (value, read) in enumerate(zip(given, checked, strict=False)):
+            _refuse_booleans(f"{where}.{place}", value, read)
 
 
 def _understood(where: str, given: dict[str, Any], fields: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:

@@ -107,6 +107,8 @@ def test_bad_event_files(project, capsys, content, message):
         (["evaluate.metrics=[ndgc]"], "evaluate.metrics: unknown metric 'ndgc'; did you mean ndcg?"),
         (["evaluate.metrics=[ndcg@5]"], "cut-offs in evaluate.cutoffs"),
         (["train.epochs=true"], "train.epochs: expected a number, got true"),
+        (["evaluate.cutoffs=[true]"], "evaluate.cutoffs.0: expected a number, got true"),
+        (["sampler.negatives={uniform: true}"], "sampler.negatives.uniform: expected a number, got true"),
         (["evaluate.trim=0.2", "model=ease"], "set evaluate.trim=0"),
         (["evaluate.trim=0.2", "evaluate.monitor=null"], "evaluate.monitor is null: nothing validates"),
         (["split=whole"], "split.name is whole, which leaves no validation events"),
