@@ -63,6 +63,16 @@ FULL = [  # the setting of configs/gowalla/mf-bpr-noise-*.yaml: an L2 as weak as
     *["train.learning_rate=0.002", "train.l2=0.001", "train.epochs=120", "train.validate_every=20"],
     "sampler.batch_size=8192",
 ]
+FULL_SEARCH = {  # on all users, where a training takes minutes: a few settings each, tested all
+    "none": [
+        *grid(train__learning_rate=(0.005,), train__l2=(0.01, 0.003)),
+        *grid(train__learning_rate=(0.002,), train__l2=(0.005,)),
+    ],
+    "pld": [
+        ["denoise.candidates=5", "denoise.temperature=0.1"],
+        ["denoise.candidates=2", "denoise.temperature=0.5"],
+    ],
+}
 PARTS: dict[str, dict[str, Any]] = {
     "mf-bpr": {
         "model": "mf",
@@ -152,6 +162,19 @@ def tuned(store: Store, part: dict[str, Any], method: str, basis: list[str]) -> 
     return best
 
 
+def full_tuned(store: Store, base: dict[str, Any]) -> None:
+    """All users at noise 0.2: settings of the plain baseline, then PLD on top of the best by validation."""
+    basis: list[str] = []
+    for method, settings in FULL_SEARCH.items():
+        key = {"kind": "full-tuned", "model": "mf", "loss": "bpr", "method": method, "noise": TUNED_AT, "seed": 1}
+        rows = []
+        for setting in settings:
+            common = ["train.epochs=120", "train.validate_every=10", "sampler.batch_size=8192"]
+            overrides = [*common, *basis, *with_method(method), *setting]
+            rows.append(store.cell(key | {"setting": [*basis, *setting]}, base, overrides, test=True))
+        basis = max(rows, key=lambda row: row["valid"])["key"]["setting"]
+
+
 def cells(part: dict[str, Any], chosen: dict[str, list[str]]) -> Iterator[tuple[dict[str, Any], list[str]]]:
     """Seed by seed, so that an interrupted study has whole columns."""
     for seed, noise, method in itertools.product(part["seeds"], part["noises"], chosen):
@@ -162,15 +185,18 @@ def cells(part: dict[str, Any], chosen: dict[str, list[str]]) -> Iterator[tuple[
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--part", choices=[*PARTS, "full"], required=True)
+    parser.add_argument("--part", choices=[*PARTS, "full", "full-tuned"], required=True)
     parser.add_argument("--noises", nargs="+", type=float, help="all of the part where not given")
     parser.add_argument("--seeds", nargs="+", type=int, help="all of the part where not given")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     events = pl.read_parquet(arguments.data).select("user_id", "item_id")
-    if arguments.part == "full":
+    if arguments.part in ("full", "full-tuned"):
         store = Store(arguments.out, partial(cell.Data.injected, events))
         base = config("mf", "bpr", 120) | {"filter": {"user_core": 10}}
+        if arguments.part == "full-tuned":
+            full_tuned(store, base)
+            return
         seeds, noises = arguments.seeds or (1, 2, 3), arguments.noises or (0.2, 0.0, 0.5)
         for seed, noise, method in itertools.product(seeds, noises, ("none", "pld")):
             key = {"kind": "full", "model": "mf", "loss": "bpr", "method": method, "noise": noise, "seed": seed}

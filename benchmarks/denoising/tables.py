@@ -138,6 +138,21 @@ def settings_table(rows: Sequence[Row]) -> list[str]:
     return table(["model", "loss", "method", "settings", "valid recall@20", "chosen"], body)
 
 
+def full_tuned_table(rows: Sequence[Row]) -> list[str]:
+    """Settings on all users, each with its test."""
+    body = []
+    for row in rows:
+        setting = " ".join(part.partition(".")[2] for part in row["key"]["setting"])
+        shares = row["shares"]
+        share = f"{shares['drawn']:.1%} → {shares['chosen']:.1%}" if shares["drawn"] is not None else "–"
+        tested = [f"{measured(row, 'clean', metric):.4f}" for metric in ("recall@20", "ndcg@20")]
+        cost = [f"{row['epoch']} of {row['epochs']}", f"{row['epoch_s']:.2f}"]
+        auroc = f"{row['audit']['personal_auroc']:.3f}"
+        body.append([NAMES[row["key"]["method"]], setting, f"{row['valid']:.4f}", *tested, share, auroc, *cost])
+    head = ["noise 0.2", "setting", "valid recall@20", "test recall@20", "test ndcg@20", "injected, drawn → chosen"]
+    return table([*head, "AUROC personal", "best epoch", "s/epoch"], body)
+
+
 def plot(rows: Sequence[Row], path: Path) -> None:
     """Test Recall@20 against noise, a panel per model and loss."""
     panels = sorted({(r["key"]["model"], r["key"]["loss"]) for r in rows}, reverse=True)
@@ -175,6 +190,8 @@ def main() -> None:
     if full := select(rows, kind="full"):
         lines += ["# All users", "", *grid_tables(full, "mf", "bpr"), *rule_table(full, 0.2)]
         lines += [line for noise in (0.0, 0.2, 0.5) if select(full, noise=noise) for line in reason_table(full, noise)]
+    if tuned := select(rows, kind="full-tuned"):
+        lines += ["## mf, bpr, with more L2 (1 seed)", "", *full_tuned_table(tuned)]
     lines += ["# A fifth of the users", "", *settings_table(select(rows, kind="tune"))]
     for model, loss in sorted({(r["key"]["model"], r["key"]["loss"]) for r in cells}, reverse=True):
         chosen = select(cells, model=model, loss=loss)
