@@ -137,14 +137,14 @@ def _refuse_contradictions(config: Config) -> None:
             f"split.name is {WHOLE}, which leaves no validation events, but evaluate.monitor is "
             f"{config['evaluate']['monitor']!r}; set evaluate.monitor=null"
         )
-    whole = config["loss"]["name"] in OVER_CATALOGUE
-    if whole != (config["sampler"]["negatives"] == ALL):
-        wanted = "all" if whole else "uniform"
+    over_catalogue = config["loss"]["name"] in OVER_CATALOGUE
+    if over_catalogue != (config["sampler"]["negatives"] == ALL):
+        wanted = "all" if over_catalogue else "uniform"
         raise ConfigError(
             f"sampler.negatives is {config['sampler']['negatives']!r}, which loss {config['loss']['name']} cannot use; "
             f"set sampler.negatives={wanted}"
         )
-    if whole and config["hard_negatives"] is not None:
+    if over_catalogue and config["hard_negatives"] is not None:
         name = config["hard_negatives"]["name"]
         raise ConfigError(f"hard_negatives.name is {name}, but sampler.negatives is 'all'; drop one of them")
     name, sampler = config["model"]["name"], config["sampler"]["name"]
