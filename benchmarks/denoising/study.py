@@ -64,11 +64,11 @@ FULL = [  # the setting of configs/gowalla/mf-bpr-noise-*.yaml: an L2 as weak as
     "sampler.batch_size=8192",
 ]
 FULL_SEARCH = {  # on all users, where a training takes minutes: a few settings each, tested all
-    "none": grid(train__learning_rate=(0.005,), train__l2=(0.01, 0.003)),
-    "pld": [
-        ["denoise.candidates=5", "denoise.temperature=0.1"],
-        ["denoise.candidates=2", "denoise.temperature=0.5"],
+    "none": [
+        *grid(train__learning_rate=(0.005,), train__l2=(0.01, 0.003)),
+        *grid(train__learning_rate=(0.002,), train__l2=(0.005,)),
     ],
+    "pld": grid(denoise__candidates=(5,), denoise__temperature=(0.1,)),
 }
 PARTS: dict[str, dict[str, Any]] = {
     "mf-bpr": {
