@@ -83,6 +83,14 @@ def rule_table(rows: Sequence[Row], noise: float) -> list[str]:
     return table([f"noise {noise}, test recall@20 by", *RULES.values()], body)
 
 
+def drawn_to_chosen(rows: Sequence[Row]) -> str:
+    """Share of noise among the drawn and among the chosen positives; a dash where nothing chose."""
+    shares = [row["shares"] for row in rows if row["shares"]["drawn"] is not None]
+    if not shares:
+        return "–"
+    return f"{np.mean([s['drawn'] for s in shares]):.1%} → {np.mean([s['chosen'] for s in shares]):.1%}"
+
+
 def reason_table(rows: Sequence[Row], noise: float, what: str = "injected") -> list[str]:
     """Recall by popularity of the item, shares of noise among positives, the audit, and the cost."""
     body = []
@@ -91,19 +99,13 @@ def reason_table(rows: Sequence[Row], noise: float, what: str = "injected") -> l
         if not chosen:
             continue
         groups = np.mean([row["groups"] for row in chosen], axis=0)
-        shares = [row["shares"] for row in chosen if row["shares"]["drawn"] is not None]
-        share = (
-            f"{np.mean([s['drawn'] for s in shares]):.1%} → {np.mean([s['chosen'] for s in shares]):.1%}"
-            if shares
-            else "–"
-        )
         audits = [row["audit"] for row in chosen if "audit" in row]
         auroc = [
             f"{np.mean([a[f'{name}_auroc'] for a in audits]):.3f}" if audits else "–"
             for name in ("personal", "mean_loss", "final_loss")
         ]
         seconds = f"{np.median([row['epoch_s'] for row in chosen]):.2f}"
-        body.append([NAMES[method], *(f"{g:.3f}" for g in groups), share, *auroc, seconds])
+        body.append([NAMES[method], *(f"{g:.3f}" for g in groups), drawn_to_chosen(chosen), *auroc, seconds])
     head = ["recall@20 of items, rarest quarter", "second", "third", "most popular", f"{what}, drawn → chosen"]
     return table(
         [f"noise {noise}" if what == "injected" else "", *head, "AUROC personal", "mean loss", "last loss", "s/epoch"],
@@ -143,14 +145,13 @@ def full_tuned_table(rows: Sequence[Row]) -> list[str]:
     body = []
     for row in rows:
         setting = " ".join(part.partition(".")[2] for part in row["key"]["setting"])
-        shares = row["shares"]
-        share = f"{shares['drawn']:.1%} → {shares['chosen']:.1%}" if shares["drawn"] is not None else "–"
+        rarest, *_, popular = (f"{group:.3f}" for group in row["groups"])
         tested = [f"{measured(row, 'clean', metric):.4f}" for metric in ("recall@20", "ndcg@20")]
         cost = [f"{row['epoch']} of {row['epochs']}", f"{row['epoch_s']:.2f}"]
-        auroc = f"{row['audit']['personal_auroc']:.3f}"
-        body.append([NAMES[row["key"]["method"]], setting, f"{row['valid']:.4f}", *tested, share, auroc, *cost])
-    head = ["noise 0.2", "setting", "valid recall@20", "test recall@20", "test ndcg@20", "injected, drawn → chosen"]
-    return table([*head, "AUROC personal", "best epoch", "s/epoch"], body)
+        told = [rarest, popular, drawn_to_chosen([row]), f"{row['audit']['personal_auroc']:.3f}"]
+        body.append([NAMES[row["key"]["method"]], setting, f"{row['valid']:.4f}", *tested, *told, *cost])
+    head = ["noise 0.2", "setting", "valid recall@20", "test recall@20", "test ndcg@20", "of items, rarest quarter"]
+    return table([*head, "most popular", "injected, drawn → chosen", "AUROC personal", "best epoch", "s/epoch"], body)
 
 
 def plot(rows: Sequence[Row], path: Path) -> None:
