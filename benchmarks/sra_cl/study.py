@@ -9,8 +9,9 @@ over 1,024 negatives that a batch shares: a third of the cost of the whole softm
 validation data with seed 1. A cell that is in the file already is not trained again; run folders stay in RUNS.
 
 Parts: ``authors`` is SRA-CL's own backbone setting (post-norm, D 64, dropout 0.5, length 20), ``tuned`` the best backbone of
-a search, ``ablations`` changes one thing of SRA-CL, ``losses`` compares losses, ``rivals`` the other contrast terms,
-``floors`` what has no transformer. Parts can run beside each other with files of their own in one folder.
+a search, ``ablations`` changes one thing of SRA-CL, ``weights`` weighs its terms apart, ``long`` trains up to 48 epochs,
+``losses`` compares losses, ``softmax`` has SRA-CL on the best of them, ``rivals`` the other contrast terms, ``floors`` what
+has no transformer, ``gru4rec`` a search of it. Parts can run beside each other with files of their own in one folder.
 """
 
 import argparse
@@ -69,12 +70,28 @@ SEARCH: dict[str, list[str]] = {  # of SRA-CL
     f"weights {weight}, temperature {temperature}": [sra_cl((weight, weight), temperature=temperature)]
     for weight, temperature in [(0.1, 0.2), (0.03, 0.2), (0.1, 1.0)]
 }
-RIVALS: dict[str, list[str]] = {
-    "CL4SRec": [contrast({"name": "cl4srec", "weight": 0.1, **AGREE})],
-    "CoSeRec": [contrast({"name": "coserec", "weight": 0.1, **AGREE})],
-    "DuoRec": [contrast({"name": "duorec", "weight": 0.1, **AGREE, "mask": "target"})],
-    "ICLRec": [contrast({"name": "iclrec", "weight": 0.1, **AGREE})],
-    "CWCL": [contrast({"name": "cwcl", "weight": 0.1, **AGREE})],
+WEIGHTS: dict[str, list[str]] = {  # the paper's grid
+    f"cross-user {cross}, substitution {intra}, temperature 0.2": [sra_cl((cross, intra))]
+    for cross in (0.05, 0.1, 0.3)
+    for intra in (0.05, 0.1, 0.3)
+}
+RIVALS: dict[str, dict[str, list[str]]] = {  # as many settings as SRA-CL was given
+    name: {
+        f"{name}, weight {weight}": [contrast({"name": name.lower(), "weight": weight, **AGREE, **options})]
+        for weight in (0.03, 0.1, 0.3)
+    }
+    for name, options in {"CL4SRec": {}, "CoSeRec": {}, "DuoRec": {"mask": "target"}, "ICLRec": {}, "CWCL": {}}.items()
+}
+LONG = "train.epochs=48"
+GRU4REC: dict[str, list[str]] = {
+    f"GRU4Rec, dropout {dropout}, learning rate {rate}, D {dim}": [
+        *["model=gru4rec", f"model.dropout={dropout}", f"model.embedding_dim={dim}"],
+        *[f"train.learning_rate={rate}", LONG],
+    ]
+    for dropout, rate, dim in [
+        *[(0.3, 0.001, 64), (0.3, 0.002, 64), (0.3, 0.004, 64)],
+        *[(0.5, 0.002, 64), (0.1, 0.002, 64), (0.5, 0.002, 128)],
+    ]
 }
 LOSSES: dict[str, list[str]] = {
     "softmax": ["loss=softmax", "sampler.negatives=all", "sampler.shared=false"],
@@ -120,41 +137,56 @@ class Study:
     def cell(self, part: str, method: str, overrides: Sequence[str], seed: int, *, test: bool = True) -> dict[str, Any]:
         """Train one setting unless it is known; its validation value, and its test metrics where they are wanted."""
         key = {"part": part, "method": method, "seed": seed, "test": test}
-        if name_of(key) not in self.rows:
-            started = time.time()
-            settings = [*overrides, f"train.seed={seed}"]
-            folder = self.runs / hashlib.blake2b(json.dumps(settings).encode(), digest_size=6).hexdigest()
-            run = recpair.fit(self.base, [*settings, f"output={folder}"], resume=True)  # what a search has trained
-            row = {"key": key, "overrides": [*overrides], "run": folder.name, "valid": run.metrics["valid"][METRIC]}
-            row |= {"epoch": run.metrics["best_epoch"], "epochs": run.metrics["epochs"]}
-            row |= {"epoch_s": run.metrics["timing"]["epoch_s"], "geometry": geometry(run)}
-            if test:
-                masked, _ = recpair.evaluate(run, ["evaluate.mask_seen=true"])
-                row |= {"test": run.metrics["test"], "masked": masked.means, "groups": self.groups(run)}
-            self.add(row | {"seconds": time.time() - started})
-        return self.rows[name_of(key)]
+        if name_of(key) in self.rows:
+            return self.rows[name_of(key)]
+        for known in self.rows.values():
+            if (
+                known.get("overrides") == [*overrides]
+                and known["key"]["seed"] == seed
+                and ("test" in known or not test)
+            ):
+                tested = () if test else ("test", "masked", "groups")
+                return self.add(
+                    {name: known[name] for name in known if name not in tested} | {"key": key, "seconds": 0.0}
+                )
+        started = time.time()
+        run = self.trained(overrides, seed)
+        row = {"key": key, "overrides": [*overrides], "run": run.folder.name, "valid": run.metrics["valid"][METRIC]}
+        row |= {"epoch": run.metrics["best_epoch"], "epochs": run.metrics["epochs"]}
+        row |= {"epoch_s": run.metrics["timing"]["epoch_s"], "geometry": geometry(run)}
+        if test:
+            masked, _ = recpair.evaluate(run, ["evaluate.mask_seen=true"])
+            row |= {"test": run.metrics["test"], "masked": masked.means, "groups": self.groups(run)}
+        return self.add(row | {"seconds": time.time() - started})
 
-    def add(self, row: dict[str, Any]) -> None:
+    def trained(self, overrides: Sequence[str], seed: int) -> recpair.Run:
+        """The run of a setting: what an earlier cell has trained, where its folder is still there."""
+        settings = [*overrides, f"train.seed={seed}"]
+        folder = self.runs / hashlib.blake2b(json.dumps(settings).encode(), digest_size=6).hexdigest()
+        return recpair.fit(self.base, [*settings, f"output={folder}"], resume=True)
+
+    def add(self, row: dict[str, Any]) -> dict[str, Any]:
         with self.out.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
         self.rows[name_of(row["key"])] = row
         print({name: row[name] for name in ("key", "valid", "seconds", "test", "paired") if name in row}, flush=True)
+        return row
 
     def search(self, part: str, settings: Mapping[str, Sequence[str]]) -> str:
         """The setting with the best validation value of seed 1."""
         rows = {name: self.cell(part, name, setting, 1, test=False) for name, setting in settings.items()}
         return max(rows, key=lambda name: rows[name]["valid"])
 
-    def compare(self, part: str, method: str, plain: str) -> None:
-        """Paired tests over users of means over the seeds, as a row of its own."""
+    def compare(self, part: str, method: str, plain: str, plain_part: str | None = None) -> None:
+        """Paired tests over users of means over the seeds, as a row of its own; trains again what has lost its folder."""
         key = {"part": part, "method": f"{method} − {plain}", "seed": 0, "test": True}
         if name_of(key) in self.rows:
             return
         found = {}
-        for name in (method, plain):
-            keys = [{"part": part, "method": name, "seed": seed, "test": True} for seed in SEEDS]
-            folders = [self.runs / self.rows[name_of(key)]["run"] for key in keys]
-            frames = [recpair.load(folder).per_user.sort("user_id") for folder in folders]
+        for name, place in ((method, part), (plain, plain_part or part)):
+            rows = [self.rows[name_of({"part": place, "method": name, "seed": seed, "test": True})] for seed in SEEDS]
+            runs = [self.trained(row["overrides"], row["key"]["seed"]) for row in rows]
+            frames = [run.per_user.sort("user_id") for run in runs]
             found[name] = np.mean([frame[METRIC].to_numpy() for frame in frames], axis=0)
         self.add({"key": key, "paired": vars(paired(found[method], found[plain]))})
 
@@ -228,7 +260,6 @@ def ablations(study: Study) -> None:
         {
             "SRA-CL, same user among the neighbours": [contrast(cross, intra), "semantics.same_user=true"],
             "SRA-CL, as published: dot, temperature 1": [sra_cl(similarity="dot", temperature=1.0)],
-            "softmax and SRA-CL": [*LOSSES["softmax"], contrast(cross, intra)],
             "SRA-CL, sentence-transformers": [contrast(cross, intra), "semantics.name=sentence_transformers"],
             "SRA-CL, mean of the neighbours": [contrast(cross | {"synthesiser": "mean"}, intra)],
             "SRA-CL, k 10": [contrast(cross | {"neighbours": 10}, intra)],
@@ -248,6 +279,47 @@ def tuned(study: Study) -> None:
         study.cell("tuned", "SASRec", basis, seed)
         study.cell("tuned", "SRA-CL", [*basis, setting], seed)
     study.compare("tuned", "SRA-CL", "SASRec")
+
+
+def weights(study: Study) -> None:
+    """The two terms' weights apart, then three seeds of the best pair."""
+    best = study.search("weights-search", WEIGHTS)
+    for seed in SEEDS:
+        study.cell("authors", f"SRA-CL, {best}", WEIGHTS[best], seed)
+
+
+def rivals(study: Study) -> None:
+    """Each rival's weight by a search as long as SRA-CL's, then three seeds of the best, beside the same backbone."""
+    for settings in RIVALS.values():
+        best = study.search("rivals-search", settings)
+        for seed in SEEDS:
+            study.cell("rivals", best, settings[best], seed)
+        study.compare("rivals", best, "SASRec", "authors")
+
+
+def gru4rec(study: Study) -> None:
+    """As many settings as the transformer's backbone was given, and as many epochs as it wants."""
+    best = study.search("gru4rec-search", GRU4REC)
+    for seed in SEEDS:
+        study.cell("long", best, GRU4REC[best], seed)
+
+
+def long(study: Study) -> None:
+    """What sixteen epochs leave open: up to 48, of which validation chooses."""
+    setting = contrast(*chosen(study))
+    for seed in SEEDS:
+        study.cell("long", "SASRec", [LONG], seed)
+    for seed in SEEDS:
+        study.cell("long", "SRA-CL", [LONG, setting], seed)
+    study.compare("long", "SRA-CL", "SASRec")
+
+
+def softmax(study: Study) -> None:
+    """The whole softmax with and without SRA-CL."""
+    for seed in SEEDS:
+        study.cell("authors", "softmax", LOSSES["softmax"], seed)
+        study.cell("authors", "softmax and SRA-CL", [*LOSSES["softmax"], contrast(*chosen(study))], seed)
+    study.compare("authors", "softmax and SRA-CL", "softmax")
 
 
 def one_each(part: str, settings: Mapping[str, Sequence[str]], study: Study) -> None:
@@ -270,8 +342,17 @@ def main() -> None:
         one_each("authors", SINGLE[arguments.part], study)
 
 
-PARTS = {"authors": authors, "ablations": ablations, "tuned": tuned}
-SINGLE = {"losses": LOSSES, "rivals": RIVALS, "floors": FLOORS}
+PARTS = {
+    "authors": authors,
+    "ablations": ablations,
+    "weights": weights,
+    "rivals": rivals,
+    "softmax": softmax,
+    "long": long,
+    "gru4rec": gru4rec,
+    "tuned": tuned,
+}
+SINGLE = {"losses": LOSSES, "floors": FLOORS}
 
 
 if __name__ == "__main__":
