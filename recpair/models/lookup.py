@@ -61,13 +61,14 @@ def _accumulates(table: Tensor) -> bool:
     return alone and table.is_leaf and table.requires_grad and table.device.type == "cpu"
 
 
-def _gradient(table: Tensor) -> Tensor:
-    """What the rows' gradients are added to: the table's own ``grad``, or a fresh one to be handed on."""
+def _gradient(table: Tensor) -> tuple[Tensor, Tensor | None]:
+    """What the rows' gradients are added to, and what ``backward`` hands on: a fresh tensor twice, or ``grad`` and nothing."""
     if not _accumulates(table):
-        return torch.zeros_like(table, memory_format=torch.contiguous_format)
+        fresh = torch.zeros_like(table, memory_format=torch.contiguous_format)
+        return fresh, fresh
     if table.grad is None:
         table.grad = torch.zeros_like(table)
-    return table.grad
+    return table.grad, None
 
 
 class Rows(torch.autograd.Function):
@@ -80,10 +81,11 @@ class Rows(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, None]:
         table, rows = ctx.saved_tensors
-        _gradient(table).index_add_(0, rows.flatten(), gradient.reshape(-1, table.shape[1]))
-        return None, None
+        of_table, handed_on = _gradient(table)
+        of_table.index_add_(0, rows.flatten(), gradient.reshape(-1, table.shape[1]))
+        return handed_on, None
 
 
 class InnerProducts(torch.autograd.Function):
@@ -100,14 +102,14 @@ class InnerProducts(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         queries, table, items = ctx.saved_tensors
-        weights, of_queries, of_table = _array(gradient), None, None
+        weights, of_queries, handed_on = _array(gradient), None, None
         if ctx.needs_input_grad[0]:
             of_queries = torch.zeros_like(queries, memory_format=torch.contiguous_format)
             kernels.add_rows(weights, _array(table), _array(items), of_queries.numpy())
         if ctx.needs_input_grad[1]:
-            of_table = _gradient(table)
+            of_table, handed_on = _gradient(table)
             kernels.scatter_rows(weights, _array(queries), _array(items), of_table.numpy())
-        return of_queries, None if _accumulates(table) else of_table, None
+        return of_queries, handed_on, None
 
 
 class MeanSquaredNorm(torch.autograd.Function):
@@ -122,9 +124,10 @@ class MeanSquaredNorm(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, None]:
         table, rows = ctx.saved_tensors
-        of_table, scale = _gradient(table), _array((2 * gradient / rows.numel()).reshape(1))
+        of_table, handed_on = _gradient(table)
+        scale = _array((2 * gradient / rows.numel()).reshape(1))
         kernels.add_scaled_rows(scale, _array(table), _array(rows.flatten()), of_table.numpy())
-        return None if _accumulates(table) else of_table, None
+        return handed_on, None
 
 
 def _array(tensor: Tensor) -> np.ndarray:
