@@ -16,9 +16,17 @@ COLOURS = ("#1f2937", "#dc2626", "#b45309", "#0f766e")
 SHOWN = ("hit@10", "ndcg@10", "hit@20", "ndcg@20")
 PARTS = {
     "authors": "The authors' backbone setting (post-norm, D 64, dropout 0.5, length 20), its rivals and floors",
+    "rivals": "The rivals, each with the best weight of its search",
+    "long": "Up to 48 epochs",
     "tuned": "The tuned backbone",
 }
-SEARCHES = {"authors-search": "Search of SRA-CL's setting", "tuned-search": "Search of the backbone"}
+SEARCHES = {
+    "authors-search": "Search of SRA-CL's setting",
+    "weights-search": "Search of the weights of SRA-CL's terms",
+    "rivals-search": "Search of the rivals' weights",
+    "gru4rec-search": "Search of GRU4Rec, up to 48 epochs",
+    "tuned-search": "Search of the backbone",
+}
 
 
 def of_method(rows: Sequence[Row], part: str) -> dict[str, list[Row]]:
