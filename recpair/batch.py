@@ -15,14 +15,15 @@ class Batch:
     Attributes:
         user: index of each query's user.
         positives: candidate positives; P is 1 unless a denoiser chooses among them.
-        negatives: items that are no training positive of the user, a row per query, or one row that all queries
-            share; None for losses over all items.
+        negatives: items that are no training positive of the user (or only not the query's, as the sampler says), a row
+            per query, or one row that all queries share; None for losses over all items.
         rows: for each positive, its row in the training interactions.
         history: item indices of what was taken before, padded on the left (``data.histories``), for sequence
             models; None for the others.
         at: for each query, the place of its vector among the H · T places of ``history``; None: query q is
             the last place of history q.
-        known: which of the shared negatives the query's user has taken after all; they count for nothing.
+        known: which of the negatives are none of this query after all, as its user has taken them, or as they are its
+            positive; they count for nothing. None: all are.
         pools: queries of this batch among which a denoiser chooses, where every candidate has a vector of its own
             (and P is 1): the places of a history. None: the columns of ``positives`` are the candidates.
     """

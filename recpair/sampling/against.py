@@ -1,6 +1,7 @@
 """What the queries of a batch are compared with: negatives of their own, negatives that all share, or everything."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import torch
@@ -30,13 +31,17 @@ class Against:
         n_negatives: int,
         shared: bool,
         correct: bool,
+        exclude: Literal["taken", "target"] = "taken",
     ) -> None:
         """
+        Args:
+            exclude: what is no negative of a query: whatever its user has taken, or only its own positive.
+
         Raises:
             ConfigError: unknown negatives.
             DataError: a user has taken every item.
         """
-        self.n_negatives, self.shared = n_negatives, shared
+        self.n_negatives, self.shared, self.exclude = n_negatives, shared, exclude
         self.source, self.log_q = None, None
         if spec == ALL:
             return
@@ -47,15 +52,18 @@ class Against:
     def draw(
         self, users: np.ndarray, positives: np.ndarray, key: np.uint64, first: int
     ) -> tuple[Tensor | None, Tensor | None]:
-        """Negatives (Q, N), or (1, N) and which of them (Q, N) each query's user has taken; None where there are none.
+        """Negatives (Q, N), or (1, N) for all, and which of them (Q, N) count for nothing; None where there are none.
 
         ``first`` counts the queries before this batch.
         """
         if self.source is None:
             return None, None
-        if not self.shared:
+        if self.exclude == "taken" and not self.shared:
             return torch.from_numpy(self.source.draw(users, positives, self.n_negatives, key, first)), None
-        drawn = self.source.draw(np.array([self.taken.nobody]), positives, self.n_negatives, key, first)
+        nobody = np.full(1 if self.shared else len(users), self.taken.nobody)
+        drawn = self.source.draw(nobody, positives, self.n_negatives, key, first)
+        if self.exclude == "target":
+            return torch.from_numpy(drawn), torch.from_numpy(drawn == positives[:, np.newaxis])
         known = np.zeros((len(users), self.n_negatives), dtype=bool)
         kernels.mark_known(users, self.taken.table, drawn[0], self.taken.n_items, known)
         return torch.from_numpy(drawn), torch.from_numpy(known)

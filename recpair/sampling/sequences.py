@@ -70,6 +70,7 @@ class SequenceSampler:
         n_negatives: Annotated[int, Field(gt=0)] = 1,
         shared: bool = False,
         correct: bool = False,
+        exclude: Literal["taken", "target"] = "taken",
         batch_size: Annotated[int, Field(gt=0)] = 128,
     ) -> None:
         """
@@ -83,6 +84,8 @@ class SequenceSampler:
             n_negatives: N.
             shared: all queries of a batch have the same N negatives (as in the pairs sampler).
             correct: take log (I · q) from the scores of negatives (as in the pairs sampler).
+            exclude: what is no negative of a query: whatever its user has taken in training (``taken``), or only the item
+                that it predicts (``target``), so that a model learns as from the whole softmax not to repeat a history.
             batch_size: histories of a batch, on average (positions), or events of a batch (prefixes).
 
         Raises:
@@ -95,7 +98,7 @@ class SequenceSampler:
         self.seed = seed
         self.length = history_length
         self.by_position = examples == "positions"
-        self.against = Against(interactions, (), negatives, popularity_alpha, n_negatives, shared, correct)
+        self.against = Against(interactions, (), negatives, popularity_alpha, n_negatives, shared, correct, exclude)
         self.log_q = self.against.log_q
         # The events that follow something, and where those of each user begin among them.
         first = np.zeros(len(interactions) + 1, dtype=bool)

@@ -151,8 +151,8 @@ class Objective(nn.Module):
     def scores_against(self, scorer: Scorer, batch: Batch) -> Float[Tensor, "Q N"]:
         """Scores of the negatives, or the log-partition of the whole catalogue where there are none.
 
-        From each score what its item is drawn too often is taken (``correction``); a shared negative that the user
-        has taken scores so low that it weighs nothing in any loss.
+        From each score what its item is drawn too often is taken (``correction``); a negative that is none of
+        the query (``known``) scores so low that it weighs nothing in any loss.
         """
         if batch.negatives is None:
             return scorer.log_partition()

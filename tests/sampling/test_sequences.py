@@ -101,6 +101,26 @@ def test_negatives_are_none_of_the_users_items(examples):
             assert not set(negatives) & set(train.items_of(user).tolist())
 
 
+@pytest.mark.parametrize("examples", ["positions", "prefixes"])
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("source", ["uniform", "popularity", "in_batch"])
+def test_where_only_the_target_is_excluded_the_rest_of_the_history_is_drawn_and_counts(examples, shared, source):
+    train = histories([9, 6, 2, 14], n_items=12)
+    sampler = SequenceSampler(
+        train, 1, 5, 6, examples=examples, negatives=source, n_negatives=40, shared=shared, exclude="target"
+    )
+    for batch in sampler.epoch(2):
+        assert batch.negatives.shape == (1 if shared else len(batch), 40)
+        negatives = batch.negatives.expand(len(batch), -1)
+        assert torch.equal(batch.known, negatives == batch.positives)
+        taken = [set(train.items_of(user).tolist()) for user in batch.user.tolist()]
+        assert any(
+            item in own and not known
+            for own, row, is_known in zip(taken, negatives.tolist(), batch.known.tolist(), strict=True)
+            for item, known in zip(row, is_known, strict=True)
+        )
+
+
 def test_histories_of_one_event_are_refused():
     with pytest.raises(TrainingError, match="no user has two training interactions"):
         SequenceSampler(histories([1, 1, 0]), 1, 0, 5)

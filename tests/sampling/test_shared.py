@@ -74,6 +74,17 @@ def test_a_known_negative_has_no_gradient_and_no_weight(name):
     assert gradient[6].abs().sum() > 0
 
 
+def test_every_item_as_a_negative_but_the_target_is_the_whole_softmax():
+    train = Interactions.from_indices(np.arange(3), np.arange(3), vocabulary=Vocabulary.range(3, 8))
+    model = MF(train, embedding_dim=4)
+    positives = torch.tensor([[2], [0], [7]])
+    batch = {"user": torch.arange(3), "positives": positives, "rows": torch.arange(3).unsqueeze(1)}
+    items = torch.arange(8).unsqueeze(0)
+    whole = Objective(model, LOSSES["softmax"])(**batch, negatives=None, epoch=1)["loss"]
+    sampled = Objective(model, sampled_softmax)(**batch, negatives=items, known=items == positives, epoch=1)["loss"]
+    torch.testing.assert_close(sampled, whole)
+
+
 def test_a_corrected_softmax_over_popular_negatives_estimates_the_whole_one():
     """E over negatives drawn by q of mean e^(s − log(I q)) is Σ e^s / I: the corrected losses agree, the others do not."""
     generator = torch.Generator().manual_seed(0)
