@@ -21,7 +21,7 @@ from recpair.errors import ConfigError
 from recpair.evaluation.evaluator import Evaluator
 from recpair.evaluation.metrics import check_names, parse_metric
 from recpair.hardening import HARDENERS
-from recpair.losses import LOSSES, OVER_CATALOGUE
+from recpair.losses import ESTIMATING, LOSSES, OVER_CATALOGUE
 from recpair.models import FittedModel, GradientModel, Model, OwnLossModel, SequenceModel
 from recpair.registry import options
 from recpair.sampling import SAMPLERS
@@ -143,6 +143,11 @@ def _refuse_contradictions(config: Config) -> None:
         raise ConfigError(
             f"sampler.negatives is {config['sampler']['negatives']!r}, which loss {config['loss']['name']} cannot use; "
             f"set sampler.negatives={wanted}"
+        )
+    if config["sampler"]["correct"] and config["loss"]["name"] != ESTIMATING:
+        raise ConfigError(
+            f"sampler.correct makes a sum over negatives estimate that over all items, which loss "
+            f"{config['loss']['name']} does not have; set loss.name={ESTIMATING}, or sampler.correct=false"
         )
     if over_catalogue and config["hard_negatives"] is not None:
         name = config["hard_negatives"]["name"]

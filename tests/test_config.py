@@ -84,6 +84,7 @@ def test_other_packages_spellings_are_understood_with_a_note():
         ({"evaluate": {"metrics": ["auc"]}}, "unknown metric 'auc'"),
         ({"model": "popularity", "denoise": "pld"}, "is not trained by a loss"),
         ({"noise": {}}, "noise.ratio is missing"),
+        ({"sampler": {"correct": True}}, "which loss bpr does not have; set loss.name=sampled_softmax"),
         ({"split": {"name": "ratio", "by": "item"}}, "split.by: input should be 'user' or 'all'"),
     ],
 )

@@ -31,5 +31,6 @@ POINTWISE = frozenset(
     {"bce", "gbce"}
 )  # a sum over the positive and each negative: loss(pos, none) is the positive's part
 OVER_CATALOGUE = frozenset({"softmax"})  # needs ``sampler.negatives: all``
+ESTIMATING = "sampled_softmax"  # its sum over negatives can stand for one over the catalogue (``sampler.correct``)
 
-__all__ = ["LOSSES", "OVER_CATALOGUE", "POINTWISE", "Loss"]
+__all__ = ["ESTIMATING", "LOSSES", "OVER_CATALOGUE", "POINTWISE", "Loss"]

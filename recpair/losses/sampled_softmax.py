@@ -21,8 +21,8 @@ def sampled_softmax(
     """−log( e^{s⁺/τ} / (e^{s⁺/τ} + Σ e^{s⁻/τ}) ), in nats.
 
     Equal to softplus(logsumexp(s⁻/τ) − s⁺/τ), which overflows nowhere. With one negative and τ = 1
-    it is BPR. Source: Wu et al., TOIS 2024 (sampled softmax for recommendation). The logQ correction for negatives that
-    are not uniform is the sampler's (``sampler.correct``), as it is of scores and not of the loss.
+    it is BPR. Source: Wu et al., TOIS 2024 (sampled softmax for recommendation). The logQ correction, by
+    which the sum over N negatives estimates that over the catalogue, is the sampler's (``sampler.correct``).
     """
     if neg.dtype in (torch.float16, torch.bfloat16):  # a sum over thousands wants 32 bits
         neg = neg.float()

@@ -19,7 +19,8 @@ class Against:
 
     Attributes:
         source: where negatives come from; None for losses over the whole catalogue.
-        log_q: log (I · q) (I,), how much likelier than uniform an item is drawn, where scores are corrected by it.
+        log_q: log (N · q) (I,), of how often an item is expected among a query's negatives, where scores are corrected
+            by it; else None.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class Against:
             return
         self.taken = Taken(interactions, *also_taken)
         self.source = make_negatives(interactions, spec, popularity_alpha, self.taken)
-        self.log_q = log_excess(self.source.q) if correct else None
+        self.log_q = log_expected(self.source.q, n_negatives) if correct else None
 
     def draw(
         self, users: np.ndarray, positives: np.ndarray, key: np.uint64, first: int
@@ -69,7 +70,7 @@ class Against:
         return torch.from_numpy(drawn), torch.from_numpy(known)
 
 
-def log_excess(q: np.ndarray) -> np.ndarray:
-    """log (I · q) as float32, and 0 for items that the source itself never draws."""
-    logarithm: np.ndarray = np.log(len(q) * q, out=np.zeros(len(q)), where=q > 0)
+def log_expected(q: np.ndarray, n_negatives: int) -> np.ndarray:
+    """log (N · q) as float32, and 0 for items that the source itself never draws."""
+    logarithm: np.ndarray = np.log(n_negatives * q, out=np.zeros(len(q)), where=q > 0)
     return logarithm.astype(np.float32)

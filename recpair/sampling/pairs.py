@@ -21,8 +21,8 @@ class Sampler(Protocol):
     """Gives the batches of an epoch; all randomness follows from (seed, epoch).
 
     Attributes:
-        log_q: log (I · q) (I,), how much likelier than uniform an item is drawn as a negative, where scores are to be
-            corrected by it; else None.
+        log_q: log (N · q) (I,), of how often an item is expected among the N negatives of a query, where scores are to
+            be corrected by it; else None.
     """
 
     log_q: np.ndarray | None
@@ -70,8 +70,8 @@ class PairSampler:
             n_negatives: N.
             shared: all queries of a batch have the same N negatives, so that hundreds cost one matrix product; those
                 that a query's user has taken do not count for that query.
-            correct: take log (I · q) from the scores of negatives that are drawn with probability q, so that a sampled
-                softmax estimates the whole one (Bengio & Senécal 2008; Yi et al., RecSys 2019); 0 for uniform ones.
+            correct: take log (N · q) from the scores of negatives that are drawn with probability q, so that the sum over
+                them estimates that over all items (Bengio & Senécal 2008; Yi et al., RecSys 2019); for sampled_softmax.
             batch_size: Q; the last batch of an epoch may be smaller.
 
         Raises:

@@ -83,7 +83,7 @@ class SequenceSampler:
             popularity_alpha: exponent of the item counts for popularity negatives.
             n_negatives: N.
             shared: all queries of a batch have the same N negatives (as in the pairs sampler).
-            correct: take log (I · q) from the scores of negatives (as in the pairs sampler).
+            correct: take log (N · q) from the scores of negatives (as in the pairs sampler).
             exclude: what is no negative of a query: whatever its user has taken in training (``taken``), or only the item
                 that it predicts (``target``), so that a model learns as from the whole softmax not to repeat a history.
             batch_size: histories of a batch, on average (positions), or events of a batch (prefixes).

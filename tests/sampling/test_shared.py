@@ -1,5 +1,7 @@
 """Negatives that a batch shares, and scores corrected by how likely a negative was."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -14,7 +16,7 @@ from recpair.losses import LOSSES, OVER_CATALOGUE
 from recpair.losses.sampled_softmax import sampled_softmax
 from recpair.models.mf import MF
 from recpair.models.neumf import NeuMF
-from recpair.sampling.against import log_excess
+from recpair.sampling.against import log_expected
 from recpair.sampling.pairs import PairSampler
 from recpair.training.objective import Objective
 
@@ -86,18 +88,20 @@ def test_every_item_as_a_negative_but_the_target_is_the_whole_softmax():
 
 
 def test_a_corrected_softmax_over_popular_negatives_estimates_the_whole_one():
-    """E over negatives drawn by q of mean e^(s − log(I q)) is Σ e^s / I: the corrected losses agree, the others do not."""
+    """E over N negatives drawn by q of Σ e^(s − log(N q)) is Σ e^s over all: the corrected losses agree, others do not."""
     generator = torch.Generator().manual_seed(0)
     q = torch.rand(50, generator=generator, dtype=torch.float64) ** 3 + 0.01
     scores = torch.randn(50, generator=generator, dtype=torch.float64) + q.log()  # popular items score higher
     q = q / q.sum()
     drawn = torch.multinomial(q, 200_000, replacement=True, generator=generator)
-    correction = torch.from_numpy(log_excess(q.numpy())).double()
+    correction = torch.from_numpy(log_expected(q.numpy(), len(drawn))).double()
     positive = torch.zeros(1, 1, dtype=torch.float64)
-    whole = sampled_softmax(positive, scores.repeat(4000).unsqueeze(0))
+    whole = sampled_softmax(positive, scores.unsqueeze(0))
     corrected = sampled_softmax(positive, (scores - correction)[drawn].unsqueeze(0))
     torch.testing.assert_close(corrected, whole, rtol=2e-3, atol=0)
     assert abs(float(sampled_softmax(positive, scores[drawn].unsqueeze(0)) - whole)) > 0.5
+    popular = scores + math.log(len(q) / len(drawn))  # of the right size, but of popular items too often
+    assert abs(float(sampled_softmax(positive, popular[drawn].unsqueeze(0)) - whole)) > 0.5
 
 
 def test_a_run_with_shared_corrected_negatives_solves_the_checkerboard(checkerboard, quick):
