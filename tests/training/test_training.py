@@ -156,6 +156,18 @@ def test_the_reported_test_is_that_of_the_restored_weights(checkerboard, quick):
     assert model.means == run.metrics["test"]
 
 
+def test_a_run_that_is_older_than_a_key_is_evaluated_with_its_default(checkerboard, quick):
+    run = recpair.fit(quick, data=checkerboard)
+    path = run.folder / "config.yaml"
+    sections = yaml.safe_load(path.read_text(encoding="utf-8"))
+    del sections["sampler"]["shared"]
+    path.write_text(yaml.safe_dump(sections), encoding="utf-8")
+    again = recpair.Run.open(run.folder)
+    assert recpair.evaluate(again, data=checkerboard)[0].means == run.metrics["test"]
+    with pytest.raises(ConfigError, match=r"sampler\.shared cannot change"):
+        recpair.evaluate(again, ["sampler.shared=true"], data=checkerboard)
+
+
 def test_a_loss_that_is_not_finite_names_step_rate_and_checkpoint(checkerboard, quick):
     with pytest.raises(
         TrainingError, match=r"epoch \d+, step \d+, at learning rate 1e\+30.*lower train\.learning_rate"
