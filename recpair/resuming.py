@@ -20,7 +20,7 @@ def finished_run(folder: Path, config: Config) -> Run | None:
         logger.info("%s holds no run yet; starting it", folder)
         return None
     stored = load_config(files.read_config(folder))
-    changed = differences(stored.sections, config)
+    changed = differences(stored, config)
     # A learning rate that decays over all epochs would have been another from the start.
     may_change = tuple(key for key in MAY_CHANGE if key != "train.epochs" or config["train"]["decay"] == "none")
     if wrong := [key for key in changed if not key.startswith(may_change)]:

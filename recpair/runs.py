@@ -100,8 +100,7 @@ def evaluate(run: Run, overrides: Sequence[str] = (), *, data: Any = None) -> tu
         RunError: the data is no longer what the run was trained on, or nothing of it was held out.
     """
     config = load_config(run.config, overrides)
-    stored = load_config(run.config)  # with defaults for keys that are younger than the run
-    changed = differences(stored.sections, config)
+    changed = differences(load_config(run.config), config)
     if changed := [key for key in changed if key == MONITOR or not key.startswith(("evaluate", "data"))]:
         raise ConfigError(f"{changed[0]} cannot change after training; override evaluate.… or data.… only")
     splits = _same_splits(run, config, data)

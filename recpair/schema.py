@@ -103,9 +103,9 @@ def fitting_sampler(model: str) -> str:
     return "sequences" if issubclass(ALL_MODELS[model], SequenceModel) else "pairs"
 
 
-def differences(stored: Mapping[str, Any], config: Config) -> list[str]:
-    """Dotted keys whose values differ."""
-    before, now = Config(dict(stored)).flat(), config.flat()
+def differences(stored: Config, config: Config) -> list[str]:
+    """Dotted keys whose values differ; both are checked configs, so that a key younger than the stored one has its default."""
+    before, now = stored.flat(), config.flat()
     return [key for key in {**before, **now} if before.get(key, ...) != now.get(key, ...)]
 
 

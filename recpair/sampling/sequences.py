@@ -42,6 +42,23 @@ class Windows:
         return cls(np.maximum(train.indptr[user], end - length), end)
 
 
+def _followers(train: Interactions) -> tuple[np.ndarray, np.ndarray]:
+    """The rows that follow another of their user, and where those of each user begin among them.
+
+    Raises:
+        TrainingError: no user has two training interactions.
+    """
+    first = np.zeros(len(train) + 1, dtype=bool)
+    first[train.indptr[:-1]] = True
+    followers = np.flatnonzero(~first[:-1])
+    if len(followers) == 0:
+        raise TrainingError(
+            "no user has two training interactions, so nothing follows anything; change split or filter, "
+            "or choose a model such as mf"
+        )
+    return followers, np.concatenate([[0], np.cumsum(np.maximum(np.diff(train.indptr) - 1, 0))])
+
+
 class SequenceSampler:
     """Queries (Q,) that each stand after a prefix of a training history, its next item, and N negatives.
 
@@ -100,16 +117,7 @@ class SequenceSampler:
         self.by_position = examples == "positions"
         self.against = Against(interactions, (), negatives, popularity_alpha, n_negatives, shared, correct, exclude)
         self.log_q = self.against.log_q
-        # The events that follow something, and where those of each user begin among them.
-        first = np.zeros(len(interactions) + 1, dtype=bool)
-        first[interactions.indptr[:-1]] = True
-        self.followers = np.flatnonzero(~first[:-1])
-        self.follower_indptr = np.concatenate([[0], np.cumsum(np.maximum(np.diff(interactions.indptr) - 1, 0))])
-        if len(self.followers) == 0:
-            raise TrainingError(
-                "no user has two training interactions, so nothing follows anything; change split or filter, "
-                "or choose a model such as mf"
-            )
+        self.followers, self.follower_indptr = _followers(interactions)
         self.windows = Windows.of(interactions, history_length)
         if self.by_position:
             self.sizes = self.windows.end - self.windows.start
