@@ -11,7 +11,8 @@ from recpair.serving.run import Run
 
 logger = logging.getLogger("recpair")
 
-MAY_CHANGE = ("output", "tracking", "train.epochs", "train.patience", "train.device")
+RATES = ("train.learning_rate", "train.clip_norm")  # from the next epoch on; history.parquet has each epoch's rate
+MAY_CHANGE = ("output", "tracking", "train.epochs", "train.patience", "train.device", *RATES)
 
 
 def finished_run(folder: Path, config: Config) -> Run | None:

@@ -16,6 +16,7 @@ from recpair.models import SequenceModel
 from recpair.sampling.pairs import PairSampler, Sampler
 from recpair.sampling.sequences import SequenceSampler
 from recpair.seeds import derive
+from recpair.training.divergence import require_finite
 from recpair.training.objective import Objective
 
 LOOK_AT = 20_000  # queries whose pools the plot of a denoiser's choices shows
@@ -32,6 +33,7 @@ def pool_losses(objective: Objective, sampler: Sampler, epoch: int, seed: int) -
     for batch in sampler.epoch(epoch):
         batch = batch.to(device)
         losses, choice = objective.inspect(batch, epoch)
+        require_finite(losses)
         mask = torch.zeros_like(losses, dtype=torch.bool).scatter_(1, choice.columns, True)
         chosen.append(losses[mask].cpu().numpy())
         passed.append(losses[~mask].cpu().numpy())
@@ -54,7 +56,7 @@ def _losses(objective: Objective, batches: Iterable[Batch], n_events: int) -> Fl
     out = torch.full((n_events,), torch.nan)
     for batch in batches:
         losses, _ = objective.inspect(batch.to(device), 0)
-        out[batch.rows.flatten()] = losses.flatten().float().cpu()
+        out[batch.rows.flatten()] = require_finite(losses).flatten().float().cpu()
     return out
 
 

@@ -14,6 +14,7 @@ from recpair.sampling.pairs import Sampler
 from recpair.sampling.prefetch import prefetch
 from recpair.seeds import derive
 from recpair.training.checkpoint import Checkpoint
+from recpair.training.divergence import Divergence
 from recpair.training.ledger import Ledger
 from recpair.training.log import Log
 from recpair.training.objective import Objective
@@ -58,11 +59,12 @@ def train(
     gradients, and only the first one validates and writes checkpoints, which all read.
 
     Raises:
-        TrainingError: a loss was NaN or infinite, or there are fewer batches than processes.
+        TrainingError: a loss or a weight became NaN or infinite, or there are fewer batches than processes.
     """
     module, optimiser = fabric.setup(objective, _adam(objective, fabric, learning_rate, weight_decay))
     progress = (checkpoint.restore(objective, optimiser) if resume else None) or Progress()
     _require_same(progress, checkpoint, fabric)
+    divergence = Divergence(checkpoint, learning_rate, progress.epoch, progress.epoch)
     shared = SharedSums(objective, fabric)
     steps = _steps(sampler, fabric)
 
@@ -84,23 +86,29 @@ def train(
             optimiser.step()
             ledger.add(parts, len(batch))
             if step % CHECK_EVERY == 0:
-                stop_if_not_finite(ledger, progress.epoch, learning_rate, checkpoint)
+                divergence.check_losses(ledger, progress.epoch)
                 log.step(progress.epoch, step, steps)
-        stop_if_not_finite(ledger, progress.epoch, learning_rate, checkpoint)
+        divergence.check_losses(ledger, progress.epoch)
+        divergence.check_weights(objective.parameters(), optimiser, progress.epoch)
         progress.epoch_seconds.append(time.perf_counter() - started)
         shared.combine()
         means, progress.samples = ledger.close()
         values = {f"train/{name}": value for name, value in means.items()}
+        values["train/learning_rate"] = learning_rate * share_left(decay, progress.epoch - 1, epochs)
 
         if progress.epoch % validate_every == 0 or progress.epoch == epochs:
             module.eval()
             measured = fabric.broadcast(validate() if fabric.is_global_zero else {})
             values |= {f"valid/{name}": value for name, value in measured.items()}
+            if monitor:
+                divergence.check_monitored(monitor, measured[monitor], progress.epoch)
             progress.observe(measured[monitor] if monitor else None, objective)
         progress.log(values)
         log.epoch(progress.epoch, values)
-        if _is_due(progress, checkpoint_every, epochs, patience) and fabric.is_global_zero:
-            checkpoint.save(objective, optimiser, progress)
+        if _is_due(progress, checkpoint_every, epochs, patience):
+            if fabric.is_global_zero:
+                checkpoint.save(objective, optimiser, progress)
+            divergence.last_saved = progress.epoch
 
     objective.load_state_dict(progress.best_weights)
     objective.eval()
@@ -145,18 +153,3 @@ def _own(batches: Iterator[Batch], steps: int, fabric: "Fabric") -> Iterator[Bat
 def _is_due(progress: Progress, every: int, epochs: int, patience: int | None) -> bool:
     """Whether to write a checkpoint: every n epochs, and at the end."""
     return progress.epoch % every == 0 or progress.epoch == epochs or progress.stale == patience
-
-
-def stop_if_not_finite(ledger: Ledger, epoch: int, learning_rate: float, checkpoint: Checkpoint) -> None:
-    """Raise a TrainingError that names the step, the learning rate and the last good checkpoint."""
-    step = ledger.first_bad_step()
-    if step is not None:
-        saved = (
-            f"the last good checkpoint is {checkpoint.path}"
-            if checkpoint.path.exists()
-            else "no checkpoint was written yet"
-        )
-        raise TrainingError(
-            f"the loss became NaN or infinite in epoch {epoch}, step {step}, at learning rate {learning_rate:g}; "
-            f"{saved}; lower train.learning_rate or set train.clip_norm"
-        )

@@ -1,0 +1,76 @@
+"""Detection of training that diverged, and what to do about it."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from recpair.errors import TrainingError
+from recpair.training.checkpoint import Checkpoint
+from recpair.training.ledger import Ledger
+
+
+@dataclass
+class Divergence:
+    """Raises a TrainingError at the first loss, weight or validation metric that is NaN or infinite.
+
+    Attributes:
+        learning_rate: at which the run started, or with which it was resumed.
+        resumed_after: the epoch of the checkpoint that the run was resumed from; 0 without one.
+        last_saved: the epoch of the checkpoint that is on the disk now; 0 without one.
+    """
+
+    checkpoint: Checkpoint
+    learning_rate: float
+    resumed_after: int
+    last_saved: int
+
+    def check_losses(self, ledger: Ledger, epoch: int) -> None:
+        """Check the loss of every step of the epoch so far."""
+        step = ledger.first_bad_step()
+        if step is None:
+            return
+        if step == 1 and epoch == self.resumed_after + 1 > 1:  # no update between the checkpoint and this loss
+            raise TrainingError(
+                f"training diverged: the weights of {self.checkpoint.path} (epoch {self.resumed_after}) give a loss that "
+                f"is NaN or infinite; train again without --resume, at a lower train.learning_rate"
+            )
+        self._stop(f"the loss became NaN or infinite in epoch {epoch}, step {step}")
+
+    def check_weights(self, weights: Iterable[Tensor], optimiser: torch.optim.Optimizer, epoch: int) -> None:
+        """Check what the epoch's checkpoint will hold: the weights, and the optimiser's moments."""
+        moments = [value for state in optimiser.state.values() for value in state.values() if torch.is_tensor(value)]
+        # A sum is NaN or infinite if one of its terms is, and needs no memory.
+        sums = [tensor.detach().sum() for tensor in (*weights, *moments)]
+        if not all(math.isfinite(value) for value in torch.stack([value.float().cpu() for value in sums]).tolist()):
+            self._stop(f"weights became NaN or infinite in epoch {epoch}")
+
+    def check_monitored(self, name: str, value: float, epoch: int) -> None:
+        """Check the validation metric that chooses the epoch."""
+        if math.isnan(value):
+            self._stop(f"validation {name} is NaN in epoch {epoch}")
+
+    def _stop(self, what: str) -> None:
+        advice = "train again with a lower train.learning_rate or with train.clip_norm"
+        if self.last_saved:
+            advice = (
+                f"lower train.learning_rate or set train.clip_norm, and go on from the last good checkpoint, "
+                f"{self.checkpoint.path} (epoch {self.last_saved}), with --resume"
+            )
+        raise TrainingError(f"training diverged: {what}, at learning rate {self.learning_rate:g}; {advice}")
+
+
+def require_finite(losses: Tensor) -> Tensor:
+    """Give back the losses (nats) of a trained model.
+
+    Raises:
+        TrainingError: one of them is NaN or infinite.
+    """
+    if bad := int((~torch.isfinite(losses)).sum()):
+        raise TrainingError(
+            f"training diverged: {bad:,} of {losses.numel():,} losses under the current weights are NaN or infinite; "
+            f"train again with a lower train.learning_rate or with train.clip_norm"
+        )
+    return losses
