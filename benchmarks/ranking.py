@@ -17,7 +17,7 @@ from table import alternate, page, peak_memory, summary
 from recpair.data.interactions import Interactions
 from recpair.data.vocabulary import Vocabulary
 from recpair.evaluation.evaluator import Evaluator
-from recpair.evaluation.metrics import METRICS
+from recpair.evaluation.names import METRICS
 from recpair.models.mf import MF
 
 THEIR_METRICS = ["Recall", "Precision", "NDCG", "MRR", "MAP", "Hit"]  # ItemCoverage and its kind raise in 1.2.1

@@ -7,7 +7,7 @@ in ``schema.py``, each with the functions that it configures.
 import json
 import re
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from pydantic import ConfigDict, ValidationError, create_model
 
 from recpair.errors import ConfigError
 from recpair.registry import lookup, nearest, options
+from recpair.signatures import Component
 
 ALIASES = {
     "embedding_size": "embedding_dim",
@@ -56,8 +57,8 @@ class Section:
         usual: the component of a section that is there but names none.
     """
 
-    functions: tuple[Callable[..., Any], ...] = ()
-    choices: Mapping[str, Callable[..., Any]] | None = None
+    functions: tuple[Component, ...] = ()
+    choices: Mapping[str, Component] | None = None
     default: Any = field(default_factory=dict)
     many: bool = False
     value: type | None = None

@@ -16,10 +16,11 @@ import numpy as np
 import torch
 
 from recpair import processes
-from recpair.bridges import ALL_MODELS
+from recpair.bridges import OWN
+from recpair.bridges.all_models import ALL_MODELS
 from recpair.config import Config
 from recpair.contrast import TERMS, Context, Term
-from recpair.contrast.entries import make_terms
+from recpair.contrast.entries import labels, make_terms
 from recpair.data import SPLITS
 from recpair.data.dataset import Dataset
 from recpair.data.events import events_from, read_data, require_something_to_rank
@@ -30,7 +31,7 @@ from recpair.denoising import DENOISERS
 from recpair.denoising.memory import Memory
 from recpair.errors import ConfigError
 from recpair.evaluation.evaluator import Evaluation, Evaluator
-from recpair.evaluation.metrics import parse_metric
+from recpair.evaluation.names import parse_metric
 from recpair.hardening import HARDENERS
 from recpair.losses import LOSSES, POINTWISE, Loss
 from recpair.models import MODELS, FittedModel, GradientModel, Model, SequenceModel
@@ -41,7 +42,7 @@ from recpair.report.tracked import close_run, data_record, open_run
 from recpair.resuming import finished_run
 from recpair.sampling import SAMPLERS
 from recpair.sampling.pairs import Sampler
-from recpair.schema import OWN, load_config, title
+from recpair.schema import load_config
 from recpair.seeds import isolated
 from recpair.semantics import Retrieved, retrieve
 from recpair.semantics.progress import Report, silent
@@ -144,6 +145,14 @@ def fit(
     del components, training, outcome, report  # what is opened may be gigabytes, and is not held twice
     fabric.barrier()
     return Run.open(folder)
+
+
+def title(config: Config, data: str) -> str:
+    """What was run on what, in a line."""
+    gradient = issubclass(ALL_MODELS[config["model"]["name"]], GradientModel)
+    parts = [config["model"]["name"], config["loss"]["name"] if gradient else ""]
+    parts += [config["denoise"]["name"] if config["denoise"] else "", *labels(config["contrast"])]
+    return f"{' · '.join(part for part in parts if part)} on {data}"
 
 
 def prepare(config: Config, data: Any = None, items: Any = None) -> Splits:

@@ -1,11 +1,11 @@
 """Look a component up by name; its keyword-only parameters are its options."""
 
 import difflib
-import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from recpair.errors import ConfigError
+from recpair.signatures import Component, signature
 
 T = TypeVar("T")
 
@@ -28,13 +28,13 @@ def lookup(registry: Mapping[str, T], name: str, key: str) -> T:
     return registry[name]
 
 
-def options(component: Callable[..., Any]) -> dict[str, tuple[Any, Any]]:
+def options(component: Component) -> dict[str, tuple[Any, Any]]:
     """A component's options: name → (type, default); ``...`` stands for "no default".
 
     What follows ``*`` in a signature is for the user to set; what comes before is what recpair supplies.
     """
     return {
         name: (parameter.annotation, ... if parameter.default is parameter.empty else parameter.default)
-        for name, parameter in inspect.signature(component).parameters.items()
+        for name, parameter in signature(component).parameters.items()
         if parameter.kind is parameter.KEYWORD_ONLY
     }

@@ -6,24 +6,29 @@ names one of its models, ``recbole/LightGCN``.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
 
-from recpair.bridges.recbole.component import component
-from recpair.models import MODELS, Model
+from recpair.bridges.recbole import properties
+from recpair.signatures import Component, registry
+
+T = TypeVar("T")
+
+OWN = "own"  # the name of the loss that a bridged model brings
 
 
-class Bridged(Mapping[str, type[Model]]):
+class Bridged(Mapping[str, T]):
     """recpair's own models by name, and ``<bridge>/<name>`` for another package's.
 
-    Iterating gives the own ones only. Asking for another package's model imports it.
+    Iterating gives the own ones only. Asking for another package's model asks its bridge.
 
     Raises:
         ConfigError: the bridge has no such model, or its package is not installed.
     """
 
-    def __init__(self, own: Mapping[str, type[Model]], bridges: Mapping[str, Callable[[str], type[Model]]]) -> None:
+    def __init__(self, own: Mapping[str, T], bridges: Mapping[str, Callable[[str], T]]) -> None:
         self._own, self._bridges = own, bridges
 
-    def __getitem__(self, name: str) -> type[Model]:
+    def __getitem__(self, name: str) -> T:
         bridge, slash, theirs = name.partition("/")
         return self._bridges[bridge](theirs) if slash else self._own[name]
 
@@ -34,6 +39,6 @@ class Bridged(Mapping[str, type[Model]]):
         return len(self._own)
 
 
-ALL_MODELS = Bridged(MODELS, {"recbole": component})
+MODEL_SIGNATURES: Bridged[Component] = Bridged(registry("recpair.models:MODELS"), {"recbole": properties.signature})
 
-__all__ = ["ALL_MODELS", "Bridged"]
+__all__ = ["MODEL_SIGNATURES", "OWN", "Bridged"]

@@ -1,14 +1,11 @@
-"""The verbs of runs and data sets; errors are one line and exit with code 2."""
+"""The command line's application, and its verbs for runs."""
 
-import os
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from recpair import __version__, processes
-from recpair.errors import RecpairError
+from recpair import __version__
 
 app = typer.Typer(
     help="Train, evaluate and use recommenders from noisy implicit feedback.",
@@ -18,15 +15,9 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-data_app = typer.Typer(
-    help="Look at data sets (recpair data describe SOURCE) and fetch public ones (recpair data fetch NAME).",
-    no_args_is_help=True,
-)
-app.add_typer(data_app, name="data")
 
 SHOWN = ["run", "seeds", "mean", "low", "high", "difference", "t_test_holm", "wilcoxon_holm"]
 OnUnknown = Literal["raise", "skip", "popular"]
-UsageError: type[typer.BadParameter] = typer.BadParameter.__mro__[1]  # click's, wherever this typer keeps its click
 
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="A run folder, or an MLflow run id.")]
 OverridesArgument = Annotated[
@@ -82,24 +73,28 @@ def fit(
 
       recpair fit --config my.yaml --seeds 1,2,3,4,5
     """
-    from recpair import console, experiment, runs, schema
+    from recpair import console, schema
 
-    checked = schema.load_config(config, overrides or [])
     if seeds is not None and resume:
         raise typer.BadParameter("give either --seeds or --resume")
+    numbers = None if seeds is None else _numbers(seeds)
+    checked = schema.load_config(config, overrides or [])
+
+    from recpair import experiment, runs  # import torch and numba: seconds, after a mistake in the config is reported
+
     with console.notes(), console.EpochBar(checked["train"]["epochs"], checked["evaluate"]["monitor"]) as bar:
-        if seeds is not None:
-            summary = runs.fit_seeds(checked, _numbers(seeds), log=bar)
+        if numbers is not None:
+            summary = runs.fit_seeds(checked, numbers, log=bar)
         else:
             run = experiment.fit(checked, resume=resume, log=bar)
-    if seeds is not None:
+    if numbers is not None:
         columns = {kind: {name: both[kind] for name, both in summary["test"].items()} for kind in ("mean", "sd")}
         console.metric_table(f"Test metrics over {len(summary['runs'])} seeds", columns)
         console.console.print(f"run folders: {checked['output']}/seed-…, together in seeds.json")
         return
     timing, metrics = run.metrics["timing"], run.metrics
     columns = {"this model": metrics["test"], "most popular": metrics["popularity"]}
-    console.metric_table(f"Test metrics: {schema.title(checked, metrics['data']['name'])}", columns)
+    console.metric_table(f"Test metrics: {experiment.title(checked, metrics['data']['name'])}", columns)
     best = f"best epoch {metrics['best_epoch']} of {metrics['epochs']}, {timing['epoch_s']:.2f} s an epoch"
     console.console.print(f"{best}, {timing['samples_per_s']:,.0f} samples/s")
     console.console.print(f"run folder:  {run.folder}  (SUMMARY.md, plots/)")
@@ -285,83 +280,7 @@ def doctor() -> None:
         console.pair_table(title, rows)
 
 
-@data_app.command()
-def describe(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="A named set (ml-100k), a file or a folder.")],
-    overrides: OverridesArgument = None,
-) -> None:
-    """Count a data set: density, activity of users and items, time span, duplicates, what filters would leave.
-
-    [bold]Examples[/]
-
-      recpair data describe ml-100k filter.user_core=10 filter.item_core=10
-
-      recpair data describe events.csv data.columns.user=uid data.columns.item=sku
-    """
-    from recpair import console, runs
-
-    description, filtered = runs.describe(source, overrides or [])
-    rows = [(name, f"{value:,.4f}" if value % 1 else f"{value:,.0f}") for name, value in description.counts.items()]
-    if description.time_span:
-        rows.append(("time span", " – ".join(description.days())))
-    console.pair_table(source, rows)
-    console.histogram("users by number of events", description.user_activity)
-    console.histogram("items by number of events", description.item_activity)
-    console.pair_table("what the filters leave", [(name, f"{left:,} events") for name, left in filtered])
-
-
-@data_app.command()
-def fetch(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="ml-1m, gowalla, yelp2018 or amazon-beauty.")],
-    root: Annotated[Path | None, typer.Option(help="Where to; by default $RECPAIR_DATA, else data/.")] = None,
-    mirror: Annotated[str | None, typer.Option(help="Another host with the same files, http://host:port.")] = None,
-) -> None:
-    """Download a public data set from its home, verify it, and keep it as Parquet.
-
-    An interrupted download goes on where it stopped. Then use it with data: {source: NAME}.
-
-    [bold]Example[/]
-
-      recpair data fetch ml-1m
-    """
-    from recpair import console
-    from recpair.data.events import data_root
-    from recpair.data.fetch import fetch as download
-
-    with console.DownloadBar() as bar:
-        folder = download(name, root or data_root(), report=bar, mirror=mirror)
-    console.console.print(f"{name} is in {folder}; use it with data.source={name}")
-
-
 app.command("train", hidden=True, help="The same as fit.")(fit)
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; the exit code is 0, 2 for what the user can put right, or 130 when interrupted."""
-    given = sys.argv[1:] if arguments is None else arguments
-    debug = "--debug" in given
-    try:
-        code = app([a for a in given if a != "--debug"], standalone_mode=False)
-    except (RecpairError, OSError) as error:
-        if debug:
-            raise
-        return _fail(_one_line(error))
-    except (typer.Abort, KeyboardInterrupt):
-        return 130
-    except (MemoryError, RuntimeError) as error:
-        if processes.has_lost_another(error):
-            return _fail("another process has ended; what it says, or torchrun below, is the cause")
-        if debug or not _out_of_memory(error):
-            raise
-        return _fail(
-            f"the memory does not suffice ({_one_line(error)[:120]}); lower model.embedding_dim, sampler.batch_size, "
-            f"sampler.n_negatives or denoise.candidates"
-        )
-    except UsageError as error:
-        if not error.format_message():  # a group without a verb has already printed its help
-            return 2
-        return _fail(f"{error.format_message()} (see --help)")
-    return code if isinstance(code, int) else 0
 
 
 def _numbers(text: str) -> list[int]:
@@ -369,31 +288,3 @@ def _numbers(text: str) -> list[int]:
         return [int(part) for part in text.split(",")]
     except ValueError:
         raise typer.BadParameter(f"seeds are {text!r}; expected numbers such as 1,2,3") from None
-
-
-def _fail(message: str) -> int:
-    processes.let_the_first_speak()
-    print(f"error: {message}", file=sys.stderr)
-    return 2
-
-
-def _out_of_memory(error: Exception) -> bool:
-    """numpy has MemoryError; torch a RuntimeError that only its text tells from others."""
-    text = str(error)
-    return isinstance(error, MemoryError) or "allocate memory" in text or "out of memory" in text
-
-
-def _one_line(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename or 'the system'}: {error.strerror}"
-    return " ".join(str(error).split())
-
-
-def entry() -> None:
-    """The console script.
-
-    Waiting threads sleep, where the user has not said otherwise: those of OpenMP spin by default, and on a
-    machine that is busy with other work an epoch then takes a hundred times as long.
-    """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch and numba load OpenMP
-    sys.exit(main())

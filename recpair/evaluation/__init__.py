@@ -1,5 +1,5 @@
 """Evaluation: all items ranked, everything measured, users kept apart for paired tests."""
 
-from recpair.evaluation.metrics import METRICS
+from recpair.evaluation.names import METRICS
 
 __all__ = ["METRICS"]

@@ -15,7 +15,8 @@ from recpair.data.interactions import Interactions
 from recpair.data.item_lists import ItemLists
 from recpair.errors import ConfigError, DataError
 from recpair.evaluation.kernels import measure_rows
-from recpair.evaluation.metrics import OVER_LISTS, PER_USER, POOLED, check_names
+from recpair.evaluation.metrics import OVER_LISTS, POOLED
+from recpair.evaluation.names import PER_USER, check_names
 from recpair.evaluation.ranking import top_k_csr
 from recpair.models import Model
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from recpair.bridges import ALL_MODELS
+from recpair.bridges.all_models import ALL_MODELS
 from recpair.denoising.audit import audit, quality
 from recpair.errors import RunError
 from recpair.models import Model

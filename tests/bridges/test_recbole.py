@@ -8,7 +8,7 @@ import torch
 
 import recpair
 from recpair.batch import Batch
-from recpair.bridges import ALL_MODELS
+from recpair.bridges.all_models import ALL_MODELS
 from recpair.bridges.recbole import properties
 from recpair.bridges.recbole.dataset import ITEM, LABEL, NEGATIVE, USER, TrainingSet
 from recpair.data.interactions import Interactions

@@ -10,7 +10,7 @@ import torch
 
 import recpair
 from recpair.batch import Batch
-from recpair.bridges import ALL_MODELS
+from recpair.bridges.all_models import ALL_MODELS
 from recpair.bridges.recbole.borrowed import borrowed
 from recpair.bridges.recbole.dataset import HISTORY, ITEM, LENGTH, NEGATIVE
 from recpair.bridges.recbole.properties import models

@@ -77,11 +77,16 @@ def kind(name: str) -> Kind:
 
 
 def signature(name: str) -> Signature:
-    """The options of a model as keyword-only parameters; a name's hyphen becomes an underscore."""
+    """The options of a model as keyword-only parameters; a name's hyphen becomes an underscore.
+
+    Raises:
+        ConfigError: RecBole is not installed, or has no such model.
+    """
+    reads_histories = kind(name) == "sequential"
     text = _property_file(name).read_text(encoding="utf-8")
     comments = dict(re.findall(r"^([\w-]+):[^#\n]*#(.*)$", text, re.MULTILINE))
     supplied = [Parameter("interactions", Parameter.POSITIONAL_OR_KEYWORD)]
-    if kind(name) == "sequential":  # of which a property file says nothing; RecBole's MAX_ITEM_LIST_LENGTH
+    if reads_histories:  # of which a property file says nothing; RecBole's MAX_ITEM_LIST_LENGTH
         length = Annotated[int, Field(gt=0)]
         supplied.append(Parameter("history_length", Parameter.KEYWORD_ONLY, default=50, annotation=length))
     options = [

@@ -1,0 +1,161 @@
+"""Signatures read from source: the options of a component without importing it, or the libraries that it needs.
+
+A config is checked against the signatures of the components that it names. Importing them takes seconds (torch, numba),
+parsing their files takes milliseconds, so that a misspelt key is answered at once. The signature in the source stays the
+only description of the options: the same one that ``inspect`` reads after the import, as a test asserts for every
+registered component.
+"""
+
+import ast
+import builtins
+import importlib
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from inspect import Parameter, Signature
+from pathlib import Path
+from typing import Any
+
+PACKAGE = __name__.partition(".")[0]
+ROOT = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The address of a function or class of this package, for example ``recpair.models.mf``, ``MF``."""
+
+    module: str
+    name: str
+
+    @classmethod
+    def of(cls, address: str) -> "Reference":
+        """The address from its text, ``recpair.models.mf:MF``; names that a module imports are followed to their home."""
+        module, _, name = address.partition(":")
+        home = _home(module, name)
+        return home if home is not None else cls(module, name)
+
+    def load(self) -> Any:
+        """Import the module and return the object."""
+        return getattr(importlib.import_module(self.module), self.name)
+
+
+Component = Callable[..., Any] | Reference | Signature
+
+
+def signature(component: Component) -> Signature:
+    """The parameters of a component: of an object by ``inspect``, of a ``Reference`` from its source.
+
+    Read from source, parameters other than keyword-only ones have names alone, without annotation and default.
+    """
+    if isinstance(component, Signature):
+        return component
+    return _read(component) if isinstance(component, Reference) else inspect.signature(component)
+
+
+def registry(address: str) -> dict[str, Reference]:
+    """The components of a registry, ``recpair.models:MODELS``, which is a literal dict of names → components."""
+    reference = Reference.of(address)
+    literal = _top_level(reference.module)[reference.name]
+    assert isinstance(literal, ast.Dict), f"{address} must be a literal dict"
+    return {
+        _value(reference.module, key): Reference.of(f"{reference.module}:{ast.unparse(value)}")
+        for key, value in zip(literal.keys, literal.values, strict=True)
+        if key is not None
+    }
+
+
+@cache
+def _read(reference: Reference) -> Signature:
+    node = _top_level(reference.module).get(reference.name)
+    if isinstance(node, ast.ClassDef):
+        return _of_class(reference, node)
+    if isinstance(node, ast.FunctionDef):
+        return _of_arguments(reference.module, node.args)
+    return inspect.signature(reference.load())
+
+
+def _of_class(reference: Reference, node: ast.ClassDef) -> Signature:
+    """Of ``__init__``, the nearest base's if the class has none; decorators (dataclass) may write one, so they are run."""
+    if node.decorator_list:
+        return inspect.signature(reference.load())
+    for method in node.body:
+        if isinstance(method, ast.FunctionDef) and method.name == "__init__":
+            first, *rest = _of_arguments(reference.module, method.args).parameters.values()
+            assert first.name == "self"
+            return Signature(rest)
+    for base in node.bases:
+        home = _home(reference.module, ast.unparse(base))
+        if home is not None and (inherited := _read(home).parameters):
+            return Signature(list(inherited.values()))
+    return Signature()
+
+
+def _of_arguments(module: str, arguments: ast.arguments) -> Signature:
+    supplied = [Parameter(a.arg, Parameter.POSITIONAL_OR_KEYWORD) for a in [*arguments.posonlyargs, *arguments.args]]
+    options = [
+        Parameter(
+            argument.arg,
+            Parameter.KEYWORD_ONLY,
+            default=Parameter.empty if default is None else _value(module, default),
+            annotation=Parameter.empty if argument.annotation is None else _value(module, argument.annotation),
+        )
+        for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+    ]
+    return Signature([*supplied, *options])
+
+
+def _value(module: str, expression: ast.expr) -> Any:
+    """The value of an annotation or a default, as the module would have it."""
+    names = {node.id for node in ast.walk(expression) if isinstance(node, ast.Name)}
+    code = compile(ast.Expression(expression), f"{module} (an annotation)", "eval")
+    return eval(code, {name: _named(module, name) for name in names})  # the package's own source, nothing else
+
+
+@cache
+def _named(module: str, name: str) -> Any:
+    """What a name means in a module: an alias or constant is evaluated, everything else imported."""
+    node = _top_level(module).get(name)
+    if isinstance(node, ast.expr):
+        return _value(module, node)
+    if isinstance(node, tuple):
+        source, original = node
+        if original is None:
+            return importlib.import_module(source)
+        return _named(source, original) if _is_own(source) else getattr(importlib.import_module(source), original)
+    if node is None and hasattr(builtins, name):
+        return getattr(builtins, name)
+    return getattr(importlib.import_module(module), name)
+
+
+def _home(module: str, name: str) -> Reference | None:
+    """The module of this package that defines a name, through any number of imports; None outside of this package."""
+    node = _top_level(module).get(name) if _is_own(module) else None
+    if isinstance(node, tuple):
+        source, original = node
+        return _home(source, original) if original is not None else None
+    return None if node is None else Reference(module, name)
+
+
+def _is_own(module: str) -> bool:
+    return module.partition(".")[0] == PACKAGE
+
+
+@cache
+def _top_level(module: str) -> dict[str, Any]:
+    """The names of a module: the tree of a definition or of an assigned value, or (module, name) of an import."""
+    path = ROOT.joinpath(*module.split(".")[1:])
+    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    names: dict[str, Any] = {}
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names[node.name] = node
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
+            names[node.target.id] = node.value
+        elif isinstance(node, ast.Assign):
+            names |= {target.id: node.value for target in node.targets if isinstance(target, ast.Name)}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {alias.asname or alias.name: (node.module, alias.name) for alias in node.names}
+        elif isinstance(node, ast.Import):
+            names |= {alias.asname or alias.name: (alias.name, None) for alias in node.names}
+    return names
