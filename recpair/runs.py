@@ -19,6 +19,7 @@ from recpair.data.describe import describe as describe_events
 from recpair.data.events import read_data
 from recpair.data.filtering import Report as Filtered
 from recpair.data.filtering import filter_events
+from recpair.data.fingerprint import same_kind
 from recpair.data.splitting import Splits
 from recpair.errors import ConfigError, DataError, RunError
 from recpair.evaluation.evaluator import Evaluation
@@ -136,11 +137,13 @@ def _same_splits(run: Run, config: Config, data: Any) -> Splits:
     Raises:
         RunError: the data is no longer what the run was trained on.
     """
-    splits = prepare(config, data)
-    if splits.fingerprint != run.metrics["data"]["fingerprint"]:
+    splits, trained_on = prepare(config, data), run.metrics["data"]["fingerprint"]
+    if not same_kind(splits.fingerprint, trained_on):
+        logger.info("%s is a run of an earlier version of recpair; its data cannot be checked for changes", run.folder)
+    elif splits.fingerprint != trained_on:
         raise RunError(
-            f"the data of {config['data']['source'] or config['data']['path']} is not what {run.folder} was trained on "
-            f"(fingerprint {splits.fingerprint}, then {run.metrics['data']['fingerprint']}); restore it or train again"
+            f"the data of {config['data']['source'] or config['data']['path']}, or its split, is not what {run.folder} "
+            f"was trained on (fingerprint {splits.fingerprint}, then {trained_on}); restore it or train again"
         )
     return splits
 

@@ -1,6 +1,5 @@
 """Interactions joined with what is known about their items and users."""
 
-import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,16 +47,6 @@ class Dataset:
         )
         split = None if column["split"] is None else column["split"][order]
         return cls(interactions, split, events.items, events.users, events.name)
-
-    def fingerprint(self) -> str:
-        """A short hash of the events and their ids: equal data, equal fingerprint."""
-        digest = hashlib.blake2b(digest_size=8)
-        events = self.interactions
-        for column in (events.user, events.item, events.time, events.rating):
-            digest.update(b"|" if column is None else column.tobytes())
-        for ids in (events.vocabulary.users, events.vocabulary.items):
-            digest.update("\n".join(ids.values.cast(pl.String).to_list()).encode())
-        return digest.hexdigest()
 
 
 def indexed(ids: pl.Series) -> tuple[pl.Series, np.ndarray]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -10,6 +11,7 @@ from pydantic import Field
 
 from recpair.data.dataset import Dataset
 from recpair.data.filtering import as_time
+from recpair.data.fingerprint import data_fingerprint, evaluation_fingerprint
 from recpair.data.interactions import Interactions
 from recpair.data.vocabulary import Vocabulary
 from recpair.errors import ConfigError, DataError
@@ -32,6 +34,8 @@ class Splits:
     """Train, valid and test over one vocabulary, that of the whole (filtered) data set.
 
     Attributes:
+        test_fingerprint: of the test events and of what is masked beside them (before noise is injected): runs that
+            share it were tested alike.
         noise: for each training event, whether it was injected; None where nothing was.
         report: what there is to tell: sizes, and what fell out of the evaluation.
         notes: warnings for the reader of the results.
@@ -43,7 +47,7 @@ class Splits:
     items: pl.DataFrame | None
     users: pl.DataFrame | None
     name: str
-    fingerprint: str
+    test_fingerprint: str
     noise: np.ndarray | None = None
     report: dict[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -51,6 +55,11 @@ class Splits:
     @property
     def vocabulary(self) -> Vocabulary:
         return self.train.vocabulary
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of the events of each part and their ids, injected noise included: equal data, equal fingerprint."""
+        return data_fingerprint((self.train, self.valid, self.test), self.noise)
 
 
 def ratio(
@@ -234,7 +243,7 @@ def apply_split(dataset: Dataset, labels: np.ndarray, name: str = "", *, validat
         items=dataset.items,
         users=dataset.users,
         name=dataset.name,
-        fingerprint=dataset.fingerprint(),
+        test_fingerprint=evaluation_fingerprint(parts["test"], (parts["train"], parts["valid"])),
         report=report,
         notes=tuple(notes),
     )

@@ -1,20 +1,88 @@
 """Runs side by side: means, intervals over users, paired tests against the first."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from recpair.data.fingerprint import same_kind
 from recpair.errors import RunError
+from recpair.evaluation.evaluator import Evaluator
 from recpair.evaluation.significance import holm, paired
-from recpair.registry import nearest
+from recpair.registry import nearest, options
 from recpair.report import plots
 from recpair.serving import run_folder as files
 
-SAME = ("split", "filter")  # sections that decide what the test is
+logger = logging.getLogger("recpair")
+
+MEASURING = ("mask_seen", "ideal")  # keys of evaluate that change the values of a user
+SPLITTING = ("split", "filter")  # sections that decide which events are tested
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What a run was tested on, and how.
+
+    Attributes:
+        fingerprint: of the test events, the catalogue and the masked items (``evaluation_fingerprint``); of the
+            whole data set in runs of earlier versions.
+        measuring, splitting: values by dotted config key.
+        users: ids of the test users, ascending.
+    """
+
+    name: str
+    fingerprint: str
+    measuring: dict[str, object]
+    splitting: dict[str, object]
+    users: pl.Series
+
+    @classmethod
+    def of(cls, folder: Path, data: Mapping[str, str], users: pl.Series) -> "Measurement":
+        """The test of a run from its ``data`` record and its config, where missing keys have their defaults."""
+        config, defaults = files.read_config(folder), options(Evaluator)
+        return cls(
+            folder.name,
+            data.get("test_fingerprint", data["fingerprint"]),
+            {f"evaluate.{key}": config["evaluate"].get(key, defaults[key][1]) for key in MEASURING},
+            {f"{name}.{key}": value for name in SPLITTING for key, value in config[name].items()},
+            users,
+        )
+
+    def require_same(self, other: "Measurement") -> None:
+        """Raise a RunError unless both are tests of the same events of the same users, measured in the same way."""
+        for key, value in self.measuring.items():
+            if other.measuring[key] != value:
+                raise RunError(
+                    f"{self.name} was measured with {key}: {_shown(value)}, {other.name} with {key}: "
+                    f"{_shown(other.measuring[key])}; evaluate both in the same way to compare them"
+                )
+        keys = {**self.splitting, **other.splitting}
+        changed = [key for key in keys if self.splitting.get(key) != other.splitting.get(key)]
+        comparable = same_kind(self.fingerprint, other.fingerprint)
+        if self.fingerprint != other.fingerprint if comparable else changed:
+            why = (
+                "different data"
+                if not changed
+                else f"{changed[0]}: " + " and ".join(_shown(each.splitting.get(changed[0])) for each in (self, other))
+            )
+            raise RunError(
+                f"{self.name} and {other.name} have different test sets ({why}); compare runs on the same test set"
+            )
+        if not self.users.equals(other.users):
+            raise RunError(
+                f"{self.name} and {other.name} were tested with different users; compare runs on the same test set"
+            )
+        if not comparable:
+            logger.info(
+                "%s or %s is a run of an earlier version of recpair; that both have the same test events cannot be checked",
+                self.name,
+                other.name,
+            )
 
 
 @dataclass(frozen=True)
@@ -29,15 +97,14 @@ class Results:
     name: str
     per_user: pl.DataFrame
     seeds: pl.DataFrame
-    fingerprint: str
-    sections: dict[str, object]
+    test: Measurement
 
     @classmethod
     def of(cls, folder: Path) -> "Results":
         """Read a run folder, or the folder of a run with several seeds.
 
         Raises:
-            RunError: a file is missing or damaged.
+            RunError: a file is missing or damaged, or the seeds were not tested alike.
         """
         if (folder / files.SEEDS).is_file():
             members = [folder / name for name in files.read_json(folder, files.SEEDS)["runs"]]
@@ -45,13 +112,17 @@ class Results:
             members = [folder]
         frames = [files.read_frame(member, files.PER_USER).sort("user_id") for member in members]
         records = [files.read_json(member, files.METRICS) for member in members]
+        tests = [
+            Measurement.of(member, record["data"], frame["user_id"])
+            for member, record, frame in zip(members, records, frames, strict=True)
+        ]
+        for test in tests[1:]:
+            tests[0].require_same(test)
         numbers = frames[0].columns[2:]
         means = np.mean([frame.select(numbers).to_numpy() for frame in frames], axis=0)
         per_user = frames[0].select("user_id", "train_events").hstack(pl.DataFrame(means, schema=numbers))
-        config = files.read_config(members[0])
         seeds = pl.DataFrame([record["test"] for record in records])
-        sections = {section: config[section] for section in SAME}
-        return cls(folder.name, per_user, seeds, records[0]["data"]["fingerprint"], sections)
+        return cls(folder.name, per_user, seeds, replace(tests[0], name=folder.name))
 
 
 def compare(folders: Sequence[Path], metric: str) -> pl.DataFrame:
@@ -68,7 +139,7 @@ def compare(folders: Sequence[Path], metric: str) -> pl.DataFrame:
     results = [Results.of(folder) for folder in folders]
     first = results[0]
     for each in results:
-        _require_same_test(first, each)
+        first.test.require_same(each.test)
         known = each.per_user.columns[2:]
         if not known:
             raise RunError(f"{each.name} has no test metrics, for every event trained (split.name: whole)")
@@ -123,16 +194,6 @@ def summarise_seeds(folder: Path, members: Sequence[str]) -> dict[str, Any]:
     return summary
 
 
-def _require_same_test(first: Results, other: Results) -> None:
-    """Raise a RunError unless both were tested on the same events of the same users."""
-    if first.fingerprint != other.fingerprint:
-        raise RunError(
-            f"{first.name} and {other.name} were made with different data; compare runs on the same test set"
-        )
-    for section in SAME:
-        if first.sections[section] != other.sections[section]:
-            raise RunError(f"{first.name} and {other.name} differ in {section}; compare runs on the same test set")
-    if not first.per_user["user_id"].equals(other.per_user["user_id"]):
-        raise RunError(
-            f"{first.name} and {other.name} were tested with different users; compare runs on the same test set"
-        )
+def _shown(value: object) -> str:
+    """A value as a config has it."""
+    return json.dumps(value, ensure_ascii=False, default=str)

@@ -12,9 +12,14 @@ from recpair.tracking.tracker import Tracker
 
 
 def data_record(splits: Splits, source: Mapping[str, Any]) -> dict[str, Any]:
-    """What the data was: its name, fingerprint, source and split, and the sizes of its parts."""
-    sizes = {"users": splits.train.n_users, "items": splits.train.n_items, **splits.report}
-    return {"name": splits.name, "fingerprint": splits.fingerprint, "source": dict(source), "sizes": sizes}
+    """The data's name, fingerprints, source and split, and the sizes of its parts."""
+    return {
+        "name": splits.name,
+        "fingerprint": splits.fingerprint,
+        "test_fingerprint": splits.test_fingerprint,
+        "source": dict(source),
+        "sizes": {"users": splits.train.n_users, "items": splits.train.n_items, **splits.report},
+    }
 
 
 def open_run(

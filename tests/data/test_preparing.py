@@ -93,16 +93,6 @@ def test_indices_follow_the_ascending_order_of_ids(ids):
     assert index.tolist() == inverse.tolist()
 
 
-def test_the_fingerprint_follows_the_events_and_not_their_order():
-    first = random_events()
-    shuffled = Events(first.frame.sample(fraction=1.0, shuffle=True, seed=3))
-    changed = Events(first.frame.with_columns(pl.col("item_id") + 1))
-    prints = [Dataset.from_events(e).fingerprint() for e in (first, first, changed)]
-    assert prints[0] == prints[1] != prints[2]
-    by_time = Dataset.from_events(shuffled).interactions
-    assert (np.diff(by_time.time)[np.diff(by_time.user) == 0] >= 0).all()
-
-
 @pytest.mark.parametrize("order", ["random", "time"])
 def test_a_ratio_by_user_gives_everybody_their_shares(dataset, order):
     labels = ratio(dataset, fractions=(0.7, 0.1, 0.2), order=order)

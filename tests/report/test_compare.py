@@ -53,14 +53,57 @@ def test_runs_that_cannot_be_compared(runs, checkerboard, quick, tmp_path):
     recpair.fit(quick, [f"output={other}"], data=checkerboard.filter(pl.col("user_id") < 39))
     with pytest.raises(RunError, match="different data"):
         compare([runs[0], other], "ndcg@5")
+    for key, value in (("evaluate.mask_seen", "false"), ("evaluate.ideal", "full")):
+        recpair.fit(quick, [f"output={other}", f"{key}={value}"], data=checkerboard)
+        with pytest.raises(RunError, match=rf"short was measured with {key}: .*, other with {key}: \"?{value}"):
+            compare([runs[0], other], "ndcg@5")
     lent = tmp_path / "lent"
-    recpair.fit(quick, [f"output={lent}", "split.seed=7"], data=checkerboard)
-    with pytest.raises(RunError, match="differ in split"):
+    recpair.fit(quick, [f"output={lent}", "split.test=valid", "split.valid=test"], data=checkerboard)
+    with pytest.raises(RunError, match=r'different test sets \(split.valid: "valid" and "test"\)'):
         compare([runs[0], lent], "ndcg@5")
     with pytest.raises(RunError, match=r"no metric 'ndgc@5' per user; did you mean ndcg@5"):
         compare(runs, "ndgc@5")
     with pytest.raises(RunError, match="two runs or more"):
         compare(runs[:1], "ndcg@5")
+
+
+def test_runs_with_the_same_test_are_compared_whatever_trained(runs, checkerboard, quick, tmp_path):
+    """A seed that no part of the split reads, validation events that train, noise, more metrics, a larger block."""
+    for number, overrides in enumerate(
+        [
+            ["split.seed=7", "evaluate.metrics=[ndcg]", "evaluate.cutoffs=[5, 7]", "evaluate.block_mb=1"],
+            ["evaluate.monitor=null", "noise.ratio=0.1"],
+        ]
+    ):
+        other = tmp_path / f"other-{number}"
+        recpair.fit(quick, [f"output={other}", "train.epochs=1", *overrides], data=checkerboard)
+        assert len(compare([runs[0], other], "ndcg@5")) == 2
+
+
+def test_a_run_of_an_earlier_version_is_compared_by_its_config(runs, caplog):
+    path = runs[1] / "metrics.json"
+    record = json.loads(path.read_text())
+    record["data"] = {"name": "events", "fingerprint": "0123456789abcdef"}
+    path.write_text(json.dumps(record))
+    with caplog.at_level("INFO", "recpair"):
+        compare(runs, "ndcg@5")
+    assert caplog.messages == [
+        "short or long is a run of an earlier version of recpair; that both have the same test events cannot be checked"
+    ]
+    config = yaml.safe_load((runs[1] / "config.yaml").read_text())
+    config["split"]["seed"] = 7
+    (runs[1] / "config.yaml").write_text(yaml.safe_dump(config))
+    with pytest.raises(RunError, match=r"different test sets \(split\.seed: 42 and 7\)"):
+        compare(runs, "ndcg@5")
+
+
+def test_seeds_of_different_tests_are_no_run(checkerboard, quick, tmp_path):
+    fit_seeds(quick, [1, 2], [f"output={tmp_path / 'many'}"], data=checkerboard)
+    recpair.fit(quick, [f"output={tmp_path / 'one'}"], data=checkerboard)
+    changed = checkerboard.with_columns(pl.col("split").replace({"test": "valid", "valid": "test"}))
+    recpair.fit(quick, [f"output={tmp_path / 'many' / 'seed-2'}"], data=changed)
+    with pytest.raises(RunError, match="seed-1 and seed-2 have different test sets"):
+        compare([tmp_path / "one", tmp_path / "many"], "ndcg@5")
 
 
 def test_several_seeds_are_one_parent_with_children(checkerboard, quick, tmp_path, monkeypatch, capsys):
