@@ -13,7 +13,8 @@ import scipy.sparse as sp
 
 from recpair.data.formats import read_table
 from recpair.data.interactions import Interactions
-from recpair.data.table import STANDARD, Role, Table, canonical_ids, standardise
+from recpair.data.table import STANDARD, Role, Table, ids_of, standardise
+from recpair.data.vocabulary import Ids
 from recpair.errors import ConfigError, DataError
 from recpair.registry import lookup
 
@@ -193,24 +194,22 @@ def _side_table(
 
 
 def _checked_side(table: Table, key: str, events: pl.DataFrame, standard: str | None = None) -> pl.DataFrame:
-    """The side table with its id first, of the type that the events have, one row per id."""
+    """The side table with its id first, in canonical form, one row per id; text if the events' ids are text."""
     standard = standard or key
     if key not in table.frame.columns:
         raise DataError(f"{table.name} has no column {key!r} (found: {', '.join(table.frame.columns)})")
-    row = table.first_true(table.frame[key].is_null())
-    if row is not None:
-        raise DataError(f"{table.place(row)}: {key} is empty; every row needs an id")
-    ids = canonical_ids(table.frame[key])
-    if events[standard].dtype == pl.String:
-        ids = ids.cast(pl.String)
-    row = table.first_true(~ids.is_first_distinct())
+    ids, known = ids_of(table, key), events[standard]
+    place = pl.Series(Ids(standard.removesuffix("_id"), known.unique()).find(ids))
+    row = table.first_true(~ids.is_first_distinct() | ((place >= 0) & ~place.is_first_distinct()))
     if row is not None:
         raise DataError(f"{table.place(row)}: {key} {ids[row]!r} is there twice; expected one row per id")
-    if len(events) > 0 and not ids.is_in(events[standard].unique().implode()).any():
+    if len(events) > 0 and not (place >= 0).any():
         raise DataError(
-            f"{table.name}: no {key} is among the events' (here {ids[0]!r}, there {events[standard][0]!r}); "
+            f"{table.name}: no {key} is among the events' (here {ids[0]!r}, there {known[0]!r}); "
             f"expected the same ids in both"
         )
+    if known.dtype == pl.String:
+        ids = ids.cast(pl.String)
     rest = [column for column in table.frame.columns if column != key]
     return table.frame.select(ids.alias(standard), *rest)
 

@@ -68,7 +68,7 @@ def _parquet(path: Path) -> Table:
 
 def _json_lines(path: Path) -> Table:
     try:
-        frame = pl.read_ndjson(path, infer_schema_length=None)
+        frame = pl.read_ndjson(path.read_bytes(), infer_schema_length=None)  # a path would be a pattern
     except (pl.exceptions.PolarsError, OSError) as error:
         raise DataError(f"{path} holds a line that is no JSON object ({_one_line(error)})") from None
     return Table(frame, str(path), "line")

@@ -1,11 +1,13 @@
 """A table as it was read, and how its columns become the ones that recpair knows."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import polars as pl
 
+from recpair.data.ids import EXACT, canonical
 from recpair.errors import DataError
 from recpair.registry import nearest
 
@@ -17,7 +19,9 @@ STANDARD: dict[str, str] = {
     "time": "timestamp",
     "split": "split",
 }
-CANONICAL_INTEGER = r"^(0|-?[1-9]\d{0,17})$"
+
+
+logger = logging.getLogger("recpair")
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ def standardise(table: Table, columns: Mapping[str, str | int] | None = None) ->
     if table.frame.is_empty():
         raise DataError(f"{table.name} holds no events; expected one row per event")
     given = {role: table.frame[name] for role, name in names.items()}
-    result = [_ids(table, given[role], names[role]).alias(STANDARD[role]) for role in ("user", "item")]
+    result = [ids_of(table, names[role]).alias(STANDARD[role]) for role in ("user", "item")]
     if "rating" in given:
         result.append(_numbers(table, given["rating"], names["rating"], pl.Float32).alias("rating"))
     if "time" in given:
@@ -95,27 +99,19 @@ def _names(table: Table, columns: dict[str, str | int]) -> dict[str, str]:
     return names
 
 
-def canonical_ids(ids: pl.Series) -> pl.Series:
-    """Ids as Int64 where each is an integer as integers are written (no leading zero), else as text."""
-    if ids.dtype.is_integer():
-        return ids.cast(pl.Int64, strict=False) if ids.dtype != pl.UInt64 else ids.cast(pl.String)
-    if ids.dtype.is_float():
-        whole = ids.drop_nulls().cast(pl.Int64, strict=False)
-        if not whole.has_nulls() and (whole.cast(pl.Float64) == ids.drop_nulls().cast(pl.Float64)).all():
-            return ids.cast(pl.Int64)
-    text = ids.cast(pl.String)
-    if bool(text.str.contains(CANONICAL_INTEGER).all()):
-        return text.cast(pl.Int64)
-    return text
+def ids_of(table: Table, name: str) -> pl.Series:
+    """A column of ids in canonical form.
 
-
-def _ids(table: Table, ids: pl.Series, name: str) -> pl.Series:
-    if not (ids.dtype.is_numeric() or ids.dtype in (pl.String, pl.Categorical, pl.Enum, pl.Boolean, pl.Binary)):
-        raise DataError(f"{table.name} column {name!r} is of type {ids.dtype}; expected numbers or text as ids")
-    row = table.first_true(ids.is_null() | (ids.is_nan() if ids.dtype.is_float() else False))
+    Raises:
+        DataError: the type cannot hold ids, or an id is missing; names the first row.
+    """
+    ids = canonical(table.frame[name], f"{table.name} column {name!r}")
+    row = table.first_true(ids.is_null())
     if row is not None:
-        raise DataError(f"{table.place(row)}: {name} is empty; every event needs a user and an item")
-    return canonical_ids(ids)
+        raise DataError(f"{table.place(row)}: {name} is empty; every row needs an id")
+    if table.frame[name].dtype.is_float() and ids.dtype == pl.Int64 and (ids.abs() > EXACT).any():
+        logger.info("%s column %r has floats above 2^53, where neighbouring integers are one number", table.name, name)
+    return ids
 
 
 def _numbers(table: Table, values: pl.Series, name: str, dtype: type[pl.DataType]) -> pl.Series:

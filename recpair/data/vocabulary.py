@@ -1,6 +1,5 @@
 """The two-way street between the outside world's ids and dense 0-based indices."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from recpair.data.ids import WHOLE, as_column, keys, shown
 from recpair.errors import UnknownIdError
 
 
@@ -29,40 +29,60 @@ class Ids:
         """0, 1, …, size − 1: ids that are their own indices."""
         return cls(kind, pl.Series(f"{kind}_id", np.arange(size, dtype=np.int64)))
 
-    @cached_property
-    def _table(self) -> pl.DataFrame:
-        name = f"{self.kind}_id"
-        return pl.DataFrame({name: self.values.cast(pl.String), "index": np.arange(len(self), dtype=np.int32)})
+    def find(self, ids: Any) -> np.ndarray:
+        """Indices (int32) of external ids in any list, array or series; −1 where an id is not known or missing.
 
-    def find(self, ids: Sequence[Any] | pl.Series | np.ndarray) -> np.ndarray:
-        """Indices (int32) of external ids, −1 where an id is not known.
+        Ids are compared by the text of their canonical form (``recpair.data.ids``): "22", 22 and 22.0 are one id.
 
-        Ids are compared by their text, so "22" finds the integer 22.
+        Raises:
+            DataError: a value is neither a number nor text, or ``ids`` is not a list.
         """
         name = f"{self.kind}_id"
-        asked = ids if isinstance(ids, pl.Series) else pl.Series(list(ids), strict=False, dtype=None)
-        asked = asked.cast(pl.String).alias(name)
-        found = asked.to_frame().join(self._table, on=name, how="left", maintain_order="left")
-        return found["index"].fill_null(-1).to_numpy()
+        return self._find(keys(as_column(ids, name), name))
 
-    def indices(self, ids: Sequence[Any] | pl.Series | np.ndarray) -> np.ndarray:
-        """Indices (int32) of external ids.
+    def indices(self, ids: Any) -> np.ndarray:
+        """Indices (int32) of external ids, as ``find`` takes them.
 
         Raises:
             UnknownIdError: names the first ids that are not known.
+            DataError: a value is neither a number nor text, or ``ids`` is not a list.
         """
-        indices = self.find(ids)
-        unknown = [str(id_) for id_, index in zip(ids, indices, strict=True) if index < 0]
-        if unknown:
-            shown = ", ".join(unknown[:5]) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
+        name = f"{self.kind}_id"
+        asked = keys(as_column(ids, name), name)
+        indices = self._find(asked)
+        if len(indices) and indices.min() < 0:
             raise UnknownIdError(
-                f"unknown {self.kind}_id: {shown} ({len(self):,} {self.kind}s are known); check the spelling"
+                f"unknown {name}: {shown(asked.filter(pl.Series(indices < 0)))} "
+                f"({len(self):,} {self.kind}s are known); check the spelling"
             )
         return indices
+
+    def _find(self, asked: pl.Series) -> np.ndarray:
+        if asked.dtype == pl.Int64 and self.values.dtype == pl.Int64:
+            return _joined(asked, self._by_value)
+        text = asked.cast(pl.String)
+        found = _joined(text, self._by_text)
+        missed = pl.Series(found < 0) & text.str.contains(WHOLE)
+        if missed.any():  # "22.0", as a float column is written to a text file
+            found = np.where(missed, _joined(text.str.strip_suffix(".0"), self._by_text), found)
+        return found
+
+    @cached_property
+    def _by_value(self) -> pl.DataFrame:
+        return pl.DataFrame({"id": self.values, "index": np.arange(len(self), dtype=np.int32)})
+
+    @cached_property
+    def _by_text(self) -> pl.DataFrame:
+        return self._by_value.with_columns(pl.col("id").cast(pl.String))
 
     def of(self, indices: np.ndarray) -> pl.Series:
         """External ids of indices, in their own type."""
         return self.values[np.asarray(indices, dtype=np.int64)]
+
+
+def _joined(asked: pl.Series, table: pl.DataFrame) -> np.ndarray:
+    found = asked.alias("id").to_frame().join(table, on="id", how="left", maintain_order="left")
+    return found["index"].fill_null(-1).to_numpy()
 
 
 @dataclass(frozen=True, eq=False)

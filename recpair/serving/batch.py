@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from recpair.data.formats import read_table
+from recpair.data.ids import keys
 from recpair.errors import DataError
 from recpair.serving import run_folder as files
 
@@ -50,7 +51,7 @@ def _column(path: Path) -> pl.Series:
         raise DataError(
             f"{path} has no column 'user_id' (found: {', '.join(frame.columns)}); rename the column of the users"
         )
-    return frame["user_id"].drop_nulls()
+    return keys(frame["user_id"], f"{path} column 'user_id'").drop_nulls()
 
 
 def write_table(path: Path, frame: pl.DataFrame) -> None:

@@ -10,6 +10,7 @@ import polars as pl
 import torch
 
 from recpair.batch import Batch
+from recpair.data.ids import as_column, keys
 from recpair.data.interactions import Interactions
 from recpair.errors import RunError, UnknownIdError
 from recpair.evaluation.ranking import top_k
@@ -203,9 +204,13 @@ class Recommender:
         return pl.concat(frames)
 
 
-def as_series(ids: Sequence[Any] | pl.Series) -> pl.Series:
-    """External ids as a polars series, of any type that they have in common."""
-    return ids if isinstance(ids, pl.Series) else pl.Series("user_id", list(ids), strict=False)
+def as_series(ids: Any) -> pl.Series:
+    """External ids in canonical form, integers or text.
+
+    Raises:
+        DataError: a value is neither a number nor text.
+    """
+    return keys(as_column(ids, "user_id"), "user_id")
 
 
 def _long(index: np.ndarray) -> torch.Tensor:

@@ -125,7 +125,10 @@ class Run:
 
     def _delivered(self, frame: pl.DataFrame, key: str, titles: bool, pandas: bool) -> Any:
         if titles and self.items is not None:
-            table = self.items.rename({"item_id": key}).with_columns(pl.col(key).cast(frame[key].dtype, strict=False))
+            ids = self.recommender.train.vocabulary.items
+            place = ids.find(self.items["item_id"])
+            known = self.items.filter(pl.Series(place >= 0)).with_columns(ids.of(place[place >= 0]).alias("item_id"))
+            table = known.rename({"item_id": key})
             frame = frame.join(table, on=key, how="left", maintain_order="left")
         return frame.to_pandas() if pandas else frame
 

@@ -114,7 +114,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 def read_frame(folder: Path, name: str) -> pl.DataFrame:
     """Read a Parquet file of a run."""
     try:
-        return pl.read_parquet(_existing(folder, name))
+        return pl.read_parquet(_existing(folder, name), glob=False)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise _damaged(folder / name, error) from None
 

@@ -10,7 +10,6 @@ import scipy.sparse as sp
 
 from recpair.data.events import events_from, read_data
 from recpair.data.interactions import Interactions
-from recpair.data.table import canonical_ids
 from recpair.errors import ConfigError, DataError
 
 EVENTS = pl.DataFrame(
@@ -117,14 +116,6 @@ def test_columns_are_mapped_by_name_and_by_position(tmp_path):
     expected = [(1, "a", 5), (1, "b", 6)]
     assert read_data(path=str(path), columns={"user": "uid", "item": "sku", "time": "when"}).frame.rows() == expected
     assert read_data(path=str(path), columns={"user": 2, "item": 0, "time": 1}).frame.rows() == expected
-
-
-def test_ids_of_any_type_are_kept_as_they_are_written():
-    assert canonical_ids(pl.Series(["7", "12", "0"])).to_list() == [7, 12, 0]
-    assert canonical_ids(pl.Series(["007", "12"])).to_list() == ["007", "12"]
-    assert canonical_ids(pl.Series(["a", "1"])).to_list() == ["a", "1"]
-    assert canonical_ids(pl.Series([1.0, 2.0])).to_list() == [1, 2]
-    assert canonical_ids(pl.Series(["99999999999999999999", "1"])).dtype == pl.String
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ import polars as pl
 from jaxtyping import Float
 from pydantic import PositiveInt
 
-from recpair.data.table import canonical_ids
 from recpair.data.vocabulary import Ids
 from recpair.errors import DataError
 
@@ -25,7 +24,7 @@ class VectorFile:
     """
 
     def __init__(self, *, path: str, column: str = "vector", dim: PositiveInt | None = None) -> None:
-        self.path, self.column, self.dim = Path(path), column, dim
+        self.path, self.column, self.dim = Path(path).expanduser(), column, dim
 
     def read(self, ids: Ids) -> Float[np.ndarray, "I D"]:
         """A vector per item, zeros where the file has none; how many is said in a note.
@@ -36,7 +35,7 @@ class VectorFile:
         """
         frame = self._frame()
         vectors = self._matrix(frame)
-        place = ids.find(canonical_ids(frame["item_id"]))
+        place = ids.find(frame["item_id"])
         known = int((place >= 0).sum())
         if known == 0:
             raise DataError(
@@ -45,6 +44,9 @@ class VectorFile:
             )
         if known < len(ids):
             logger.info("%s has %s of %s items; the vectors of the others are zero", self.path, known, len(ids))
+        if (row := pl.Series(place).filter(pl.Series(place >= 0)).is_duplicated()).any():
+            twice = ids.of(place[place >= 0][row.to_numpy()][:1])[0]
+            raise DataError(f"{self.path} has item_id {twice!r} twice; expected one row per item")
         result = np.zeros((len(ids), vectors.shape[1]), dtype=np.float32)
         result[place[place >= 0]] = vectors[place >= 0]
         return result
@@ -53,15 +55,12 @@ class VectorFile:
         if not self.path.is_file():
             raise DataError(f"semantics.path is {self.path}, which does not exist; give a Parquet file")
         try:
-            frame = pl.read_parquet(self.path)
+            frame = pl.read_parquet(self.path, glob=False)
         except (pl.exceptions.PolarsError, OSError) as error:
             raise DataError(f"{self.path} is no Parquet file, or is damaged ({' '.join(str(error).split())})") from None
         for wanted in ("item_id", self.column):
             if wanted not in frame.columns:
                 raise DataError(f"{self.path} has no column {wanted!r} (found: {', '.join(frame.columns)})")
-        twice = frame.filter(~frame["item_id"].is_first_distinct())
-        if len(twice):
-            raise DataError(f"{self.path} has item_id {twice['item_id'][0]!r} twice; expected one row per item")
         return frame
 
     def _matrix(self, frame: pl.DataFrame) -> Float[np.ndarray, "E D"]:
