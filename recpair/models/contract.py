@@ -22,7 +22,13 @@ class Model(nn.Module, ABC):
 
     A model is made as ``Model(interactions, *, …options)`` from the training interactions, and is
     either a ``GradientModel`` or a ``FittedModel``.
+
+    Attributes:
+        item_to_item: whether scores are sums of item–item weights over a history, so that ``fold_in`` of one item
+            gives its weights to all items.
     """
+
+    item_to_item: bool = False
 
     @abstractmethod
     def score(self, batch: Batch) -> Scorer:

@@ -45,6 +45,7 @@ class EASE(FittedModel):
     float32 matrices of items × items while it is fitted (13 GiB for 41,000 items), one afterwards.
     """
 
+    item_to_item = True
     weights: Tensor
 
     def __init__(self, interactions: Interactions, *, ridge: Annotated[float, Field(gt=0)] = 250.0) -> None:

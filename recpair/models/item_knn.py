@@ -45,6 +45,7 @@ class ItemKNN(FittedModel):
     similarities towards the item from what the user took, each item with its own neighbours only.
     """
 
+    item_to_item = True
     neighbours: Tensor
     weights: Tensor
 

@@ -12,13 +12,14 @@ from recpair.tracking.tracker import Tracker
 
 
 def data_record(splits: Splits, source: Mapping[str, Any]) -> dict[str, Any]:
-    """The data's name, fingerprints, source and split, and the sizes of its parts."""
+    """The data's name, fingerprints, source and split, the sizes of its parts, and notes for the reader of the results."""
     return {
         "name": splits.name,
         "fingerprint": splits.fingerprint,
         "test_fingerprint": splits.test_fingerprint,
         "source": dict(source),
         "sizes": {"users": splits.train.n_users, "items": splits.train.n_items, **splits.report},
+        "notes": list(splits.notes),
     }
 
 

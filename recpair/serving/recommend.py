@@ -1,8 +1,8 @@
-"""Recommendations, similar items and pair scores, from a model and the ids that it knows."""
+"""Recommendations, similar items and pair scores, from a model and the ids that it was trained on."""
 
 import typing
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -10,32 +10,26 @@ import polars as pl
 import torch
 
 from recpair.batch import Batch
-from recpair.data.ids import as_column, keys
 from recpair.data.interactions import Interactions
 from recpair.errors import RunError, UnknownIdError
-from recpair.evaluation.ranking import top_k
 from recpair.models import Model, Scorer, Vectors
 from recpair.models.popularity import Popularity
+from recpair.serving.asked import choice, flag, history_columns, id_column, positive_integer
+from recpair.serving.ranking import Queries, Ranker
+from recpair.serving.trained_ids import TrainedIds
 
 OnUnknown = Literal["raise", "skip", "popular"]
 
-BLOCK_BYTES = 16 * 2**20  # scores held at a time: they stay in the cache
-
-
-@dataclass(frozen=True)
-class Ask:
-    """What is wanted of a ranking: how many items, with or without seen ones, among which."""
-
-    k: int
-    exclude_seen: bool
-    allowed: np.ndarray | None
+SKIP_OR_POPULAR = "check the ids, or set on_unknown to skip or popular"
 
 
 @dataclass(frozen=True)
 class Recommender:
-    """Answers in external ids. Rankings are over all items, ties broken by the lower item index.
+    """Recommendations in external ids, ties broken by the lower item index.
 
-    At most 16 MiB of scores are held at a time, however many users are asked for.
+    A user or item without a training event is unknown, even if the data set has it: the model has learnt
+    nothing about it. Such an item is never recommended. At most 16 MiB of scores are held at a time.
+    Several threads may use one recommender at the same time.
     """
 
     model: Model
@@ -43,174 +37,192 @@ class Recommender:
 
     def recommend(
         self,
-        users: Sequence[Any] | pl.Series | None = None,
+        users: Any = None,
         *,
-        histories: Sequence[Sequence[Any]] | None = None,
+        histories: Any = None,
         k: int = 10,
         exclude_seen: bool = True,
-        items: Sequence[Any] | None = None,
+        items: Any = None,
         on_unknown: OnUnknown = "raise",
     ) -> pl.DataFrame:
         """The k best items for each user: user_id, item_id, score, rank (from 1).
 
+        The rows of a user stand together, in the order in which the users are given; a user who is given
+        twice gets two sets of rows. ``on_unknown="popular"`` adds a column ``fallback``, which is True where
+        the items are the most popular ones; their ``score`` is the number of training users.
+
         Args:
-            users: external ids; all users where neither users nor histories are given.
-            histories: instead of users, lists of item ids of people who were not in training;
-                their user_id is their position in the list.
-            exclude_seen: leave out what the user took in training (or has in the history).
-            items: rank only these.
-            on_unknown: for a user (or an item of a history) that was not in training: ``raise``,
-                ``skip`` it, or answer with the ``popular`` items.
+            users: external ids; all users with a training event if neither users nor histories are given.
+            histories: instead of users, a list of item ids for each person who was not in training, the
+                oldest item first; ``user_id`` is the position in ``histories``.
+            k: items per user; fewer if a user has seen nearly all items.
+            exclude_seen: leave out the items of the user's training events (or of the history).
+            items: rank only these items.
+            on_unknown: what to do with a user, or an item of a history, without a training event: ``raise`` an
+                error, ``skip`` it, or recommend the ``popular`` items (to the user, or if a history has no
+                known item; other unknown items of a history are skipped).
 
         Raises:
-            UnknownIdError: an id was not in training and ``on_unknown`` is "raise".
-            RunError: k is larger than the catalogue, or both users and histories are given.
+            UnknownIdError: an id has no training event and ``on_unknown`` is "raise".
+            RunError: k is larger than the number of items, or an argument has the wrong type.
+            DataError: a value is neither a number nor text.
         """
         if users is not None and histories is not None:
             raise RunError("give users or histories, not both")
-        if on_unknown not in typing.get_args(OnUnknown):
-            raise RunError(f"on_unknown is {on_unknown!r}; expected one of {', '.join(typing.get_args(OnUnknown))}")
-        allowed = None if items is None else np.unique(self.train.vocabulary.items.indices(items))
-        catalogue = self.train.n_items if allowed is None else len(allowed)
-        if not isinstance(k, int | np.integer) or not 1 <= k <= catalogue:
-            raise RunError(f"k is {k}, but there are {catalogue:,} items to rank; choose k between 1 and {catalogue:,}")
-        ask = Ask(k, exclude_seen, allowed)
-        if histories is not None:
-            return self._for_histories(histories, ask, on_unknown)
-        return self._for_users(
-            self.train.vocabulary.users.values if users is None else as_series(users), ask, on_unknown
+        choice(on_unknown, "on_unknown", typing.get_args(OnUnknown))
+        exclude_seen = flag(exclude_seen, "exclude_seen")
+        ranked, count = self._ranked(items)
+        ranker = Ranker(
+            self.train.vocabulary.items, positive_integer(k, count, f"there are {count:,} items to rank"), ranked
         )
+        if histories is not None:
+            queries = self._of_histories(history_columns(histories), exclude_seen, on_unknown)
+        else:
+            asked = self._ids.all_users() if users is None else id_column(users, "user_id")
+            queries = self._of_users(asked, exclude_seen, on_unknown)
+        return ranker.table(queries)
 
-    def similar_items(self, items: Sequence[Any] | pl.Series, k: int = 10) -> pl.DataFrame:
-        """The k nearest items by cosine of their vectors: item_id, similar_item_id, score, rank.
+    def similar_items(self, items: Any, k: int = 10) -> pl.DataFrame:
+        """The k most similar items of each item: item_id, similar_item_id, score, rank.
+
+        The score is the cosine of the two item vectors. Models of item–item weights (ease, item_knn) have no
+        vectors: there it is the weight from the given item to the similar one, which is the model's score
+        for a history of the given item alone; items of weight 0 are left out.
 
         Raises:
-            UnknownIdError: an item was not in training.
-            RunError: the model has no item vectors, or k is larger than the catalogue less one.
+            UnknownIdError: an item has no training event.
+            RunError: the model has neither item vectors nor item–item weights, or k is larger than the
+                number of other items.
+            DataError: a value is neither a number nor text.
         """
-        index = self.train.vocabulary.items.indices(items)
-        vectors = self._item_vectors()
-        if not isinstance(k, int | np.integer) or not 1 <= k < len(vectors):
-            raise RunError(f"k is {k}, but an item has {len(vectors) - 1:,} others; choose k between 1 and that")
-        unit = torch.nn.functional.normalize(vectors, dim=1)
-        itself = [np.array([i], dtype=np.int32) for i in index]
-        ids = self.train.vocabulary.items.of(index)
-        frame = self._rank(lambda rows: Vectors(unit[_long(index[rows])], unit), itself, ids, Ask(k, True, None))
+        index = self._ids.require("item", id_column(items, "item_id"))
+        others = self._ids.n_items - 1
+        k = positive_integer(k, others, f"an item has {others:,} others")
+        scores = self._weights if self.model.item_to_item else self._cosines
+        ids = self.train.vocabulary.items
+        queries = Queries(ids.of(index), lambda rows: scores(index[rows]), lambda row: index[row : row + 1])
+        frame = Ranker(ids, k, self._ids.rankable).table(queries)
         return frame.rename({"user_id": "item_id", "item_id": "similar_item_id"})
 
-    def score(self, users: Sequence[Any] | pl.Series, items: Sequence[Any] | pl.Series) -> pl.DataFrame:
+    def score(self, users: Any, items: Any) -> pl.DataFrame:
         """The model's score of each (user, item) pair: user_id, item_id, score.
 
         Raises:
-            UnknownIdError: an id was not in training.
-            RunError: the two lists differ in length.
+            UnknownIdError: an id has no training event.
+            RunError: the two lists differ in length, or an argument is not a list.
+            DataError: a value is neither a number nor text.
         """
-        if len(users) != len(items):
-            raise RunError(f"score takes pairs, but {len(users)} users and {len(items)} items were given")
+        user_ids, item_ids = id_column(users, "user_id"), id_column(items, "item_id")
+        if len(user_ids) != len(item_ids):
+            raise RunError(f"score takes pairs, but {len(user_ids)} users and {len(item_ids)} items were given")
         vocabulary = self.train.vocabulary
-        user, item = vocabulary.users.indices(users), vocabulary.items.indices(items)
-        with torch.no_grad():
-            scores = self.model.score(self._batch_of(user)).of(_long(item).unsqueeze(1)).squeeze(1)
+        user, item = self._ids.require("user", user_ids), self._ids.require("item", item_ids)
+        scores = np.empty(0, dtype=np.float32)
+        if len(user):
+            with torch.no_grad():
+                pairs = self.model.score(self._batch_of(user)).of(_long(item).unsqueeze(1))
+            scores = pairs.squeeze(1).float().cpu().numpy()
         columns = {"user_id": vocabulary.users.of(user), "item_id": vocabulary.items.of(item)}
-        return pl.DataFrame(columns | {"score": scores.float().cpu().numpy()})
+        return pl.DataFrame(columns | {"score": scores})
+
+    @cached_property
+    def _ids(self) -> TrainedIds:
+        return TrainedIds(self.train)
+
+    def _ranked(self, items: Any) -> tuple[np.ndarray | None, int]:
+        """The mask (I,) of the items to rank, None for all, and their number."""
+        if items is None:
+            return self._ids.rankable, self._ids.n_items
+        asked = id_column(items, "items", ("item_id",))
+        if asked.is_empty():
+            raise RunError("items is empty; give the ids of the items to rank, or None for all")
+        ranked = np.zeros(self.train.n_items, dtype=bool)
+        ranked[self._ids.require("item", asked)] = True
+        return ranked, int(ranked.sum())
 
     def _batch_of(self, users: np.ndarray) -> Batch:
         return self.model.batch_of(_long(users), (self.train,))
 
-    def _for_users(self, asked: pl.Series, ask: Ask, on_unknown: OnUnknown) -> pl.DataFrame:
-        ids = self.train.vocabulary.users
-        index = ids.indices(asked) if on_unknown == "raise" else ids.find(asked)
-        known = index[index >= 0]
-        frame = self._rank(
-            lambda rows: self.model.score(self._batch_of(known[rows])),
-            [self.train.items_of(user) for user in known],
-            asked.filter(pl.Series(index >= 0)),
-            ask,
+    def _of_users(self, asked: pl.Series, exclude_seen: bool, on_unknown: OnUnknown) -> Queries:
+        if on_unknown == "raise":
+            index = self._ids.require("user", asked, SKIP_OR_POPULAR)
+        else:
+            index = self._ids.find("user", asked)
+        if on_unknown == "skip":
+            asked, index = asked.filter(pl.Series(index >= 0)), index[index >= 0]
+        return Queries(
+            asked,
+            lambda rows: _catalogue(self.model.score(self._batch_of(index[rows]))),
+            lambda row: self.train.items_of(index[row]) if exclude_seen else index[:0],
+            index < 0 if on_unknown == "popular" else None,
+            self._counts,
         )
-        strangers = asked.filter(pl.Series(index < 0))
-        if on_unknown == "popular" and len(strangers):
-            frame = pl.concat([frame, self._popular(strangers, [np.empty(0, dtype=np.int32)] * len(strangers), ask)])
-        return frame
 
-    def _for_histories(self, histories: Sequence[Sequence[Any]], ask: Ask, on_unknown: OnUnknown) -> pl.DataFrame:
-        """Histories with no known item are an error, left out, or answered with the most popular items."""
-        ids = self.train.vocabulary.items
-        for place, history in enumerate(histories):
-            if isinstance(history, str) or not hasattr(history, "__iter__"):
-                raise RunError(f"histories[{place}] is {history!r}; expected a list of item ids for each person")
-        lists = [ids.indices(h) if on_unknown == "raise" else (found := ids.find(h))[found >= 0] for h in histories]
-        full = np.array([len(items) > 0 for items in lists], dtype=bool)
-        if on_unknown == "raise" and not full.all():
-            raise UnknownIdError(f"histories[{int(full.argmin())}] is empty; give an item, or on_unknown='popular'")
-        labels = pl.Series("user_id", np.arange(len(lists)))
-        known = [items for items in lists if len(items)]
-        frame = self._rank(
-            lambda rows: self.model.fold_in([known[row] for row in rows]), known, labels.filter(pl.Series(full)), ask
+    def _of_histories(self, histories: list[pl.Series], exclude_seen: bool, on_unknown: OnUnknown) -> Queries:
+        """A history without a known item is an error, left out, or answered with the popular items."""
+        lists = self._known_items(histories, on_unknown)
+        empty = np.array([len(items) == 0 for items in lists], dtype=bool)
+        if on_unknown == "raise" and empty.any():
+            raise UnknownIdError(f"histories[{int(empty.argmax())}] is empty; give an item, or on_unknown='popular'")
+        place = np.flatnonzero(~empty) if on_unknown == "skip" else np.arange(len(lists))
+        return Queries(
+            pl.Series("user_id", place, dtype=pl.Int64),
+            lambda rows: _catalogue(self.model.fold_in([lists[i] for i in place[rows].tolist()])),
+            lambda row: lists[place[row]] if exclude_seen else np.empty(0, dtype=np.int32),
+            empty if on_unknown == "popular" else None,
+            self._counts,
         )
-        if on_unknown == "popular" and not full.all():
-            nothing = [items for items in lists if len(items) == 0]
-            frame = pl.concat([frame, self._popular(labels.filter(pl.Series(~full)), nothing, ask)])
-        return frame.sort("user_id", "rank")
 
-    def _popular(self, labels: pl.Series, seen: Sequence[np.ndarray], ask: Ask) -> pl.DataFrame:
+    def _known_items(self, histories: list[pl.Series], on_unknown: OnUnknown) -> list[np.ndarray]:
+        """The indices of the known items of each history, found in one search."""
+        if not histories:
+            return []
+        if len({history.dtype for history in histories}) > 1:
+            histories = [history.cast(pl.String) for history in histories]
+        asked = pl.concat(histories)
+        if on_unknown == "raise":
+            index = self._ids.require("item", asked, SKIP_OR_POPULAR)
+        else:
+            index = self._ids.find("item", asked)
+        ends = np.cumsum([len(history) for history in histories])[:-1]
+        return [items[items >= 0] for items in np.split(index, ends)]
+
+    def _counts(self) -> np.ndarray:
+        """float32 (I,): the number of training users of each item."""
+        return self._popularity.counts.numpy()
+
+    @cached_property
+    def _popularity(self) -> Popularity:
         model = Popularity(self.train)
         model.fit(self.train)
-        return self._rank(lambda rows: model.fold_in([seen[row] for row in rows]), seen, labels, ask)
+        return model
 
-    def _item_vectors(self) -> torch.Tensor:
-        with torch.no_grad():
-            scorer = self.model.score(self._batch_of(np.zeros(1, dtype=np.int64)))
+    @cached_property
+    def _unit_vectors(self) -> torch.Tensor:
+        """Item vectors (I, D) of length 1.
+
+        Raises:
+            RunError: the model has no item vectors.
+        """
+        scorer = self.model.score(self._batch_of(np.zeros(1, dtype=np.int64)))
         if not isinstance(scorer, Vectors) or scorer.items.shape[1] < 2:
-            raise RunError(f"{type(self.model).__name__} has no item vectors to compare; use a model such as mf")
-        return scorer.items
+            raise RunError(
+                f"{type(self.model).__name__} has no item vectors and no item–item weights to compare items by; "
+                f"use a model such as mf, ease or item_knn"
+            )
+        return torch.nn.functional.normalize(scorer.items, dim=1)
 
-    def _rank(
-        self,
-        scorer_of: Callable[[np.ndarray], Scorer],
-        seen: Sequence[np.ndarray],
-        labels: pl.Series,
-        ask: Ask,
-    ) -> pl.DataFrame:
-        """Rank all items for each label, a block of queries at a time."""
-        vocabulary = self.train.vocabulary.items
-        schema: dict[str, Any] = {
-            "user_id": labels.dtype,
-            "item_id": vocabulary.values.dtype,
-            "score": pl.Float32,
-            "rank": pl.Int32,
-        }
-        frames = [pl.DataFrame(schema=schema)]
-        block = max(1, BLOCK_BYTES // (4 * self.train.n_items))
-        nothing = np.empty(0, dtype=np.int32)
-        for start in range(0, len(labels), block):
-            rows = np.arange(start, min(start + block, len(labels)))
-            with torch.no_grad():
-                scores = scorer_of(rows).catalogue().float().cpu().numpy()
-            if ask.allowed is not None:
-                kept = np.full_like(scores, -np.inf)
-                kept[:, ask.allowed] = scores[:, ask.allowed]
-                scores = kept
-            hidden = [seen[row] if ask.exclude_seen else nothing for row in rows.tolist()]
-            items, best = top_k(scores, hidden, ask.k)
-            found = items >= 0  # fewer than k items are left for somebody who took nearly all
-            query, place = np.nonzero(found)
-            columns = {
-                "user_id": labels[rows[query]],
-                "item_id": vocabulary.of(items[found]),
-                "score": best[found],
-                "rank": place.astype(np.int32) + 1,
-            }
-            frames.append(pl.DataFrame(columns, schema=schema))
-        return pl.concat(frames)
+    def _cosines(self, items: np.ndarray) -> np.ndarray:
+        return _catalogue(Vectors(self._unit_vectors[_long(items)], self._unit_vectors))
+
+    def _weights(self, items: np.ndarray) -> np.ndarray:
+        weights = _catalogue(self.model.fold_in(items.reshape(-1, 1)))
+        return np.where(weights == 0, np.float32(-np.inf), weights)
 
 
-def as_series(ids: Any) -> pl.Series:
-    """External ids in canonical form, integers or text.
-
-    Raises:
-        DataError: a value is neither a number nor text.
-    """
-    return keys(as_column(ids, "user_id"), "user_id")
+def _catalogue(scorer: Scorer) -> np.ndarray:
+    """float32 (Q, I)."""
+    return scorer.catalogue().float().cpu().numpy()
 
 
 def _long(index: np.ndarray) -> torch.Tensor:

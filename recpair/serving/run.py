@@ -1,21 +1,22 @@
 """A trained run: what ``fit`` returns and ``load`` opens."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 
 from recpair.bridges.all_models import ALL_MODELS
 from recpair.denoising.audit import audit, quality
 from recpair.errors import RunError
-from recpair.models import Model
+from recpair.models import GradientModel, Model
 from recpair.registry import lookup
 from recpair.seeds import isolated
 from recpair.serving import run_folder as files
-from recpair.serving.recommend import OnUnknown, Recommender, as_series
+from recpair.serving.asked import flag, id_column, is_pandas
+from recpair.serving.display import run_html
+from recpair.serving.recommend import OnUnknown, Recommender
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +59,10 @@ class Run:
     def __repr__(self) -> str:
         return f"Run({str(self.folder)!r}, model={self.config['model']['name']!r}, {self.recommender.train!r})"
 
+    def _repr_html_(self) -> str:
+        """The run as notebooks show it."""
+        return run_html(self.folder, self.config, self.metrics, isinstance(self.model, GradientModel))
+
     @property
     def model(self) -> Model:
         return self.recommender.model
@@ -93,53 +98,69 @@ class Run:
         self,
         users: Any = None,
         *,
-        histories: Sequence[Sequence[Any]] | None = None,
+        histories: Any = None,
         k: int = 10,
         exclude_seen: bool = True,
-        items: Sequence[Any] | None = None,
+        items: Any = None,
         on_unknown: OnUnknown = "raise",
         titles: bool = False,
     ) -> Any:
         """The k best items for each user: user_id, item_id, score, rank.
 
-        ``users`` is a list, a polars or pandas column, or a frame with a user_id column; pandas in,
-        pandas out. ``titles`` adds the columns of the item table. The rest is as in
-        ``Recommender.recommend``, which says what it raises.
+        ``users`` is a list, a polars or pandas column, or a frame with a column ``user_id`` or the column
+        name of the run's own data (``data.columns.user``); pandas in, pandas out. ``titles`` adds the columns
+        of the item table. Everything else, the column ``fallback`` and the errors are as in
+        ``Recommender.recommend``.
         """
-        asked, pandas = (None, False) if users is None else _given(users, "user_id")
+        flag(titles, "titles")
         frame = self.recommender.recommend(
-            asked, histories=histories, k=k, exclude_seen=exclude_seen, items=items, on_unknown=on_unknown
+            None if users is None else self.ids_of(users, "user"),
+            histories=histories,
+            k=k,
+            exclude_seen=exclude_seen,
+            items=None if items is None else self.ids_of(items, "item", "items"),
+            on_unknown=on_unknown,
         )
-        return self._delivered(frame, "item_id", titles, pandas)
+        return self._delivered(frame, "item_id", titles, is_pandas(users))
 
     def similar_items(self, items: Any, k: int = 10, *, titles: bool = False) -> Any:
-        """The k nearest items of each by cosine: item_id, similar_item_id, score, rank."""
-        asked, pandas = _given(items, "item_id")
-        return self._delivered(self.recommender.similar_items(asked, k), "similar_item_id", titles, pandas)
+        """The k most similar items of each item: item_id, similar_item_id, score, rank.
+
+        The score is the cosine of the item vectors, or the weight between the items in models of item–item
+        weights (ease, item_knn); ``Recommender.similar_items`` defines both and lists the errors.
+        """
+        flag(titles, "titles")
+        frame = self.recommender.similar_items(self.ids_of(items, "item"), k)
+        return self._delivered(frame, "similar_item_id", titles, is_pandas(items))
 
     def score(self, users: Any, items: Any) -> Any:
         """The model's score of each (user, item) pair: user_id, item_id, score."""
-        user, pandas = _given(users, "user_id")
-        item, _ = _given(items, "item_id")
-        return self._delivered(self.recommender.score(user, item), "item_id", False, pandas)
+        frame = self.recommender.score(self.ids_of(users, "user"), self.ids_of(items, "item"))
+        return self._delivered(frame, "item_id", False, is_pandas(users))
+
+    def id_columns(self, kind: Literal["user", "item"]) -> list[str]:
+        """Names under which a table may have its ids: that of the run's own data, then ``user_id`` or ``item_id``."""
+        own = (self.config["data"]["columns"] or {}).get(kind)
+        return [*([own] if isinstance(own, str) else []), f"{kind}_id"]
+
+    def ids_of(self, ids: Any, kind: Literal["user", "item"], name: str | None = None) -> pl.Series:
+        """The ids in a list, a column or a frame, as ``asked.id_column`` gives them."""
+        return id_column(ids, name or f"{kind}_id", self.id_columns(kind))
 
     def _delivered(self, frame: pl.DataFrame, key: str, titles: bool, pandas: bool) -> Any:
-        if titles and self.items is not None:
-            ids = self.recommender.train.vocabulary.items
-            place = ids.find(self.items["item_id"])
-            known = self.items.filter(pl.Series(place >= 0)).with_columns(ids.of(place[place >= 0]).alias("item_id"))
-            table = known.rename({"item_id": key})
-            frame = frame.join(table, on=key, how="left", maintain_order="left")
+        if titles and self._side_table is not None:
+            suffix = "_right"  # for columns of the item table that are named like one of the recommendations
+            while {f"{column}{suffix}" for column in frame.columns} & {*self._side_table.columns}:
+                suffix += "_right"
+            table = self._side_table.rename({"item_id": key})
+            frame = frame.join(table, on=key, how="left", maintain_order="left", suffix=suffix)
         return frame.to_pandas() if pandas else frame
 
-
-def _given(ids: Any, name: str) -> tuple[pl.Series, bool]:
-    """Ids as a series, and whether they came as pandas."""
-    pandas = type(ids).__module__.partition(".")[0] == "pandas"
-    if isinstance(ids, pl.DataFrame) or (pandas and type(ids).__name__ == "DataFrame"):
-        if name not in ids.columns:
-            raise RunError(f"the frame has no column {name!r} (found: {', '.join(map(str, ids.columns))}); rename one")
-        ids = ids[name]
-    if isinstance(ids, str) or not hasattr(ids, "__iter__"):
-        raise RunError(f"{name} is {ids!r}; expected a list of ids, a column, or a frame with the column {name}")
-    return as_series(ids.to_list() if pandas else ids), pandas
+    @cached_property
+    def _side_table(self) -> pl.DataFrame | None:
+        """The item table, with the ids of the vocabulary and without other items."""
+        if self.items is None:
+            return None
+        ids = self.recommender.train.vocabulary.items
+        place = ids.find(self.items["item_id"])
+        return self.items.filter(pl.Series(place >= 0)).with_columns(ids.of(place[place >= 0]).alias("item_id"))

@@ -52,10 +52,10 @@ def test_validation_follows_training_and_the_test_follows_validation(mask_seen):
 
 
 def test_serving_reads_the_training_histories_and_those_of_strangers():
-    recommender = Recommender(Successor(), TRAIN)
-    assert recommender.recommend(k=1)["item_id"].to_list() == [2, 5, 8]
+    recommender = Recommender(Successor(), part([(i // 4, i) for i in range(N)]))
+    assert recommender.recommend(k=1)["item_id"].to_list() == [4, 8, 0]
     assert recommender.recommend(histories=[[0, 7], [2, 3, 4, 5, 6, 11]], k=1)["item_id"].to_list() == [8, 0]
-    assert recommender.score([2, 0], [8, 8])["score"].to_list() == [1.0, 0.0]
+    assert recommender.score([2, 0], [0, 8])["score"].to_list() == [1.0, 0.0]
     assert len(recommender.similar_items([3], k=2)) == 2
 
 

@@ -36,6 +36,7 @@ class RecBoleFittedModel(FittedModel):
         super().__init__()
         self.interactions = interactions
         self.settings = settings_of(properties.settings(self.source.__name__, options))
+        self.item_to_item = self.traits.rows is not None and self.settings["knn_method"] != "user"
         self._fitted: list[Any] = []  # in a list, for torch would count its placeholder of a parameter as state
 
     def fit(self, interactions: Interactions) -> None:
@@ -73,7 +74,7 @@ class RecBoleFittedModel(FittedModel):
             RunError: the model's scores need more than a row.
         """
         name = self.source.__name__
-        if self.traits.rows is None or self.settings["knn_method"] == "user":
+        if self.traits.rows is None or not self.item_to_item:
             raise RunError(
                 f"recbole/{name} cannot score people who were not in training; ask for users that were, or use "
                 f"recbole/EASE or item_knn"

@@ -1,0 +1,114 @@
+"""Checks of what a run is asked: lists of ids, histories and options, or one line that says what is wrong."""
+
+import reprlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from recpair.data.ids import as_column, keys
+from recpair.errors import RunError
+
+SHOWN = 80  # characters of a value that a message repeats
+
+
+def shown(value: object) -> str:
+    """The repr of a value on one line, cut to a bounded length."""
+    text = " ".join(reprlib.repr(value).split())
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
+
+
+def is_pandas(value: object) -> bool:
+    """Whether a value is an object of pandas, which is not imported for the answer."""
+    return type(value).__module__.partition(".")[0] == "pandas"
+
+
+def is_frame(value: object) -> bool:
+    """Whether a value is a polars or pandas frame."""
+    return isinstance(value, pl.DataFrame | pl.LazyFrame) or (is_pandas(value) and type(value).__name__ == "DataFrame")
+
+
+def is_list(value: object) -> bool:
+    """Whether a value is a list in the widest sense: sized and iterable, and neither text, bytes nor a dict."""
+    if isinstance(value, str | bytes | bytearray | memoryview | Mapping) or is_frame(value):
+        return False
+    sized = hasattr(value, "__iter__") and hasattr(value, "__len__")
+    return sized and getattr(value, "ndim", 1) == 1
+
+
+def id_column(ids: Any, name: str, columns: Sequence[str] = ()) -> pl.Series:
+    """External ids in canonical form (``recpair.data.ids``); missing values are null.
+
+    Args:
+        ids: a list, tuple, set, range, numpy array, polars, pandas or Arrow column, or a frame.
+        name: what messages call the list: ``user_id``, ``items``, ``histories[3]``.
+        columns: names of the id column of a frame; the first one that the frame has is used.
+
+    Raises:
+        RunError: a string, bytes, a dict, a scalar, a generator, or a frame without such a column.
+        DataError: a value is neither a number nor text.
+    """
+    if is_frame(ids):
+        ids = _column(ids.collect() if isinstance(ids, pl.LazyFrame) else ids, name, columns)
+    if not is_list(ids):
+        column = f", or a frame with the column {columns[0]}" if columns else ""
+        raise RunError(f"{name} is {shown(ids)}; expected a list of ids, a column{column}")
+    return keys(as_column(ids, name), name)
+
+
+def _column(frame: Any, name: str, columns: Sequence[str]) -> Any:
+    found = [str(column) for column in frame.columns]
+    for column in columns:
+        if found.count(column) == 1:
+            return frame[column]
+    if not columns:
+        raise RunError(f"{name} is a frame; expected a list of ids or a column")
+    expected = " or ".join(map(repr, columns))
+    raise RunError(f"the frame has no column {expected} (found: {shown(found)}); rename the column of the ids")
+
+
+def history_columns(histories: Any) -> list[pl.Series]:
+    """The item ids of each history, as ``id_column`` gives them.
+
+    Raises:
+        RunError: the histories, or one of them, are not a list.
+        DataError: a value is neither a number nor text.
+    """
+    if not is_list(histories) and getattr(histories, "ndim", 0) != 2:
+        raise RunError(f"histories is {shown(histories)}; expected a list that holds a list of item ids for each person")
+    return [id_column(history, f"histories[{place}]") for place, history in enumerate(histories)]
+
+
+def positive_integer(k: Any, most: int, among: str) -> int:
+    """k as an int.
+
+    Raises:
+        RunError: k is not a whole number in 1 … ``most``; True is not a number here.
+    """
+    whole = isinstance(k, int | np.integer) and not isinstance(k, bool)
+    if not whole or not 1 <= k <= most:
+        raise RunError(f"k is {shown(k)}, but {among}; choose k between 1 and {most:,}")
+    return int(k)
+
+
+def flag(value: Any, name: str) -> bool:
+    """A bool.
+
+    Raises:
+        RunError: the value has another type.
+    """
+    if not isinstance(value, bool | np.bool_):
+        raise RunError(f"{name} is {shown(value)}; expected True or False")
+    return bool(value)
+
+
+def choice(value: Any, name: str, choices: Sequence[str]) -> str:
+    """One of the choices.
+
+    Raises:
+        RunError: the value is not among them.
+    """
+    if not isinstance(value, str) or value not in choices:
+        raise RunError(f"{name} is {shown(value)}; expected one of {', '.join(choices)}")
+    return value

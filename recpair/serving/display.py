@@ -1,0 +1,78 @@
+"""A run as a small HTML table, which notebooks show in place of its repr."""
+
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+from typing import Any
+
+CELL = "text-align:left;vertical-align:top;padding:0.1em 1em 0.1em 0"
+NUMBER = "text-align:right;font-variant-numeric:tabular-nums;padding:0.1em 1em 0.1em 0"
+LONGEST = 300  # characters of one text
+
+
+def run_html(folder: Path, config: Mapping[str, Any], metrics: Mapping[str, Any], by_loss: bool) -> str:
+    """Model, data, folder, test metrics beside those of the most popular items, and notes; every text is escaped.
+
+    Args:
+        folder: the run folder.
+        config: the effective config, by section.
+        metrics: the content of ``metrics.json``.
+        by_loss: whether the model was trained by the config's loss.
+    """
+    data = metrics.get("data", {})
+    rows = [
+        ("model", _model(config, by_loss)),
+        ("data", ", ".join([str(data.get("name", "")), *_sizes(data.get("sizes", {}))])),
+        ("epochs", _epochs(metrics)),
+        ("folder", str(folder)),
+        *(("note", note) for note in data.get("notes", [])),
+    ]
+    facts = "".join(
+        f'<tr><th style="{CELL}">{_text(name)}</th><td style="{CELL}">{_text(value)}</td></tr>' for name, value in rows
+    )
+    return f"<div><table>{facts}</table>{_metric_table(metrics)}</div>"
+
+
+def _metric_table(metrics: Mapping[str, Any]) -> str:
+    """Test metrics of the model and of the most popular items; nothing for a run without a test part."""
+    test, popular = metrics.get("test", {}), metrics.get("popularity", {})
+    if not test:
+        return ""
+    head = f'<tr><th style="{CELL}">test metric</th>' + "".join(
+        f'<th style="{NUMBER}">{title}</th>' for title in ("this model", "most popular")
+    )
+    rows = "".join(
+        f'<tr><td style="{CELL}">{_text(name)}</td><td style="{NUMBER}">{_number(value)}</td>'
+        f'<td style="{NUMBER}">{_number(popular.get(name))}</td></tr>'
+        for name, value in test.items()
+    )
+    return f"<table><thead>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _model(config: Mapping[str, Any], by_loss: bool) -> str:
+    """The names of the components: ``mf · bpr · pld``."""
+    sections = [config.get("model"), *([config.get("loss"), config.get("denoise")] if by_loss else [])]
+    names = [section["name"] for section in [*sections, *(config.get("contrast") or [])] if section]
+    return " · ".join(map(str, names))
+
+
+def _sizes(sizes: Mapping[str, Any]) -> list[str]:
+    return [f"{_count(size)} {name.replace('_', ' ')}" for name, size in sizes.items() if size]
+
+
+def _count(size: Any) -> str:
+    return f"{size:,}" if isinstance(size, int | float) else str(size)
+
+
+def _epochs(metrics: Mapping[str, Any]) -> str:
+    epochs, best = metrics.get("epochs"), metrics.get("best_epoch")
+    return f"{epochs}, the best is {best}" if epochs else "fitted without epochs"
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, int | float) else "–"
+
+
+def _text(value: Any) -> str:
+    text = str(value)
+    return escape(text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…")

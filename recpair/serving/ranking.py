@@ -1,0 +1,91 @@
+"""Rankings of queries as a table of external ids, a block of queries at a time."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+import torch
+
+from recpair.data.vocabulary import Ids
+from recpair.evaluation.ranking import top_k_csr
+
+BLOCK_BYTES = 16 * 2**20  # scores held at a time: they stay in the cache
+
+
+@dataclass(frozen=True)
+class Queries:
+    """The queries of a ranking.
+
+    Attributes:
+        labels: the external id of each query.
+        scores: from positions (B,) among the labels to float32 scores (B, I).
+        hidden: the items to leave out for the query at a position.
+        popular: bool, True for a query that gets the most popular items instead; None: the model ranks for all.
+        counts: float32 (I,), the scores of the most popular items; only called if ``popular`` has a True.
+    """
+
+    labels: pl.Series
+    scores: Callable[[np.ndarray], np.ndarray]
+    hidden: Callable[[int], np.ndarray]
+    popular: np.ndarray | None = None
+    counts: Callable[[], np.ndarray] | None = None
+
+
+@dataclass(frozen=True)
+class Ranker:
+    """Ranks the items ``ranked`` (bool (I,); None: all) and returns the ``k`` best, ties by the lower index."""
+
+    items: Ids
+    k: int
+    ranked: np.ndarray | None
+
+    def table(self, queries: Queries) -> pl.DataFrame:
+        """user_id, item_id, score, rank, and ``fallback`` if the queries have ``popular``."""
+        size = max(1, BLOCK_BYTES // (4 * len(self.items)))
+        starts = range(0, max(1, len(queries.labels)), size)
+        frames = [self._block(queries, np.arange(s, min(s + size, len(queries.labels)))) for s in starts]
+        return frames[0] if len(frames) == 1 else pl.concat(frames)
+
+    def _block(self, queries: Queries, rows: np.ndarray) -> pl.DataFrame:
+        if queries.popular is None:
+            items, best = self._best(queries, rows)
+        else:
+            items, best = self._best_or_popular(queries, rows, queries.popular[rows])
+        query, place = np.nonzero(items >= 0)  # fewer than k items are left for a user who has seen nearly all
+        columns = [
+            queries.labels[rows[query]].alias("user_id"),
+            self.items.of(items[query, place]).alias("item_id"),
+            pl.Series("score", best[query, place]),
+            pl.Series("rank", (place + 1).astype(np.int32)),
+        ]
+        if queries.popular is not None:
+            columns.append(pl.Series("fallback", queries.popular[rows[query]], dtype=pl.Boolean))
+        return pl.DataFrame(columns)
+
+    def _best_or_popular(
+        self, queries: Queries, rows: np.ndarray, popular: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        items = np.empty((len(rows), self.k), dtype=np.int32)
+        best = np.empty((len(rows), self.k), dtype=np.float32)
+        items[~popular], best[~popular] = self._best(queries, rows[~popular])
+        if popular.any():
+            assert queries.counts is not None
+            items[popular], best[popular] = self._top(queries.counts()[np.newaxis], [np.empty(0, dtype=np.int32)])
+        return items, best
+
+    def _best(self, queries: Queries, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Items (B, k) and scores (B, k), −1 and −∞ where no item is left."""
+        if len(rows) == 0:
+            return np.empty((0, self.k), dtype=np.int32), np.empty((0, self.k), dtype=np.float32)
+        with torch.no_grad():
+            scores = queries.scores(rows)
+        return self._top(scores, [queries.hidden(row) for row in rows.tolist()])
+
+    def _top(self, scores: np.ndarray, hidden: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        if self.ranked is not None:
+            scores = np.where(self.ranked, scores, np.float32(-np.inf))
+        starts = np.zeros(len(hidden) + 1, dtype=np.int64)
+        np.cumsum([len(items) for items in hidden], out=starts[1:])
+        ascending = [np.sort(items) for items in hidden]
+        return top_k_csr(scores, starts, ascending[0] if len(hidden) == 1 else np.concatenate(ascending), self.k)
