@@ -216,7 +216,7 @@ class Recommender:
         return _catalogue(Vectors(self._unit_vectors[_long(items)], self._unit_vectors))
 
     def _weights(self, items: np.ndarray) -> np.ndarray:
-        weights = _catalogue(self.model.fold_in(items.reshape(-1, 1)))
+        weights = _catalogue(self.model.fold_in(list(items.reshape(-1, 1))))
         return np.where(weights == 0, np.float32(-np.inf), weights)
 
 
