@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -153,6 +153,15 @@ def metric_table(title: str, columns: Mapping[str, Mapping[str, float]]) -> None
     for metric in next(iter(columns.values())):
         table.add_row(metric, *(f"{values[metric]:.4f}" for values in columns.values()))
     console.print(table)
+
+
+def training_line(metrics: Mapping[str, Any], monitor: str | None) -> str:
+    """The epoch that was kept, with seconds and samples; a fitted model has no epochs."""
+    if not metrics["epochs"]:
+        return "fitted without epochs"
+    timing, kept = metrics["timing"], "best epoch" if monitor else "kept the last epoch,"
+    line = f"{kept} {metrics['best_epoch']} of {metrics['epochs']}, {timing['epoch_s']:.2f} s an epoch"
+    return f"{line}, {timing['samples_per_s']:,.0f} samples/s"
 
 
 def frame_table(title: str, frame: "pl.DataFrame") -> None:

@@ -8,7 +8,7 @@ import polars as pl
 from benchmarks.defaults.shop import shop
 from recpair.data import SOURCES
 
-SAMPLED_USERS = {"gowalla": 4_000, "amazon-beauty": 8_000}  # of 29,858 and 22,363
+SAMPLED_USERS = {"gowalla": 2_000, "amazon-beauty": 4_000}  # of 29,858 and 22,363
 
 
 def read(name: str, folder: Path) -> pl.DataFrame:
@@ -41,9 +41,10 @@ def _amazon_beauty(folder: Path) -> pl.DataFrame:
 
 
 def _sampled(events: pl.DataFrame, n_users: int) -> pl.DataFrame:
-    """All events of some users, drawn with a fixed seed."""
+    """The events of some users, drawn with a fixed seed, on items with three events or more among them."""
     users = events["user_id"].unique().sort().sample(n_users, seed=42)
-    return events.filter(pl.col("user_id").is_in(users.implode()))
+    events = events.filter(pl.col("user_id").is_in(users.implode()))
+    return events.filter(pl.len().over("item_id") >= 3)
 
 
 READERS: dict[str, Callable[[Path], pl.DataFrame]] = {

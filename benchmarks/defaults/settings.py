@@ -19,4 +19,14 @@ MF = FLOORS | {
     for rate in (0.003, 0.01)
     for l2 in (0.001, 0.003, 0.01)
 }
-STAGES: dict[str, dict[str, list[str]]] = {"mf": MF}
+MORE = {
+    f"{loss} n {n} lr {rate} l2 {l2} spectral": [
+        *_mf(rate, l2, SPECTRAL, f"sampler.n_negatives={n}"),
+        f"loss.name={loss}",
+    ]
+    for loss, n in (("bpr", 1), ("bpr", 4), ("sampled_softmax", 16), ("sampled_softmax", 64))
+    for rate in (0.001, 0.003)
+    for l2 in (0.003, 0.01, 0.03)
+    if (loss, rate) != ("bpr", 0.003) or l2 == 0.03 or n > 1
+}
+STAGES: dict[str, dict[str, list[str]]] = {"mf": MF, "negatives": MORE}

@@ -92,11 +92,10 @@ def fit(
         console.metric_table(f"Test metrics over {len(summary['runs'])} seeds", columns)
         console.console.print(f"run folders: {checked['output']}/seed-…, together in seeds.json")
         return
-    timing, metrics = run.metrics["timing"], run.metrics
+    metrics = run.metrics
     columns = {"this model": metrics["test"], "most popular": metrics["popularity"]}
     console.metric_table(f"Test metrics: {experiment.title(checked, metrics['data']['name'])}", columns)
-    best = f"best epoch {metrics['best_epoch']} of {metrics['epochs']}, {timing['epoch_s']:.2f} s an epoch"
-    console.console.print(f"{best}, {timing['samples_per_s']:,.0f} samples/s")
+    console.console.print(console.training_line(metrics, checked["evaluate"]["monitor"]))
     console.console.print(f"run folder:  {run.folder}  (SUMMARY.md, plots/)")
     console.console.print(f"recommend:   recpair recommend {run.folder} --all --k 20 --out recs.csv")
     if metrics["mlflow_run_id"]:

@@ -68,8 +68,11 @@ def audit(train: Interactions, losses: pl.DataFrame) -> pl.DataFrame:
 
 
 def _explained(loss: float, visits: float, z: float, own: float, rank: int, size: int) -> str:
-    """Why an event stands where it stands; one that was never drawn has only its loss at the end."""
-    seen = f"mean loss {loss:.3f} over {visits:.0f} visits" if visits else f"loss {loss:.3f} at the end, never drawn"
+    """One sentence per event; without a visit that was recorded (``train.audit_from``), it has the final loss alone."""
+    plural = "visit" if visits == 1 else "visits"
+    seen = f"mean loss {loss:.3f} over {visits:,.0f} {plural}"
+    if not visits:
+        seen = f"loss {loss:.3f} under the final model, none recorded in training"
     return f"{seen}, {z:+.1f} spreads from this user's own mean {own:.3f}; rank {rank} of {size} by loss"
 
 

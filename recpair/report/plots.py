@@ -11,6 +11,7 @@ from recpair.data.interactions import Interactions
 from recpair.denoising.audit import personal_scale, with_losses
 
 INK, ACCENT, MUTED = "#1f4e79", "#d1495b", "#9aa5b1"
+ENOUGH = 20  # candidates of a bin whose share is drawn
 PALETTE = (INK, ACCENT, "#3c9d7f", "#e0a030", "#7a5195", MUTED)
 
 
@@ -22,16 +23,16 @@ def curves(history: pl.DataFrame, best_epoch: int, monitor: str | None) -> Figur
     _lines(loss_axes, history, losses)
     loss_axes.set(xlabel="epoch", ylabel="nats per query", title="Training loss")
     if monitor:
-        _draw_validation(figure.add_subplot(1, 2, 2), history, best_epoch, monitor.partition("@")[0])
+        _draw_validation(figure.add_subplot(1, 2, 2), history, best_epoch, monitor)
     _tidy(figure)
     return figure
 
 
-def _draw_validation(axes: Axes, history: pl.DataFrame, best_epoch: int, metric: str) -> None:
-    shown = [
-        name for name in _names(history, "valid/") if name.partition("@")[0] in (f"valid/{metric}", "valid/recall")
-    ]
-    _lines(axes, history, shown[:6])
+def _draw_validation(axes: Axes, history: pl.DataFrame, best_epoch: int, monitor: str) -> None:
+    """The monitored metric first, then its other cutoffs and those of recall, six lines at most."""
+    families = (f"valid/{monitor.partition('@')[0]}", "valid/recall")
+    others = [name for name in _names(history, "valid/") if name.partition("@")[0] in families]
+    _lines(axes, history, list(dict.fromkeys([f"valid/{monitor}", *others]))[:6])
     axes.axvline(best_epoch, color=MUTED, linestyle="--", linewidth=1)
     axes.set(xlabel="epoch", title=f"Validation, best epoch {best_epoch}")
 
@@ -49,26 +50,42 @@ def by_activity(groups: Mapping[str, pl.DataFrame], metric: str) -> Figure:
     labels = [f"{'–'.join(map(str, span))}\n{n} users" for span, n in zip(spans, frame["n_users"], strict=True)]
     axes.set_xticks(range(len(frame)), labels)
     axes.set(xlabel="training events of the user", ylabel=metric, title=f"Test {metric} by user activity")
-    axes.legend(frameon=False, loc="upper right")
-    _tidy(figure)
+    _tidy(figure, legend_at=-0.3)  # below labels of two lines
     return figure
 
 
 def choices(chosen: np.ndarray, passed: np.ndarray) -> Figure:
-    """Distribution of losses (nats) of the candidates that the denoiser chose and of those that it passed over."""
-    figure = Figure(figsize=(7, 3.6), layout="constrained")
-    axes = figure.subplots()
-    top = float(np.quantile(np.concatenate([chosen, passed]), 0.995))
-    bins = np.linspace(0, max(top, 1e-6), 60).tolist()
-    named = (("passed over", passed, MUTED), ("chosen", chosen, INK))
-    for name, losses, colour in named:
-        axes.hist(
-            losses, bins=bins, density=True, alpha=0.65, color=colour, label=f"{name}, median {np.median(losses):.3f}"
-        )
-    axes.set(xlabel="loss of the candidate, nats", ylabel="density", title="What the denoiser chose")
-    axes.legend(frameon=False, loc="upper right")
+    """Candidates by loss in nats (left), and the share of them that the denoiser chose (right), both on a log axis.
+
+    Losses outside the middle 99.8 % count in the first and the last bin, so that the shares of each line add up to 100 %.
+    """
+    figure = Figure(figsize=(9, 3.8), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    both = np.concatenate([chosen, passed])
+    edges = _log_bins(both)
+    counts = [np.histogram(losses.clip(edges[0], edges[-1]), edges)[0] for losses in (chosen, passed)]
+    named = (("chosen", chosen, counts[0], INK), ("passed over", passed, counts[1], ACCENT))
+    for name, losses, count, colour in named:
+        label = f"{name}, median {np.median(losses):.3g}"
+        left.stairs(100 * count / len(losses), edges, color=colour, linewidth=1.6, label=label)
+    left.set(
+        xscale="log", xlabel="loss of the candidate, nats", ylabel="% of the candidates", title="Candidates by loss"
+    )
+    total = counts[0] + counts[1]
+    share = np.where(total >= ENOUGH, 100 * counts[0] / np.maximum(total, 1), np.nan)
+    right.stairs(share, edges, baseline=None, color=INK, linewidth=1.6, label=f"bins of {ENOUGH} candidates or more")
+    right.axhline(100 * len(chosen) / len(both), color=MUTED, linestyle="--", linewidth=1, label="regardless of loss")
+    right.set(xscale="log", xlabel="loss of the candidate, nats", ylabel="% chosen", title="Share chosen by loss")
+    right.set_ylim(bottom=0)
     _tidy(figure)
     return figure
+
+
+def _log_bins(losses: np.ndarray, n: int = 40) -> np.ndarray:
+    """Edges of n bins of equal width in log loss over the middle 99.8 % of the losses, at most six decades."""
+    high = max(float(np.quantile(losses, 0.999)), 1e-6)
+    low = float(np.quantile(losses, 0.001))
+    return np.geomspace(min(max(low, high * 1e-6), high / 2), high, n + 1)
 
 
 def audit(train: Interactions, losses: pl.DataFrame, noise: np.ndarray | None) -> Figure:
@@ -89,7 +106,6 @@ def audit(train: Interactions, losses: pl.DataFrame, noise: np.ndarray | None) -
         for kind, part, colour in parts:
             axes.hist(part, bins=bins, density=True, alpha=0.6, color=colour, label=kind)
         axes.set(xlabel=label, ylabel="density", title=name)
-        axes.legend(frameon=False, loc="upper right")
     _tidy(figure)
     return figure
 
@@ -103,7 +119,7 @@ def comparison(table: pl.DataFrame, metric: str) -> Figure:
     around = np.stack([mean - table["low"].to_numpy(), table["high"].to_numpy() - mean])
     axes.errorbar(mean, places, xerr=around, fmt="o", color=INK, capsize=3)
     axes.axvline(mean[0], color=MUTED, linestyle="--", linewidth=1)
-    axes.set_yticks(places.tolist(), table["run"].to_list())
+    axes.set_yticks(places.tolist(), table["run"].to_list(), parse_math=False)
     axes.set(xlabel=f"test {metric}, with 95 % intervals over users")
     _tidy(figure)
     return figure
@@ -118,12 +134,15 @@ def _lines(axes, history: pl.DataFrame, names: Sequence[str]) -> None:  # type: 
         rows = history.filter(pl.col("metric") == name)
         marker = "o" if len(rows) < 3 else None
         axes.plot(rows["epoch"], rows["value"], label=name.partition("/")[2], color=colour, marker=marker)
-    if names:
-        axes.legend(frameon=False, fontsize=8, loc="center right")
 
 
-def _tidy(figure: Figure) -> None:
+def _tidy(figure: Figure, legend_at: float = -0.2) -> None:
+    """Light axes, and each legend below its axes (in heights of the axes), where it covers no curve."""
     for axes in figure.axes:
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="y", color="#e6e9ec", linewidth=0.8)
         axes.set_axisbelow(True)
+        n_labels = len(axes.get_legend_handles_labels()[1])
+        if n_labels:
+            place = {"loc": "upper center", "bbox_to_anchor": (0.5, legend_at)}
+            axes.legend(frameon=False, fontsize=8, ncols=min(n_labels, 4), **place)

@@ -150,3 +150,15 @@ def test_interrupting_is_no_traceback(project, monkeypatch, capsys):
     assert main(["fit", "-c", "config.yaml"]) == 130
     assert time.monotonic() - started < 30
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_fit_says_which_epoch_was_kept_if_there_was_one(project, capsys):
+    for overrides, line in (
+        (["model=item_knn"], "fitted without epochs\n"),
+        (["train.epochs=2", "train.patience=null"], "best epoch "),
+        (["train.epochs=2", "evaluate.monitor=null"], "kept the last epoch, 2 of 2, "),
+    ):
+        assert main(["fit", "--config", "config.yaml", f"output=runs/{len(line)}", *overrides]) == 0
+        out = capsys.readouterr().out
+        assert line in out
+        assert "0 of 0" not in out
