@@ -144,5 +144,5 @@ def _tidy(figure: Figure, legend_at: float = -0.2) -> None:
         axes.set_axisbelow(True)
         n_labels = len(axes.get_legend_handles_labels()[1])
         if n_labels:
-            place = {"loc": "upper center", "bbox_to_anchor": (0.5, legend_at)}
-            axes.legend(frameon=False, fontsize=8, ncols=min(n_labels, 4), **place)
+            columns, place = min(n_labels, 4), (0.5, legend_at)
+            axes.legend(frameon=False, fontsize=8, ncols=columns, loc="upper center", bbox_to_anchor=place)
