@@ -6,7 +6,7 @@ It is the only place that sees a whole config; every component below it takes pl
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from inspect import signature
 from pathlib import Path
@@ -25,6 +25,7 @@ from recpair.data import SPLITS
 from recpair.data.dataset import Dataset
 from recpair.data.events import events_from, read_data, require_something_to_rank
 from recpair.data.filtering import filter_events
+from recpair.data.histories import notes_on_histories
 from recpair.data.noise import add_noise
 from recpair.data.splitting import Splits, apply_split, require_times
 from recpair.denoising import DENOISERS
@@ -167,6 +168,9 @@ def prepare(config: Config, data: Any = None, items: Any = None) -> Splits:
     splits = apply_split(dataset, labels, name, validate=config["evaluate"]["monitor"] is not None)
     if config["noise"] is not None:
         splits = add_noise(splits, **config["noise"])
+    if issubclass(ALL_MODELS[config["model"]["name"]], SequenceModel):
+        notes = notes_on_histories(splits.train, splits.valid, splits.test)
+        splits = replace(splits, notes=(*splits.notes, *notes))
     lost = [
         f"{name} left {left:,}"
         for (name, left), (_, before) in zip(filtered[1:], filtered, strict=False)

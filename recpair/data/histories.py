@@ -1,6 +1,8 @@
-"""What somebody took before, as rows of equal length: padded on the left, the latest last."""
+"""Histories: the items that a user interacted with before, as rows of equal length, padded on the left, the latest last."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -23,25 +25,6 @@ def between(train: Interactions, first: np.ndarray, end: np.ndarray, length: int
     return np.where(places >= first[:, None], train.item[np.maximum(places, 0)], PADDING).astype(np.int64)
 
 
-def latest(parts: Sequence[Interactions], users: np.ndarray, length: int) -> np.ndarray:
-    """int64 (R, length): the last items of each user over the parts, which follow each other in time.
-
-    Padding that all rows share is cut off, but for one place.
-    """
-    sizes = np.sum([np.diff(part.indptr)[users] for part in parts], axis=0)
-    width = int(np.clip(sizes.max(initial=0), 1, length))
-    out = np.full((len(users), width), PADDING, dtype=np.int64)
-    back = np.arange(width, 0, -1)  # 1 is the last place
-    filled = np.zeros((len(users), 1), dtype=np.int64)
-    for part in reversed(parts):
-        first, end = part.indptr[users][:, None], part.indptr[users + 1][:, None]
-        places = end + filled - back
-        here = (back > filled) & (places >= first)
-        out[here] = part.item[places[here]]
-        filled = filled + end - first
-    return out
-
-
 def padded(histories: Sequence[np.ndarray], length: int) -> np.ndarray:
     """int64 (R, length): the last items of lists of any length; padding that all share is cut off, but for one place."""
     width = int(np.clip(max(map(len, histories), default=0), 1, length))
@@ -50,3 +33,68 @@ def padded(histories: Sequence[np.ndarray], length: int) -> np.ndarray:
         items = history[-width:]
         out[row, width - len(items) :] = items
     return out
+
+
+@dataclass(frozen=True, eq=False)
+class Histories:
+    """The histories that a sequence model reads for its users, in order of time.
+
+    With ``held_out``, a user's history ends where the held-out events of that user begin: it holds the events of the
+    parts that are not later than the first of them. So no prediction reads its own future, however the parts were
+    drawn. Of events at the same time, those of an earlier part come first. Without times, all events of the parts are
+    read, one part after the other.
+
+    Attributes:
+        parts: the events that may be read.
+        held_out: the events that are predicted; None where everything in the parts is past, as in serving.
+    """
+
+    parts: Sequence[Interactions]
+    held_out: Interactions | None = None
+
+    @cached_property
+    def events(self) -> Interactions:
+        """All events that are read, sorted by (user, time)."""
+        kept = [self.part_before(part) for part in self.parts]
+        if len(kept) == 1:
+            return kept[0]
+        time = None if any(part.time is None for part in kept) else np.concatenate([part.time for part in kept])
+        user, item = (np.concatenate([getattr(part, name) for part in kept]) for name in ("user", "item"))
+        return Interactions.from_indices(user, item, time, vocabulary=kept[0].vocabulary)
+
+    def part_before(self, part: Interactions) -> Interactions:
+        """Return the events of a part that are read."""
+        later = self.later(part)
+        return part.select(~later) if later.any() else part
+
+    def later(self, part: Interactions) -> np.ndarray:
+        """Mask (E,) of the events of a part that are later than their user's first held-out event."""
+        held_out = self.held_out
+        if held_out is None or held_out.time is None or part.time is None:
+            return np.zeros(len(part), dtype=bool)
+        ends = np.full(part.n_users, np.iinfo(np.int64).max)
+        tested = np.flatnonzero(np.diff(held_out.indptr))
+        ends[tested] = held_out.time[held_out.indptr[tested]]
+        return part.time > ends[part.user]
+
+    def latest(self, users: np.ndarray, length: int) -> np.ndarray:
+        """int64 (R, length): the last items of each user; padding that all rows share is cut off, but for one place."""
+        events = self.events
+        if len(events) == 0:
+            return np.full((len(users), 1), PADDING, dtype=np.int64)
+        first, end = events.indptr[users], events.indptr[users + 1]
+        return between(events, first, end, int(np.clip((end - first).max(initial=0), 1, length)))
+
+
+def notes_on_histories(train: Interactions, valid: Interactions, test: Interactions) -> list[str]:
+    """A note on the events that no history holds because they are later than a held-out event of the same user."""
+    unread = [
+        sum(int(histories.later(part).sum()) for part in histories.parts)
+        for histories in (Histories((train,), valid), Histories((train, valid), test))
+    ]
+    if not any(unread):
+        return []
+    return [
+        f"a history ends at its user's first held-out event: {unread[0]:,} later events of the same users are not read "
+        f"in the validation, {unread[1]:,} are not read in the test"
+    ]

@@ -72,8 +72,8 @@ def ratio(
 ) -> np.ndarray:
     """Labels (E,) by shares of each user's events, or of all events.
 
-    A user's share is rounded down, but a user with at least three events has one in each part that is
-    not empty by design.
+    A user's shares of the held-out parts are rounded down, but a user with at least three events has one in each part
+    whose fraction is above 0, whatever the fractions are.
 
     Raises:
         ConfigError: the fractions are no shares, or order is "time" and there are no times.
@@ -92,8 +92,7 @@ def ratio(
         size = np.full(len(events), len(events))
     else:
         place, size = places_within_users(events, shuffle)
-    n_test, n_valid = (_share(size, fraction) for fraction in (fractions[2], fractions[1]))
-    return labels_from_the_end(place, size, n_valid, n_test)
+    return labels_from_the_end(place, size, *_shares(size, *fractions[1:]))
 
 
 def leave_last(
@@ -180,7 +179,7 @@ def predefined(
         rows = np.flatnonzero(labels == TRAIN)
         generator = _generator(seed)
         place, size = places_within_users(dataset.interactions.select(rows), generator.random(len(rows)))
-        labels[rows] = labels_from_the_end(place, size, _share(size, valid_fraction), np.zeros_like(size))
+        labels[rows] = labels_from_the_end(place, size, *_shares(size, valid_fraction, 0.0))
     return labels
 
 
@@ -286,10 +285,19 @@ def require_times(events: Interactions, key: str) -> None:
         raise ConfigError(f"{key} needs a time column, and the data has none; map it with data.columns.time")
 
 
-def _share(size: np.ndarray, fraction: float) -> np.ndarray:
-    """fraction · size rounded down (with a hair for binary fractions), but one where three events allow it."""
-    count = np.floor(size * fraction + 1e-9).astype(np.int64)
-    return np.where((count == 0) & (fraction > 0) & (size >= 3), 1, count)
+def _shares(size: np.ndarray, valid: float, test: float) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of valid and of test events among ``size`` events: the fractions of it, rounded down.
+
+    Of three events or more, each part whose fraction is above 0 gets at least one, training included: where rounding
+    leaves it none, the larger of the others gives one up.
+    """
+    n_valid, n_test = (
+        np.where((size >= 3) & (fraction > 0), np.maximum(counts, 1), counts)
+        for fraction in (valid, test)
+        for counts in [np.floor(size * fraction + 1e-9).astype(np.int64)]  # a hair, for binary fractions
+    )
+    missing = np.where(size >= 3, np.maximum(n_valid + n_test - size + 1, 0), 0)
+    return n_valid - np.where(n_valid > n_test, missing, 0), n_test - np.where(n_valid > n_test, 0, missing)
 
 
 SPLITS: dict[str, Callable[..., np.ndarray]] = {

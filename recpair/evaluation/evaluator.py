@@ -11,6 +11,7 @@ import polars as pl
 import torch
 from pydantic import Field
 
+from recpair.data.histories import Histories
 from recpair.data.interactions import Interactions
 from recpair.data.item_lists import ItemLists
 from recpair.errors import ConfigError, DataError
@@ -68,8 +69,8 @@ class Evaluator:
         Args:
             train: what was trained on.
             held_out: what is to be found.
-            also_seen: parts that follow ``train`` in time, are masked as it is, and are in the histories that sequence
-                models read: validation, when testing.
+            also_seen: further parts that are masked as ``train`` is: validation, when testing. The histories that
+                sequence models read come from all of these parts, and end at the user's first held-out event.
             metrics: names of ``METRICS``.
             cutoffs: lengths of the lists that are measured.
             mask_seen: leave what a user has already taken out of the ranking.
@@ -84,7 +85,7 @@ class Evaluator:
         _refuse_impossible(metrics, cutoffs, train.n_items)
         self.names = list(dict.fromkeys(metrics))
         self.train = train
-        self.before = (train, *also_seen)
+        self.histories = Histories((train, *also_seen), held_out)
         self.cutoffs = sorted(set(cutoffs))
         self.full_ideal = ideal == "full"
         self.block_mb = block_mb
@@ -97,7 +98,7 @@ class Evaluator:
         self.users = np.flatnonzero(np.diff(self.relevant.indptr))
 
     def on(self, held_out: Interactions) -> "Evaluator":
-        """The same evaluator, looking for other held-out events."""
+        """The same evaluator, which reads the same histories, looking for some of the held-out events."""
         other = copy.copy(self)
         other._look_for(held_out)
         return other
@@ -107,7 +108,7 @@ class Evaluator:
         started = time.perf_counter()
         measured = self.measure(self.rank(model))
         pooled = {
-            name: POOLED[name](model, self.before, self.held_out, device_of(model))
+            name: POOLED[name](model, self.histories, self.held_out, device_of(model))
             for name in self.names
             if name in POOLED
         }
@@ -122,7 +123,7 @@ class Evaluator:
         block = max(1, self.block_mb * 2**20 // (4 * self.train.n_items))
         for start in range(0, len(self.users), block):
             users = self.users[start : start + block]
-            scores = model.score(model.batch_of(torch.from_numpy(users).to(device), self.before)).catalogue()
+            scores = model.score(model.batch_of(torch.from_numpy(users).to(device), self.histories)).catalogue()
             seen = self.seen.rows(users)
             found, _ = top_k_csr(scores.float().cpu().numpy(), seen.indptr, seen.items, deepest)
             items[start : start + len(users)] = found

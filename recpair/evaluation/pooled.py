@@ -1,10 +1,9 @@
 """Whether one threshold on the score would do for everybody."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 
+from recpair.data.histories import Histories
 from recpair.data.interactions import Interactions
 from recpair.data.item_lists import ItemLists
 from recpair.denoising.audit import separation
@@ -16,7 +15,7 @@ BLOCK = 1024
 
 
 @torch.no_grad()
-def pooled_auc(model: Model, before: Sequence[Interactions], held_out: Interactions, device: torch.device) -> float:
+def pooled_auc(model: Model, histories: Histories, held_out: Interactions, device: torch.device) -> float:
     """Probability that a held-out pair (u, i) scores higher than an unobserved pair (v, j) of anybody; ties count half.
 
     What the loss ``mw`` bounds: ranks within a user, such as NDCG's, are blind to a shift of that user's scores. Of
@@ -24,7 +23,7 @@ def pooled_auc(model: Model, before: Sequence[Interactions], held_out: Interacti
     """
     relevant = ItemLists.of_users(held_out)
     users = np.flatnonzero(np.diff(relevant.indptr))
-    source = Uniform(held_out, Taken(held_out, *before))
+    source = Uniform(held_out, Taken(held_out, *histories.parts))
     drawn = source.draw(users, np.zeros_like(users), NEGATIVES, np.uint64(0), 0)
     scores, labels = [], []
     for start in range(0, len(users), BLOCK):
@@ -35,7 +34,7 @@ def pooled_auc(model: Model, before: Sequence[Interactions], held_out: Interacti
         real = np.arange(wanted.shape[1]) < sizes[:, None]
         wanted[real] = lists.items
         items = np.concatenate([wanted, drawn[start : start + BLOCK]], axis=1)
-        scorer = model.score(model.batch_of(torch.from_numpy(asked).to(device), before))
+        scorer = model.score(model.batch_of(torch.from_numpy(asked).to(device), histories))
         found = scorer.of(torch.from_numpy(items).to(device)).float().cpu().numpy()
         counted = np.concatenate([real, np.ones((len(asked), NEGATIVES), dtype=bool)], axis=1)
         scores.append(found[counted])

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from recpair.batch import Batch
-from recpair.data.histories import latest, padded
+from recpair.data.histories import Histories, padded
 from recpair.data.interactions import Interactions
 from recpair.models.scorer import Scorer, Similarity, Vectors
 
@@ -38,8 +38,8 @@ class Model(nn.Module, ABC):
     def fold_in(self, histories: Sequence[np.ndarray]) -> Scorer:
         """A Scorer for people who were not in training, known by the items (int) that they took."""
 
-    def batch_of(self, user: Int[Tensor, "Q"], parts: Sequence[Interactions]) -> Batch:
-        """What the model is asked with for users whose events so far are in ``parts``, one after the other in time."""
+    def batch_of(self, user: Int[Tensor, "Q"], histories: Histories) -> Batch:
+        """The queries of users; models other than sequence models do not read the histories."""
         return Batch.of_users(user)
 
 
@@ -107,8 +107,8 @@ class SequenceModel(GradientModel):
         items = (batch.positives,) if batch.negatives is None else (batch.positives, batch.negatives)
         return tuple((self.item_vectors(), rows) for rows in (current.clamp_min(0), *items))
 
-    def batch_of(self, user: Int[Tensor, "Q"], parts: Sequence[Interactions]) -> Batch:
-        history = latest(parts, user.cpu().numpy(), self.history_length)
+    def batch_of(self, user: Int[Tensor, "Q"], histories: Histories) -> Batch:
+        history = histories.latest(user.cpu().numpy(), self.history_length)
         return Batch.of_users(user, torch.from_numpy(history).to(user.device))
 
     @torch.no_grad()

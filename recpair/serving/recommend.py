@@ -10,6 +10,7 @@ import polars as pl
 import torch
 
 from recpair.batch import Batch
+from recpair.data.histories import Histories
 from recpair.data.interactions import Interactions
 from recpair.errors import RunError, UnknownIdError
 from recpair.models import Model, Scorer, Vectors
@@ -141,7 +142,7 @@ class Recommender:
         return ranked, int(ranked.sum())
 
     def _batch_of(self, users: np.ndarray) -> Batch:
-        return self.model.batch_of(_long(users), (self.train,))
+        return self.model.batch_of(_long(users), Histories((self.train,)))
 
     def _of_users(self, asked: pl.Series, exclude_seen: bool, on_unknown: OnUnknown) -> Queries:
         if on_unknown == "raise":

@@ -9,7 +9,6 @@ import polars as pl
 
 from recpair.bridges.all_models import ALL_MODELS
 from recpair.denoising.audit import audit, quality
-from recpair.errors import RunError
 from recpair.models import GradientModel, Model
 from recpair.registry import lookup
 from recpair.seeds import isolated

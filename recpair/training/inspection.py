@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from recpair.batch import Batch
+from recpair.data.histories import Histories
 from recpair.data.interactions import Interactions
 from recpair.models import SequenceModel
 from recpair.sampling.pairs import PairSampler, Sampler
@@ -44,9 +45,13 @@ def pool_losses(objective: Objective, sampler: Sampler, epoch: int, seed: int) -
 
 
 def held_out_losses(objective: Objective, held_out: Interactions, train_part: Interactions, seed: int) -> np.ndarray:
-    """Loss (nats) of each held-out event (E,) under the model as it is, one uniform negative each, always the same."""
+    """Loss (nats) of each held-out event (E,) under the model as it is, one uniform negative each, always the same.
+
+    Sequence models read the training events before the user's first held-out event, as in the evaluation.
+    """
+    histories = Histories((train_part,), held_out)
     pairs = PairSampler(held_out, 1, derive(seed, 0, 3), (train_part,), batch_size=8192).epoch(1)
-    known = (replace(batch, history=objective.model.batch_of(batch.user, (train_part,)).history) for batch in pairs)
+    known = (replace(batch, history=objective.model.batch_of(batch.user, histories).history) for batch in pairs)
     return _losses(objective, known, len(held_out)).numpy()
 
 

@@ -109,6 +109,30 @@ def test_a_ratio_by_user_gives_everybody_their_shares(dataset, order):
         assert (ratio(dataset) != ratio(dataset, seed=1)).any()
 
 
+@given(
+    st.lists(st.integers(1, 12), min_size=1, max_size=6),
+    st.one_of(
+        st.sampled_from([(0.1, 0.1, 0.8), (0.98, 0.01, 0.01), (0.5, 0.5, 0.0), (0.5, 0.0, 0.5), (1e-9, 1 - 1e-9, 0.0)]),
+        st.tuples(st.floats(1e-6, 1), st.floats(0, 1), st.floats(0, 1)),
+    ),
+    st.sampled_from(["random", "time"]),
+)
+@settings(deadline=None)
+def test_a_user_with_three_events_has_one_in_each_part(sizes, fractions, order):
+    fractions = tuple(np.array(fractions) / sum(fractions))
+    pairs = [(user, item) for user, size in enumerate(sizes) for item in range(size)]
+    dataset = Dataset.from_events(events(pairs, timestamp=list(range(len(pairs)))))
+    labels = ratio(dataset, fractions=fractions, order=order)
+    for user, size in enumerate(sizes):
+        counts = np.bincount(labels[dataset.interactions.user == user], minlength=3)
+        for count, fraction in zip(counts, fractions, strict=True):
+            assert count >= (size >= 3 and fraction > 0)
+            assert fraction > 0 or count == 0
+        wanted = [max(int(size * fraction + 1e-9), int(fraction > 0)) for fraction in fractions[1:]]
+        if size >= 3 and sum(wanted) < size:  # rounding leaves something to train on: nothing gives way
+            assert counts.tolist()[1:] == wanted
+
+
 def test_a_ratio_over_all_events_has_exact_sizes(dataset):
     labels = ratio(dataset, by="all", fractions=(0.5, 0.2, 0.3))
     n = len(labels)

@@ -6,6 +6,7 @@ import torch
 
 import recpair
 from recpair.batch import Batch
+from recpair.data.histories import Histories
 from recpair.data.interactions import Interactions
 from recpair.models import MODELS, FittedModel, GradientModel, Scorer, SequenceModel
 from recpair.models.fold_in import ridge_fold_in
@@ -29,7 +30,7 @@ def model(request, train):
 
 
 def test_a_scorer_says_the_same_of_some_items_and_of_all(model, train):
-    scorer = model.score(model.batch_of(torch.tensor([3, 0, 39]), (train,)))
+    scorer = model.score(model.batch_of(torch.tensor([3, 0, 39]), Histories((train,))))
     catalogue = scorer.catalogue()
     assert isinstance(scorer, Scorer)
     assert catalogue.shape == (3, 40)
@@ -45,7 +46,7 @@ def test_all_that_is_learnt_is_in_the_state_dict(model, train):
     with isolated(1):
         other = MODELS[next(name for name, kind in MODELS.items() if type(model) is kind)](train)
     other.load_state_dict(model.state_dict())
-    users = model.batch_of(torch.arange(40), (train,))
+    users = model.batch_of(torch.arange(40), Histories((train,)))
     assert torch.equal(other.eval().score(users).catalogue(), model.score(users).catalogue())
 
 

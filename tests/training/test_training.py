@@ -14,6 +14,7 @@ import yaml
 
 import recpair
 from recpair.batch import Batch
+from recpair.data.histories import Histories
 from recpair.data.interactions import Interactions
 from recpair.denoising import DENOISERS
 from recpair.denoising.pld import PLD
@@ -146,7 +147,7 @@ def test_without_a_monitor_a_fitted_model_knows_what_was_held_out_for_validation
     assert "without epochs" in (run.folder / "SUMMARY.md").read_text()
     train = run.recommender.train
     counts = torch.from_numpy(train.item_counts).float()
-    scores = run.model.score(run.model.batch_of(torch.tensor([0]), (train,))).catalogue()[0]
+    scores = run.model.score(run.model.batch_of(torch.tensor([0]), Histories((train,)))).catalogue()[0]
     assert torch.equal(torch.argsort(scores, stable=True), torch.argsort(counts, stable=True))
 
 
