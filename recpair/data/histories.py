@@ -75,7 +75,8 @@ class Histories:
         ends = np.full(part.n_users, np.iinfo(np.int64).max)
         tested = np.flatnonzero(np.diff(held_out.indptr))
         ends[tested] = held_out.time[held_out.indptr[tested]]
-        return part.time > ends[part.user]
+        later: np.ndarray = part.time > ends[part.user]
+        return later
 
     def latest(self, users: np.ndarray, length: int) -> np.ndarray:
         """int64 (R, length): the last items of each user; padding that all rows share is cut off, but for one place."""
