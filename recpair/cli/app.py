@@ -126,13 +126,29 @@ def recommend(
     run: RunArgument,
     out: Annotated[Path, typer.Option("--out", "-o", help="Where to write: .csv, .parquet or .jsonl.")],
     users: Annotated[
-        Path | None, typer.Option("--users", help="A table with a user_id column, or a .txt file with one id a line.")
+        Path | None,
+        typer.Option(
+            "--users",
+            help="A table with a column user_id, or named as in the run's own data, or a .txt file with one id a line.",
+        ),
     ] = None,
-    everyone: Annotated[bool, typer.Option("--all", help="Every user of the training data.")] = False,
+    everyone: Annotated[bool, typer.Option("--all", help="Every user with a training event.")] = False,
     k: Annotated[int, typer.Option("--k", "-k", help="Items per user.")] = 10,
     include_seen: Annotated[bool, typer.Option("--include-seen", help="Also rank what a user already took.")] = False,
-    titles: Annotated[bool, typer.Option("--titles", help="Add the columns of the item table.")] = False,
-    on_unknown: Annotated[OnUnknown, typer.Option(help="For a user who was not in training.")] = "raise",
+    titles: Annotated[
+        bool,
+        typer.Option(
+            "--titles",
+            help="Add the columns of the item table. In a .csv, lists are joined with | and other nested values are JSON.",
+        ),
+    ] = False,
+    on_unknown: Annotated[
+        OnUnknown,
+        typer.Option(
+            help="For a user without a training event: an error, no rows, or the most popular items, "
+            "marked in a further column fallback."
+        ),
+    ] = "raise",
 ) -> None:
     """Write the k best items of each user: user_id, item_id, score, rank.
 
@@ -149,18 +165,19 @@ def recommend(
 
     if (users is None) == (not everyone):
         raise typer.BadParameter("give either --users FILE or --all")
-    batch.check_ending(out)
-    asked = None if users is None else batch.read_users(users)
+    if users is not None and users.resolve() == out.resolve():
+        raise typer.BadParameter("--out would overwrite the file of --users; give another name")
+    batch.check_output(out)
     loaded = runs.load(run)
     with console.notes():
         frame = loaded.recommend(
-            asked,
+            None if users is None else batch.read_users(users, loaded.id_columns("user")),
             k=k,
             exclude_seen=not include_seen,
             on_unknown=on_unknown,
             titles=titles,
         )
-    batch.write_table(out, frame)
+        batch.write_table(out, frame)
     console.console.print(f"{len(frame):,} recommendations for {frame['user_id'].n_unique():,} users in {out}")
 
 
@@ -188,7 +205,7 @@ def compare(
     from recpair.serving import batch
 
     if out is not None:
-        batch.check_ending(out)
+        batch.check_output(out)
     table = comparing.compare(run_folders, metric)
     console.frame_table(f"Test {metric}; differences and tests are against {table['run'][0]}", table.select(SHOWN))
     if out is not None:
@@ -215,7 +232,7 @@ def audit(
     from recpair import console, runs
     from recpair.serving import batch
 
-    batch.check_ending(out)
+    batch.check_output(out)
     loaded = runs.load(run)
     frame = loaded.audit() if top is None else loaded.audit().head(top)
     batch.write_table(out, frame)

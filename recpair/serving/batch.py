@@ -1,27 +1,49 @@
-"""Recommendations from file to file: who is asked for, and the table that is written."""
+"""Recommendations from file to file: the users to recommend for, and the table that is written."""
 
-from collections.abc import Callable
+import logging
+import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from recpair.data.formats import read_table
+from recpair.data.formats import DELIMITERS, TEXT_ENDINGS, read_table
 from recpair.data.ids import keys
-from recpair.errors import DataError
+from recpair.errors import DataError, RunError
+from recpair.serving import flat
 from recpair.serving import run_folder as files
 
 ENDINGS = (".csv", ".parquet", ".jsonl")
 
+logger = logging.getLogger("recpair")
 
-def check_ending(path: Path) -> None:
-    """Raise a DataError unless the path's ending says how to write it."""
+
+def check_output(path: Path) -> None:
+    """Check that a table can be written to ``path``, before the work starts.
+
+    Raises:
+        DataError: the ending is none of ``ENDINGS``.
+        RunError: the path is a folder, or its folder cannot be written to.
+    """
     if path.suffix.lower() not in ENDINGS:
         raise DataError(f"{path} has the ending {path.suffix!r}; expected one of {', '.join(ENDINGS)}")
+    if path.is_dir():
+        raise RunError(f"{path} is a folder; give the name of a file")
+    parent = next(folder for folder in path.absolute().parents if folder.exists())
+    if not parent.is_dir():
+        raise RunError(f"cannot write {path}: {parent} is not a folder; choose another folder")
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise RunError(f"cannot write {path}: no permission to write to {parent}; choose another folder")
 
 
-def read_users(path: Path) -> pl.Series:
-    """User ids from a .txt file with one a line, or from a table's user_id column.
+def read_users(path: Path, columns: Sequence[str] = ("user_id",)) -> pl.Series:
+    """Distinct user ids from a .txt file with one id a line, or from a column of a table.
+
+    Rows without an id and repeated ids are left out; notes say how many.
+
+    Args:
+        columns: names of the id column; the first one that the table has is used.
 
     Raises:
         DataError: the file is missing or empty, or has no such column.
@@ -33,32 +55,54 @@ def read_users(path: Path) -> pl.Series:
             raise DataError(f"{path} is not UTF-8; save the file as UTF-8") from None
         users = pl.Series("user_id", [line for line in lines if line], dtype=pl.String)
     else:
-        users = _column(path)
+        users = _column(path, columns)
     if users.is_empty():
-        raise DataError(f"{path} names no users; expected one id a line, or a user_id column")
-    return users.unique(maintain_order=True)
+        raise DataError(f"{path} names no users; expected one id a line, or a column {' or '.join(columns)}")
+    distinct = users.unique(maintain_order=True)
+    if repeated := len(users) - len(distinct):
+        logger.info("%s: %s repeated ids are answered once", path, f"{repeated:,}")
+    return distinct
 
 
-def _column(path: Path) -> pl.Series:
-    if path.is_file() and path.suffix.lower() == ".csv":  # a table of one column has no delimiter
-        try:
-            frame = pl.read_csv(path, infer_schema=False, truncate_ragged_lines=True, glob=False)
-        except pl.exceptions.PolarsError as error:
-            raise DataError(f"{path} is no readable csv file ({' '.join(str(error).split())[:160]})") from None
-    else:
-        frame = read_table(path).frame
-    if "user_id" not in frame.columns:
+def _column(path: Path, columns: Sequence[str]) -> pl.Series:
+    frame = _table(path)
+    found = [column for column in columns if column in frame.columns]
+    if not found:
         raise DataError(
-            f"{path} has no column 'user_id' (found: {', '.join(frame.columns)}); rename the column of the users"
+            f"{path} has no column {' or '.join(map(repr, columns))} (found: {', '.join(frame.columns)[:160]}); "
+            f"rename the column of the users"
         )
-    return keys(frame["user_id"], f"{path} column 'user_id'").drop_nulls()
+    if len(found) > 1:
+        logger.info("%s: the users are read from column %s, not %s", path, found[0], found[1])
+    ids = keys(frame[found[0]], f"{path} column {found[0]!r}")
+    users = ids.filter(ids.is_not_null() & (ids.cast(pl.String) != ""))
+    if missing := len(ids) - len(users):
+        logger.info("%s: %s rows without %s are left out", path, f"{missing:,}", found[0])
+    return users
+
+
+def _table(path: Path) -> pl.DataFrame:
+    """A table of any format; text needs a header, and may have a single column."""
+    if path.suffix.lower() not in TEXT_ENDINGS or not path.is_file():
+        return read_table(path).frame
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        header = file.readline()
+    if any(delimiter in header for delimiter in DELIMITERS) or not header.strip():
+        return read_table(path, has_header=True).frame
+    try:
+        return pl.read_csv(path, infer_schema=False, glob=False)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise DataError(f"{path} is no readable csv file ({' '.join(str(error).split())[:160]})") from None
 
 
 def write_table(path: Path, frame: pl.DataFrame) -> None:
-    """Write a csv, Parquet or JSON lines file under a temporary name, then rename it."""
+    """Write a csv, Parquet or JSON lines file under a temporary name, then rename it.
+
+    What csv cannot hold is written as text: lists joined with ``|``, other nested values as JSON.
+    """
     writers: dict[str, Callable[[Path], Any]] = {
-        ".csv": frame.write_csv,
+        ".csv": lambda partial: flat.for_csv(frame, path.name).write_csv(partial),
         ".parquet": frame.write_parquet,
-        ".jsonl": frame.write_ndjson,
+        ".jsonl": lambda partial: flat.for_json_lines(frame).write_ndjson(partial),
     }
     files.write(path, writers[path.suffix.lower()])

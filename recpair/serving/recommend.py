@@ -17,7 +17,7 @@ from recpair.models import Model, Scorer, Vectors
 from recpair.models.popularity import Popularity
 from recpair.serving.asked import choice, flag, history_columns, id_column, positive_integer
 from recpair.serving.ranking import Queries, Ranker
-from recpair.serving.trained_ids import TrainedIds
+from recpair.serving.trained_ids import Kind, TrainedIds
 
 OnUnknown = Literal["raise", "skip", "popular"]
 
@@ -145,10 +145,7 @@ class Recommender:
         return self.model.batch_of(_long(users), Histories((self.train,)))
 
     def _of_users(self, asked: pl.Series, exclude_seen: bool, on_unknown: OnUnknown) -> Queries:
-        if on_unknown == "raise":
-            index = self._ids.require("user", asked, SKIP_OR_POPULAR)
-        else:
-            index = self._ids.find("user", asked)
+        index = self._index("user", asked, on_unknown)
         if on_unknown == "skip":
             asked, index = asked.filter(pl.Series(index >= 0)), index[index >= 0]
         return Queries(
@@ -180,13 +177,14 @@ class Recommender:
             return []
         if len({history.dtype for history in histories}) > 1:
             histories = [history.cast(pl.String) for history in histories]
-        asked = pl.concat(histories)
-        if on_unknown == "raise":
-            index = self._ids.require("item", asked, SKIP_OR_POPULAR)
-        else:
-            index = self._ids.find("item", asked)
+        index = self._index("item", pl.concat(histories), on_unknown)
         ends = np.cumsum([len(history) for history in histories])[:-1]
         return [items[items >= 0] for items in np.split(index, ends)]
+
+    def _index(self, kind: Kind, asked: pl.Series, on_unknown: OnUnknown) -> np.ndarray:
+        if on_unknown == "raise":
+            return self._ids.require(kind, asked, SKIP_OR_POPULAR)
+        return self._ids.find(kind, asked)
 
     def _counts(self) -> np.ndarray:
         """float32 (I,): the number of training users of each item."""
