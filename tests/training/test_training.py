@@ -18,7 +18,7 @@ from recpair.data.histories import Histories
 from recpair.data.interactions import Interactions
 from recpair.denoising import DENOISERS
 from recpair.denoising.pld import PLD
-from recpair.errors import ConfigError, RunError, TrainingError
+from recpair.errors import ConfigError, RunError
 from recpair.experiment import prepare
 from recpair.losses import LOSSES, OVER_CATALOGUE
 from recpair.losses.bpr import bpr
