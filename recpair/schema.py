@@ -5,6 +5,7 @@ before torch and numba load.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ from recpair.bridges import MODEL_SIGNATURES, OWN
 from recpair.config import Config, Section
 from recpair.errors import ConfigError
 from recpair.evaluation.names import check_names, parse_metric
+from recpair.shipped import locate
 from recpair.signatures import Reference, registry
 
 
@@ -73,17 +75,22 @@ SCHEMA: dict[str, Section] = {
 
 
 def load_config(config: str | Path | Mapping[str, Any] | Config, overrides: Sequence[str] = ()) -> Config:
-    """A checked config from a file, a dict, or a Config; nothing else is read.
+    """A checked config from a file, the name of a config that ships with recpair, a dict, or a Config.
 
     Raises:
         ConfigError: a key is unknown or wrong, or sections contradict each other.
     """
+    notes: tuple[str, ...] = ()
     if isinstance(config, Config):
-        config = config.sections
+        notes, config = config.notes, config.sections
     if not isinstance(config, str | Path | Mapping):
         raise ConfigError(f"the config is of type {type(config).__name__}; give a path, a dict of sections or a Config")
-    raw = configs.override(configs.read(config) if isinstance(config, str | Path) else config, overrides)
+    if isinstance(config, str | Path):
+        path, notes = locate(config)
+        config = configs.read(path)
+    raw = configs.override(config, overrides)
     checked = configs.parse(raw, SCHEMA)
+    checked = replace(checked, notes=notes + checked.notes)
     checked.sections["output"] = str(Path(checked["output"]).expanduser())
     check_names(checked["evaluate"]["metrics"])
     _refuse_monitor(checked["evaluate"]["monitor"], checked["evaluate"]["trim"])

@@ -43,7 +43,10 @@ def _options(
 
 @app.command()
 def fit(
-    config: Annotated[Path, typer.Option("--config", "-c", help="A YAML or TOML file, such as those in configs/.")],
+    config: Annotated[
+        Path,
+        typer.Option("--config", "-c", help="A YAML or TOML file, or the name of a config that ships with recpair."),
+    ],
     overrides: OverridesArgument = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the output folder's last checkpoint, if there is one.")

@@ -4,6 +4,7 @@ import importlib.util
 import os
 import platform
 
+from recpair import shipped
 from recpair.data.events import SOURCES
 from recpair.errors import DataError
 from recpair.report.environment import versions
@@ -29,6 +30,7 @@ def findings() -> dict[str, list[tuple[str, str]]]:
             for feature, (module, remedy) in FEATURES.items()
         ],
         "data sets": [(name, _located(name)) for name in SOURCES],
+        "configs (recpair fit --config NAME)": _configs(),
     }
 
 
@@ -46,6 +48,14 @@ def _devices() -> list[tuple[str, str]]:
         ("numba threads", str(numba.config.NUMBA_NUM_THREADS)),
         ("thread pools of BLAS and OpenMP", ", ".join(pools) or "none loaded"),
     ]
+
+
+def _configs() -> list[tuple[str, str]]:
+    """One row per data set: the names of the configs that ship with recpair."""
+    rows: dict[str, list[str]] = {}
+    for name in shipped.names():
+        rows.setdefault(name.partition("/")[0], []).append(name)
+    return [(data, ", ".join(found)) for data, found in rows.items()]
 
 
 def _located(name: str) -> str:

@@ -1,0 +1,47 @@
+"""Configs that ship with the package, found by name from any folder."""
+
+import difflib
+from pathlib import Path
+
+from recpair.errors import ConfigError
+
+PACKAGE = Path(__file__).parent
+SHOWN = 3  # names in an error message
+
+
+def names() -> dict[str, Path]:
+    """Names (``ml-100k/mf-bpr.yaml``) and files, in alphabetical order.
+
+    A wheel has them in ``recpair/configs``, a checkout in ``configs`` beside the package.
+    """
+    checkout = PACKAGE.parent
+    folder = checkout / "configs" if (checkout / "pyproject.toml").is_file() else PACKAGE / "configs"
+    return {path.relative_to(folder).as_posix(): path for path in sorted(folder.glob("*/*.yaml"))}
+
+
+def locate(config: str | Path) -> tuple[Path, tuple[str, ...]]:
+    """The file of a config and the notes about it: an existing file, else the shipped config of that name.
+
+    The name may have ``configs/`` before it, as the documentation writes it, and may lack ``.yaml``.
+
+    Raises:
+        ConfigError: there is neither such a file nor such a name.
+    """
+    path = Path(config)
+    if path.is_file():
+        return path, ()
+    known, asked = names(), path.as_posix().removeprefix("./").removeprefix("configs/")
+    for name in (asked, f"{asked}.yaml"):
+        if name in known:
+            return known[name], (f"file {path} not found; using {name}, which ships with recpair",)
+    raise ConfigError(f"config file {path} does not exist; {_advice(asked, known)}")
+
+
+def _advice(asked: str, known: dict[str, Path]) -> str:
+    """The nearest shipped names, by the whole name and by its last part."""
+    by_stem = {Path(name).stem: name for name in known}
+    near = [by_stem[stem] for stem in difflib.get_close_matches(Path(asked).stem, by_stem, n=SHOWN, cutoff=0.6)]
+    near = list(dict.fromkeys([*difflib.get_close_matches(asked, known, n=SHOWN, cutoff=0.6), *near]))[:SHOWN]
+    if near:
+        return f"configs with similar names ship with recpair: {', '.join(near)}"
+    return "give the path of a YAML or TOML file, or the name of a config that ships with recpair (recpair doctor)"
