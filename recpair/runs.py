@@ -1,4 +1,4 @@
-"""What is done with runs and data apart from fitting: load, test again, track later, describe."""
+"""What is done with runs and data apart from fitting: load, test again, track later."""
 
 import json
 import logging
@@ -13,18 +13,11 @@ import polars as pl
 from recpair import processes
 from recpair.bridges.atomic import write_atomic
 from recpair.config import Config
-from recpair.data import SOURCES
-from recpair.data.describe import Description
-from recpair.data.describe import describe as describe_events
-from recpair.data.events import read_data
-from recpair.data.filtering import Report as Filtered
-from recpair.data.filtering import filter_events
 from recpair.data.fingerprint import same_kind
 from recpair.data.splitting import Splits
 from recpair.errors import ConfigError, DataError, RunError
 from recpair.evaluation.evaluator import Evaluation
 from recpair.experiment import evaluators_of, fit, most_popular, prepare, retrieved_of, tracker_of
-from recpair.registry import nearest
 from recpair.report.compare import summarise_seeds
 from recpair.report.tracked import upload
 from recpair.schema import differences, load_config
@@ -160,16 +153,6 @@ def track(run: Run, *, uri: str | None = None) -> str | None:
 def tracking_uri(config: Config) -> str:
     """The MLflow store that a run of this config is written to."""
     return MlflowTracker(**(config["tracking"] or {})).uri
-
-
-def describe(source: str, overrides: Sequence[str] = ()) -> tuple[Description, Filtered]:
-    """What a named set, a file or a folder holds, and what the filters of ``overrides`` would leave of it."""
-    known = source in SOURCES
-    if not known and not Path(source).expanduser().exists() and (near := nearest(source, SOURCES)):
-        raise DataError(f"{source} is neither a named set nor a file{near}")
-    config = load_config({"data": {"source" if known else "path": source}}, overrides)
-    events = read_data(**config["data"])
-    return describe_events(events), filter_events(events, **config["filter"])[1]
 
 
 def embed(

@@ -80,6 +80,27 @@ def load_config(config: str | Path | Mapping[str, Any] | Config, overrides: Sequ
     Raises:
         ConfigError: a key is unknown or wrong, or sections contradict each other.
     """
+    checked, names_loss = _checked_keys(config, overrides)
+
+    from recpair.contradictions import brings_loss, refuse_contradictions  # imports torch and numba: seconds
+
+    if not names_loss and brings_loss(checked["model"]["name"]):
+        checked.sections["loss"] = {"name": OWN}
+    refuse_contradictions(checked)
+    return checked
+
+
+def check_keys(config: str | Path | Mapping[str, Any] | Config, overrides: Sequence[str] = ()) -> Config:
+    """A config whose keys and values are checked, each alone; no library is imported that trains or measures.
+
+    Raises:
+        ConfigError: a key is unknown or wrong.
+    """
+    return _checked_keys(config, overrides)[0]
+
+
+def _checked_keys(config: str | Path | Mapping[str, Any] | Config, overrides: Sequence[str]) -> tuple[Config, bool]:
+    """The config, and whether it names a loss."""
     notes: tuple[str, ...] = ()
     if isinstance(config, Config):
         notes, config = config.notes, config.sections
@@ -94,13 +115,7 @@ def load_config(config: str | Path | Mapping[str, Any] | Config, overrides: Sequ
     checked.sections["output"] = str(Path(checked["output"]).expanduser())
     check_names(checked["evaluate"]["metrics"])
     _refuse_monitor(checked["evaluate"]["monitor"], checked["evaluate"]["trim"])
-
-    from recpair.contradictions import brings_loss, refuse_contradictions  # imports torch and numba: seconds
-
-    if "loss" not in raw and brings_loss(checked["model"]["name"]):
-        checked.sections["loss"] = {"name": OWN}
-    refuse_contradictions(checked)
-    return checked
+    return checked, "loss" in raw
 
 
 def differences(stored: Config, config: Config) -> list[str]:

@@ -27,9 +27,9 @@ def describe(
 
       recpair data describe events.csv data.columns.user=uid data.columns.item=sku
     """
-    from recpair import console, runs
+    from recpair import console, overview
 
-    description, filtered = runs.describe(source, overrides or [])
+    description, filtered = overview.describe(source, overrides or [])
     rows = [(name, f"{value:,.4f}" if value % 1 else f"{value:,.0f}") for name, value in description.counts.items()]
     if description.time_span:
         rows.append(("time span", " – ".join(description.days())))

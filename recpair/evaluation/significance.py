@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 
 @dataclass(frozen=True)
@@ -46,6 +45,8 @@ def paired(a: np.ndarray, b: np.ndarray, *, resamples: int = 10_000, seed: int =
 
 def _p_values(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
     """Two-sided p-values of the paired t-test and Wilcoxon's signed-rank test."""
+    from scipy import stats  # half a second, for comparisons alone
+
     gaps = a - b
     rounding = 1e-12 * max(np.abs(a).max(), np.abs(b).max())
     if np.abs(gaps).max() <= rounding:

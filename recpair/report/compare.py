@@ -15,7 +15,6 @@ from recpair.errors import RunError
 from recpair.evaluation.evaluator import Evaluator
 from recpair.evaluation.significance import holm, paired
 from recpair.registry import nearest, options
-from recpair.report import plots
 from recpair.serving import run_folder as files
 
 logger = logging.getLogger("recpair")
@@ -176,6 +175,8 @@ def compare(folders: Sequence[Path], metric: str) -> pl.DataFrame:
 
 def draw(table: pl.DataFrame, metric: str, path: Path) -> None:
     """Draw the table of ``compare`` into a file of the ending's kind."""
+    from recpair.report import plots  # imports matplotlib
+
     figure = plots.comparison(table, metric)
     kind = path.suffix.lstrip(".") or "png"
     files.write(path, lambda partial: figure.savefig(partial, format=kind, dpi=130))

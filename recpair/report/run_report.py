@@ -4,19 +4,20 @@ import io
 import statistics
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-from matplotlib.figure import Figure
 
 from recpair.data.splitting import Splits
 from recpair.evaluation.evaluator import Evaluation, Evaluator
 from recpair.models import Model
-from recpair.report import plots
 from recpair.report.environment import environment
 from recpair.serving import run_folder as files
 from recpair.training.progress import Progress
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class RunReport:
     monitor: str | None
     splits: Splits
     outcome: Outcome
-    figures: dict[str, Figure] = field(default_factory=dict)
+    figures: dict[str, "Figure"] = field(default_factory=dict)
 
     def write(self, evaluator: Evaluator | None) -> None:
         """Everything that loading and reading the run needs; ``metrics.json`` is left to the caller, as the last."""
@@ -110,6 +111,8 @@ class RunReport:
         return pl.DataFrame([*head, *frame.drop("user").get_columns()])
 
     def _draw(self, history: pl.DataFrame, evaluator: Evaluator | None) -> None:
+        from recpair.report import plots  # imports matplotlib
+
         outcome = self.outcome
         if outcome.progress.epoch:
             self.figures["curves"] = plots.curves(history, outcome.progress.best_epoch, self.monitor)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-from scipy.cluster.vq import kmeans2
 from torch import Tensor
 
 Examples = Literal["pairs", "points", "users"]
@@ -50,6 +49,8 @@ def _clusters(model: Any, settings: Mapping[str, Any], epoch: int) -> None:
     model.proto_reg = settings["proto_reg"] if epoch > settings["warm_up_step"] else 0.0
     if model.user_centroids is not None and (epoch - 1) % settings["m_step"]:
         return
+    from scipy.cluster.vq import kmeans2
+
     for side in ("user", "item"):
         points = getattr(model, f"{side}_embedding").weight.detach()
         centres, nearest = kmeans2(points.cpu().numpy(), min(model.k, len(points)), minit="points")

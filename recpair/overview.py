@@ -1,0 +1,23 @@
+"""A data set before anything is trained on it; needs neither torch nor numba."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from recpair.data import SOURCES
+from recpair.data.describe import Description
+from recpair.data.describe import describe as describe_events
+from recpair.data.events import read_data
+from recpair.data.filtering import Report, filter_events
+from recpair.errors import DataError
+from recpair.registry import nearest
+from recpair.schema import check_keys
+
+
+def describe(source: str, overrides: Sequence[str] = ()) -> tuple[Description, Report]:
+    """What a named set, a file or a folder holds, and what the filters of ``overrides`` would leave of it."""
+    known = source in SOURCES
+    if not known and not Path(source).expanduser().exists() and (near := nearest(source, SOURCES)):
+        raise DataError(f"{source} is neither a named set nor a file{near}")
+    config = check_keys({"data": {"source" if known else "path": source}}, overrides)
+    events = read_data(**config["data"])
+    return describe_events(events), filter_events(events, **config["filter"])[1]
