@@ -1,9 +1,13 @@
-"""Settings of the study: label → overrides. Everything that is not overridden is a default."""
+"""Settings of the study: label → overrides. Everything that is not overridden is a default of the package.
+
+The defaults before the study are written out (OLD, NORMAL), so that their rows mean the same after a change of defaults.
+"""
 
 OLD = [
     *("loss.name=bpr", "sampler.n_negatives=1", "train.epochs=100", "train.patience=10", "train.validate_every=1"),
     *("train.learning_rate=0.001", "train.l2=0"),
 ]
+NORMAL, SPECTRAL = "model.init=normal", "model.init=spectral"
 
 
 def _mf(learning_rate: float, l2: float, *more: str, patience: int = 5) -> list[str]:
@@ -11,15 +15,14 @@ def _mf(learning_rate: float, l2: float, *more: str, patience: int = 5) -> list[
     return ["model.name=mf", *OLD[:2], "train.epochs=60", f"train.patience={patience}", *rates, *more]
 
 
-SPECTRAL = "model.init=spectral"
-FLOORS = {"popularity": ["model.name=popularity"], "mf old": ["model.name=mf", *OLD, "sampler.batch_size=2048"]}
+FLOORS = {"popularity": ["model.name=popularity"], "mf old": ["model.name=mf", *OLD, NORMAL]}
 MF = FLOORS | {
-    f"lr {rate} l2 {l2}{label}": _mf(rate, l2, *more)
-    for label, more in {"": (), " spectral": (SPECTRAL,)}.items()
+    f"lr {rate} l2 {l2}{label}": _mf(rate, l2, init)
+    for label, init in {"": NORMAL, " spectral": SPECTRAL}.items()
     for rate in (0.003, 0.01)
     for l2 in (0.001, 0.003, 0.01)
 }
-MORE = {
+NEGATIVES = {
     f"{loss} n {n} lr {rate} l2 {l2} spectral": [
         *_mf(rate, l2, SPECTRAL, f"sampler.n_negatives={n}"),
         f"loss.name={loss}",
@@ -29,4 +32,37 @@ MORE = {
     for l2 in (0.003, 0.01, 0.03)
     if (loss, rate) != ("bpr", 0.003) or l2 == 0.03 or n > 1
 }
-STAGES: dict[str, dict[str, list[str]]] = {"mf": MF, "negatives": MORE}
+PATIENT = {  # the old epochs and patience
+    f"{model} {init} l2 {l2}": [f"model.name={model}", *OLD, f"model.init={init}", f"train.l2={l2}"]
+    for model in ("mf", "lightgcn")
+    for init, l2 in (("normal", 0), ("spectral", 0), ("spectral", 0.003), ("spectral", 0.01))
+}
+NEUMF = {
+    f"neumf lr {rate} l2 {l2}": ["model.name=neumf", *OLD, f"train.learning_rate={rate}", f"train.l2={l2}"]
+    for rate, l2 in ((0.001, 0), (0.001, 0.003), (0.001, 0.01), (0.003, 0.003))
+}
+FITTED = {
+    **{f"ease ridge {ridge}": ["model.name=ease", f"model.ridge={ridge}"] for ridge in (30, 100, 250, 500, 1000)},
+    **{
+        f"ials weight {weight} ridge {ridge}": ["model.name=ials", f"model.weight={weight}", f"model.ridge={ridge}"]
+        for weight, ridge in ((10, 10), (3, 10), (30, 10), (10, 3), (10, 30), (30, 30))
+    },
+    **{f"item_knn shrinkage {s}": ["model.name=item_knn", f"model.shrinkage={s}"] for s in (10, 0, 100)},
+}
+SEQUENCE_MODELS = {
+    f"{model} {loss} n {n} l2 {l2}": [
+        *("split.name=leave_last", f"model.name={model}", "sampler.name=sequences", *OLD, "train.epochs=30"),
+        *(f"loss.name={loss}", f"sampler.n_negatives={n}", f"train.l2={l2}", "model.history_length=20"),
+    ]
+    for model in ("sasrec", "gru4rec")
+    for loss, n, l2 in (("bpr", 1, 0), ("bpr", 1, 0.003), ("sampled_softmax", 16, 0))
+}
+SEQUENTIAL = {"popularity": ["split.name=leave_last", "model.name=popularity"]} | SEQUENCE_MODELS
+STAGES: dict[str, dict[str, list[str]]] = {
+    "mf": MF,
+    "negatives": NEGATIVES,
+    "patient": PATIENT,
+    "neumf": NEUMF,
+    "fitted": FITTED,
+    "sequential": SEQUENTIAL,
+}
