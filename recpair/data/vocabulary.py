@@ -1,5 +1,6 @@
 """The two-way street between the outside world's ids and dense 0-based indices."""
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -9,6 +10,8 @@ import polars as pl
 
 from recpair.data.ids import WHOLE, as_column, keys, shown
 from recpair.errors import UnknownIdError
+
+SHORT = 8  # ids of a list that is searched one by one
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,31 +61,62 @@ class Ids:
         return indices
 
     def _find(self, asked: pl.Series) -> np.ndarray:
-        if asked.dtype == pl.Int64 and self.values.dtype == pl.Int64:
-            return _joined(asked, self._by_value)
-        text = asked.cast(pl.String)
-        found = _joined(text, self._by_text)
-        missed = pl.Series(found < 0) & text.str.contains(WHOLE)
-        if missed.any():  # "22.0", as a float column is written to a text file
-            found = np.where(missed, _joined(text.str.strip_suffix(".0"), self._by_text), found)
+        found = self._search(asked)
+        if asked.dtype == pl.String and (missed := pl.Series(found < 0)).any():
+            rest = asked.filter(missed)  # "22.0", as a float column is written to a text file
+            whole = rest.set(~rest.str.contains(WHOLE), None).str.strip_suffix(".0")
+            found[missed.to_numpy()] = self._search(whole)
         return found
 
-    @cached_property
-    def _by_value(self) -> pl.DataFrame:
-        return pl.DataFrame({"id": self.values, "index": np.arange(len(self), dtype=np.int32)})
+    def _search(self, asked: pl.Series) -> np.ndarray:
+        """Indices of ids that are Int64 or String, by binary search: a short list costs the same in any vocabulary."""
+        ascending, order = self._ascending
+        if asked.dtype != ascending.dtype:
+            asked = asked.cast(pl.String) if ascending.dtype == pl.String else _integers(asked)
+        missing = asked.is_null().to_numpy() if asked.null_count() else None
+        if missing is not None:
+            asked = asked.fill_null("" if asked.dtype == pl.String else 0)
+        place, known = _places(ascending, asked)
+        if missing is not None:
+            known = known & ~missing
+        return np.where(known, place if order is None else order[place], -1).astype(np.int32)
 
     @cached_property
-    def _by_text(self) -> pl.DataFrame:
-        return self._by_value.with_columns(pl.col("id").cast(pl.String))
+    def _ascending(self) -> tuple[pl.Series, np.ndarray | None]:
+        """The ids in ascending order, and their indices; None if that is the order of the indices, as in data sets."""
+        ids = keys(self.values, f"{self.kind}_id").rechunk()
+        if ids.is_sorted():
+            return ids, None
+        order = ids.arg_sort()
+        return ids[order], order.to_numpy()
 
     def of(self, indices: np.ndarray) -> pl.Series:
         """External ids of indices, in their own type."""
         return self.values[np.asarray(indices, dtype=np.int64)]
 
 
-def _joined(asked: pl.Series, table: pl.DataFrame) -> np.ndarray:
-    found = asked.alias("id").to_frame().join(table, on="id", how="left", maintain_order="left")
-    return found["index"].fill_null(-1).to_numpy()
+def _places(ascending: pl.Series, asked: pl.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Where each id is in the ascending ids, and whether it is there; places are valid indices."""
+    if len(ascending) == 0:
+        return np.zeros(len(asked), dtype=np.int64), np.zeros(len(asked), dtype=bool)
+    last = len(ascending) - 1
+    if ascending.dtype == pl.Int64:
+        values, numbers = ascending.to_numpy(), asked.to_numpy()
+        place = np.minimum(np.searchsorted(values, numbers), last)
+        return place, values[place] == numbers
+    if len(asked) > SHORT:
+        place = np.minimum(ascending.search_sorted(asked).to_numpy(), last)
+        return place, (ascending[place] == asked).to_numpy()
+    texts = asked.to_list()  # without the start of a query engine
+    place = np.array([min(bisect_left(ascending, text), last) for text in texts], dtype=np.int64)
+    return place, np.array([ascending[at] == text for at, text in zip(place.tolist(), texts, strict=True)], dtype=bool)
+
+
+def _integers(texts: pl.Series) -> pl.Series:
+    """Text as Int64; null where it is not an integer as recpair writes it."""
+    numbers = texts.cast(pl.Int64, strict=False)
+    same = numbers.cast(pl.String) == texts
+    return numbers if same.all() and same.null_count() == 0 else numbers.set(~same.fill_null(value=False), None)
 
 
 @dataclass(frozen=True, eq=False)

@@ -66,19 +66,26 @@ def _top_of_row(row, hidden, best_items, best_scores):
     return False
 
 
+@numba.njit(nogil=True)
+def _top_of(b, scores, indptr, hidden, items, best):
+    return _top_of_row(scores[b], hidden[indptr[b] : indptr[b + 1]], items[b], best[b])
+
+
 @numba.njit(parallel=True, nogil=True, cache=True)
-def top_k_rows(scores, indptr, hidden, k):
-    """The k best items of each row: items (B, k), −1 where none is left, their scores, and rows with a NaN.
+def top_k_rows(scores, indptr, hidden, items, best, nan):
+    """The k best items of each row: ``items`` (B, k), −1 where none is left, their scores ``best``, and rows with a NaN.
 
     ``hidden[indptr[b]:indptr[b + 1]]``, in ascending order, are left out of row b; so is a score of −∞.
     """
-    n_rows = scores.shape[0]
-    items = np.empty((n_rows, k), dtype=np.int32)
-    best = np.empty((n_rows, k), dtype=np.float32)
-    nan = np.zeros(n_rows, dtype=np.bool_)
-    for b in numba.prange(n_rows):
-        nan[b] = _top_of_row(scores[b], hidden[indptr[b] : indptr[b + 1]], items[b], best[b])
-    return items, best, nan
+    for b in numba.prange(len(scores)):
+        nan[b] = _top_of(b, scores, indptr, hidden, items, best)
+
+
+@numba.njit(nogil=True, cache=True)
+def top_k_few_rows(scores, indptr, hidden, items, best, nan):
+    """``top_k_rows`` in the calling thread: the other threads are not woken for a few rows."""
+    for b in range(len(scores)):
+        nan[b] = _top_of(b, scores, indptr, hidden, items, best)
 
 
 @numba.njit(nogil=True)

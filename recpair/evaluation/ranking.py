@@ -6,7 +6,9 @@ import numpy as np
 
 from recpair.data.item_lists import ItemLists
 from recpair.errors import TrainingError
-from recpair.evaluation.kernels import top_k_rows
+from recpair.evaluation.kernels import top_k_few_rows, top_k_rows
+
+WORTH_THREADS = 2**20  # scores from which on further threads save more than waking them costs
 
 
 def top_k(scores: np.ndarray, hidden: Sequence[np.ndarray], k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -32,7 +34,10 @@ def top_k_csr(scores: np.ndarray, indptr: np.ndarray, hidden: np.ndarray, k: int
         raise ValueError(
             f"expected k ≥ 1 and a hidden list per row, got k = {k}, {len(indptr) - 1}, {len(scores)} rows"
         )
-    items, best, nan = top_k_rows(np.ascontiguousarray(scores, dtype=np.float32), indptr, hidden, k)
+    items, best = np.empty((len(scores), k), dtype=np.int32), np.empty((len(scores), k), dtype=np.float32)
+    nan = np.zeros(len(scores), dtype=np.bool_)
+    kernel = top_k_rows if scores.size >= WORTH_THREADS else top_k_few_rows
+    kernel(np.ascontiguousarray(scores, dtype=np.float32), indptr, hidden, items, best, nan)
     if nan.any():
         raise TrainingError(
             f"a score of query {int(nan.argmax())} is NaN, so nothing can be ranked; lower train.learning_rate"

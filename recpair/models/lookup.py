@@ -16,7 +16,7 @@ def look_up(table: Tensor, rows: Tensor) -> Tensor:
 
     The gradient of a parameter is added to its ``grad`` row by row (``_accumulates``).
     """
-    if not _accumulates(table):
+    if not torch.is_grad_enabled() or not _accumulates(table):
         return torch.nn.functional.embedding(rows, table)
     vectors: Tensor = Rows.apply(table, rows)
     return vectors

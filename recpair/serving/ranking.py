@@ -54,7 +54,7 @@ class Ranker:
             items, best = self._best_or_popular(queries, rows, queries.popular[rows])
         query, place = np.nonzero(items >= 0)  # fewer than k items are left for a user who has seen nearly all
         columns = [
-            queries.labels[rows[query]].alias("user_id"),
+            _repeated(queries.labels, rows, query).alias("user_id"),
             self.items.of(items[query, place]).alias("item_id"),
             pl.Series("score", best[query, place]),
             pl.Series("rank", (place + 1).astype(np.int32)),
@@ -89,3 +89,8 @@ class Ranker:
         np.cumsum([len(items) for items in hidden], out=starts[1:])
         ascending = [np.sort(items) for items in hidden]
         return top_k_csr(scores, starts, ascending[0] if len(hidden) == 1 else np.concatenate(ascending), self.k)
+
+
+def _repeated(labels: pl.Series, rows: np.ndarray, query: np.ndarray) -> pl.Series:
+    """The label of each row of a table; the table of a single user needs no look-up."""
+    return labels.new_from_index(int(rows[0]), len(query)) if len(rows) == 1 else labels[rows[query]]

@@ -129,3 +129,27 @@ def test_a_fitted_run_treats_a_user_of_the_test_part_alone_as_unknown(checkerboa
     assert run.recommend([900], on_unknown="skip").is_empty()
     both = run.recommend([900, 999], k=5, on_unknown="popular")
     assert both["item_id"][:5].to_list() == both["item_id"][5:].to_list()
+
+
+def test_the_similar_items_of_linear_models_are_rows_of_their_matrices():
+    for name in ("ease", "item_knn"):
+        answers = recommender(name)
+        model, ids = answers.model, answers.train.vocabulary.items
+        weights = np.zeros((ITEMS, ITEMS), dtype=np.float32)
+        if name == "ease":
+            weights[:] = model.weights.numpy()
+        else:
+            np.add.at(weights, (np.arange(ITEMS)[:, None], model.neighbours.numpy()), model.weights.numpy())
+        for item in ("i01", "i05"):
+            row = weights[int(ids.find([item])[0])].copy()
+            row[UNTRAINED] = 0
+            best = [i for i in np.argsort(-row, kind="stable") if row[i] != 0][:4]
+            frame = answers.similar_items([item], k=4)
+            assert frame["similar_item_id"].to_list() == ids.of(np.array(best)).to_list()
+            assert frame["score"].to_list() == row[best].tolist()
+
+
+def test_models_without_vectors_and_weights_say_so():
+    for name in ("popularity", "neumf"):
+        with pytest.raises(RunError, match=r"has no item vectors and no item–item weights .*; use a model such as mf"):
+            recommender(name).similar_items(["i01"], k=2)
