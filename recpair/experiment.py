@@ -38,6 +38,7 @@ from recpair.losses import LOSSES, POINTWISE, Loss
 from recpair.models import MODELS, FittedModel, GradientModel, Model, SequenceModel
 from recpair.models.popularity import Popularity
 from recpair.registry import options
+from recpair.report.advice import advice
 from recpair.report.run_report import Outcome, RunReport
 from recpair.report.tracked import close_run, data_record, open_run
 from recpair.resuming import finished_run
@@ -140,7 +141,8 @@ def fit(
         open_run(tracker, folder, config.flat(), record, resume, tags or {})
         logs = Together([tracker] if log is None else [log, tracker])
         outcome = _learn(components, splits, evaluators, training, logs, seed, load_seconds)
-        report = RunReport(folder, title(config, splits.name), config["evaluate"]["monitor"], splits, outcome)
+        warnings = _warnings(config, outcome)
+        report = RunReport(folder, title(config, splits.name), config["evaluate"]["monitor"], splits, outcome, warnings)
         report.write(evaluators.test)
         close_run(tracker, folder, outcome.metrics() | {"data": record})
     del components, training, outcome, report  # what is opened may be gigabytes, and is not held twice
@@ -247,9 +249,22 @@ def _learn(
                 pool = pool_losses(objective, sampler, progress.best_epoch, seed)
                 losses = event_losses(objective, splits.train, seed)
     test = floor = Evaluation.of_nothing()
+    popular = most_popular(splits)
     if evaluators.test is not None:
-        test, floor = evaluators.test.evaluate(model), evaluators.test.evaluate(most_popular(splits))
-    return Outcome(model, progress, valid, test, floor, load_seconds, losses, pool)
+        test, floor = evaluators.test.evaluate(model), evaluators.test.evaluate(popular)
+    valid_floor = evaluators.valid.evaluate(popular).means if evaluators.valid else {}
+    return Outcome(model, progress, valid, test, floor, load_seconds, losses, pool, valid_floor)
+
+
+def _warnings(config: Config, outcome: Outcome) -> list[str]:
+    """Log the doubts about the result, and return them for the report."""
+    if config["evaluate"]["trim"]:  # the model's means are those of the trimmed part
+        outcome = replace(outcome, valid={})
+    train = config["train"]
+    found = advice(outcome, config["evaluate"]["monitor"], train["epochs"], train["decay"], config["model"].get("init"))
+    for warning in found:
+        logger.warning(warning)
+    return found
 
 
 def _validate(config: Config, components: Components, splits: Splits, evaluator: Evaluator | None) -> dict[str, float]:

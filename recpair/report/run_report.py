@@ -2,6 +2,7 @@
 
 import io
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import polars as pl
 
 from recpair.data.splitting import Splits
 from recpair.evaluation.evaluator import Evaluation, Evaluator
+from recpair.markdown import escaped
 from recpair.models import Model
 from recpair.report.environment import environment
 from recpair.serving import run_folder as files
@@ -31,6 +33,7 @@ class Outcome:
         load_seconds: from the source to ready splits.
         losses: what training remembered of each training event (``audit.parquet``); None without a loop.
         pool: losses of the candidates that a denoiser chose, and of those it passed over; None without one.
+        valid_floor: the means of the most popular items on the validation part; empty without one.
     """
 
     model: Model
@@ -41,6 +44,7 @@ class Outcome:
     load_seconds: float
     losses: pl.DataFrame | None = None
     pool: tuple[np.ndarray, np.ndarray] | None = None
+    valid_floor: dict[str, float] = field(default_factory=dict)
 
     def timing(self) -> dict[str, float]:
         """Seconds of loading, of the median epoch and of the test, and queries trained per second."""
@@ -72,6 +76,7 @@ class RunReport:
     Attributes:
         title: a line such as ``mf · bpr · pld on ml-100k``.
         monitor: the metric that chose the epoch; None where the last one was kept.
+        warnings: doubts about the result, for the summary.
     """
 
     folder: Path
@@ -79,6 +84,7 @@ class RunReport:
     monitor: str | None
     splits: Splits
     outcome: Outcome
+    warnings: Sequence[str] = ()
     figures: dict[str, "Figure"] = field(default_factory=dict)
 
     def write(self, evaluator: Evaluator | None) -> None:
@@ -139,14 +145,15 @@ class RunReport:
         data = ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in sizes.items() if value)
         return "\n".join(
             [
-                f"# {self.title}",
+                f"# {escaped(self.title)}",
                 "",
-                f"Data: {self.splits.name} ({self.splits.fingerprint}): {data}.",
+                f"Data: {escaped(self.splits.name)} ({self.splits.fingerprint}): {data}.",
                 "",
                 f"{self._choice()}{tested}.",
                 "",
                 *rows,
-                *(f"- Note: {note}." for note in self.splits.notes),
+                *(f"- Warning: {escaped(warning)}." for warning in self.warnings),
+                *(f"- Note: {escaped(note)}." for note in self.splits.notes),
                 "",
                 *(f"![{name}]({files.PLOTS}/{name}.png)" for name in self.figures),
                 "",
