@@ -158,7 +158,7 @@ def parse(raw: Mapping[str, Any], schema: Mapping[str, Section]) -> Config:
 def _section(name: str, spec: Section, raw: Mapping[str, Any], schema: Mapping[str, Section], notes: list[str]) -> Any:
     given = raw.get(name, spec.default)
     if spec.value is not None:
-        if not isinstance(given, spec.value):
+        if not isinstance(given, spec.value) or isinstance(given, bool):
             raise ConfigError(f"{name}: expected {spec.value.__name__}, got {given!r}")
         return given
     if spec.many:

@@ -6,6 +6,7 @@ It is the only place that sees a whole config; every component below it takes pl
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from inspect import signature
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from recpair import processes
+from recpair import files, processes
 from recpair.bridges import OWN
 from recpair.bridges.all_models import ALL_MODELS
 from recpair.config import Config
@@ -41,15 +42,17 @@ from recpair.registry import options
 from recpair.report.advice import advice
 from recpair.report.run_report import Outcome, RunReport
 from recpair.report.tracked import close_run, data_record, open_run
-from recpair.resuming import finished_run
+from recpair.resuming import begin
 from recpair.sampling import SAMPLERS
 from recpair.sampling.pairs import Sampler
 from recpair.schema import load_config
 from recpair.seeds import isolated
 from recpair.semantics import Retrieved, retrieve
 from recpair.semantics.progress import Report, silent
-from recpair.serving import run_folder as files
+from recpair.serving.manifest import CHECKPOINT
+from recpair.serving.output import Output, State
 from recpair.serving.run import Run
+from recpair.serving.run_folder import METRICS
 from recpair.tracking.mlflow_tracker import MlflowTracker
 from recpair.tracking.tracker import Tracker, Untracked
 from recpair.training.checkpoint import Checkpoint
@@ -109,45 +112,65 @@ def fit(
         RecpairError: in one line, what is wrong with the config, the data or the output folder.
     """
     config = load_config(config, overrides)
+    output = Output(Path(config["output"]), config["output_keep"])
+    with output.locked() if processes.is_first() else nullcontext():
+        return fit_into(output, config, data=data, items=items, resume=resume, log=log, tags=tags)
+
+
+def fit_into(
+    output: Output,
+    config: Config,
+    *,
+    data: Any = None,
+    items: Any = None,
+    resume: bool = False,
+    log: Log | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> Run:
+    """``fit`` with a checked config, into an output folder that the caller has locked."""
     require_machine(config["train"]["device"])
     _require_loop(config)
     for note in config.notes:
         logger.info(note)
-    folder = Path(config["output"])
-    if resume and (finished := finished_run(folder, config)) is not None:
-        return finished
-
     started = time.perf_counter()
     splits = prepare(config, data, items)
-    load_seconds = time.perf_counter() - started
     evaluators = evaluators_of(config, splits)
+    load_seconds = time.perf_counter() - started
 
     fabric = launch(**_options(config["train"], launch))
+    begun = fabric.broadcast(begin(output, config, splits.fingerprint, resume) if fabric.is_global_zero else None)
+    if begun.finished:
+        logger.info("%s is already finished", output.final)
+        return Run.open(begun.folder)
+    output.work = begun.folder
     with fabric.rank_zero_first():  # what the semantic stage keeps is written once, then read
         components = build(config, splits)
 
-    training, seed = _training(config, components, splits, evaluators, fabric, resume), config["train"]["seed"]
+    checkpoint = Checkpoint(output.work / CHECKPOINT, splits.fingerprint)
+    training = _training(config, components, splits, evaluators, fabric, checkpoint, resume)
+    seed = config["train"]["seed"]
     if not fabric.is_global_zero:  # takes part, and writes nothing
         with isolated(seed):
             training(Together())
         fabric.barrier()
-        return Run.open(folder)
+        return Run.open(output.work if output.member else output.final)
 
-    if not resume:
-        files.make_room(folder)
-    files.write_text(folder / files.CONFIG, config.to_yaml())
+    output.start(config.to_yaml(), splits.fingerprint, begun.state)
     with tracker_of(config) as tracker:
         record = data_record(splits, config["data"] | {"split": config["split"]})
-        open_run(tracker, folder, config.flat(), record, resume, tags or {})
+        open_run(tracker, output, config.flat(), record, begun.state is not State.EMPTY, tags or {})
         logs = Together([tracker] if log is None else [log, tracker])
         outcome = _learn(components, splits, evaluators, training, logs, seed, load_seconds)
-        warnings = _warnings(config, outcome)
-        report = RunReport(folder, title(config, splits.name), config["evaluate"]["monitor"], splits, outcome, warnings)
+        metrics = outcome.metrics() | {"data": record, "mlflow_run_id": tracker.run_id}
+        named, warnings = title(config, splits.name), _warnings(config, outcome)
+        report = RunReport(output.work, named, config["evaluate"]["monitor"], splits, outcome, warnings)
         report.write(evaluators.test)
-        close_run(tracker, folder, outcome.metrics() | {"data": record})
+        files.write_json(output.work / METRICS, metrics)
+        output.complete()
+        close_run(tracker, output.work, metrics)
     del components, training, outcome, report  # what is opened may be gigabytes, and is not held twice
     fabric.barrier()
-    return Run.open(folder)
+    return Run.open(output.work)
 
 
 def title(config: Config, data: str) -> str:
@@ -200,7 +223,13 @@ def build(config: Config, splits: Splits) -> Components:
 
 
 def _training(
-    config: Config, components: Components, splits: Splits, evaluators: Evaluators, fabric: "Fabric", resume: bool
+    config: Config,
+    components: Components,
+    splits: Splits,
+    evaluators: Evaluators,
+    fabric: "Fabric",
+    checkpoint: Checkpoint,
+    resume: bool,
 ) -> Callable[[Log], Progress]:
     """The loop, the same in every process but for who hears of it."""
 
@@ -212,7 +241,7 @@ def _training(
             components.sampler,
             lambda: _validate(config, components, splits, evaluators.valid),
             config["evaluate"]["monitor"],
-            Checkpoint(Path(config["output"]) / files.CHECKPOINT),
+            checkpoint,
             log,
             fabric,
             resume,

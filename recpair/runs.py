@@ -17,17 +17,19 @@ from recpair.data.fingerprint import same_kind
 from recpair.data.splitting import Splits
 from recpair.errors import ConfigError, DataError, RunError
 from recpair.evaluation.evaluator import Evaluation
-from recpair.experiment import evaluators_of, fit, most_popular, prepare, retrieved_of, tracker_of
+from recpair.experiment import evaluators_of, fit_into, most_popular, prepare, retrieved_of, tracker_of
 from recpair.report.compare import summarise_seeds
-from recpair.report.tracked import upload
+from recpair.report.tracked import open_run, upload
+from recpair.resuming import Begun, begin
 from recpair.schema import differences, load_config
 from recpair.semantics import Describer
 from recpair.semantics.looking import latest, near_history, near_item, titles
 from recpair.semantics.progress import Report, silent
 from recpair.semantics.store import folder_of
 from recpair.semantics.telling import estimates
-from recpair.serving import run_folder as files
+from recpair.serving.output import Output, State
 from recpair.serving.run import Run
+from recpair.serving.run_folder import CONFIG, SEEDS, RunFolder
 from recpair.tracking.mlflow_tracker import RUN_ID, MlflowTracker, download
 from recpair.training.log import Log
 
@@ -39,13 +41,19 @@ def load(run: str | Path, *, uri: str | None = None) -> Run:
     """A finished run from its folder or its MLflow run id; needs no data set.
 
     Raises:
-        RunError: a file is missing or damaged, or the run id is not known to the store.
+        RunError: a file is missing or damaged, the config has keys that do not exist, or the run id is not known to
+            the store.
     """
     if not isinstance(run, str | Path):
         raise RunError(f"a run is given by its folder or MLflow run id, not by {type(run).__name__}")
     if not Path(run).exists() and RUN_ID.fullmatch(str(run)):
-        return Run.open(download(str(run), uri))
-    return Run.open(run)
+        run = download(str(run), uri)
+    opened = Run.open(run)
+    try:
+        load_config(opened.config)
+    except ConfigError as error:
+        raise RunError(f"{opened.folder / CONFIG}: {error}") from None
+    return opened
 
 
 def fit_seeds(
@@ -55,6 +63,7 @@ def fit_seeds(
     *,
     data: Any = None,
     items: Any = None,
+    resume: bool = False,
     log: Log | None = None,
 ) -> dict[str, Any]:
     """The same run once per ``train.seed``, in ``<output>/seed-<n>``; mean and standard deviation of each test metric.
@@ -63,27 +72,49 @@ def fit_seeds(
     children of one parent.
 
     Raises:
-        ConfigError: no seed, or one twice; or several processes.
+        ConfigError: no seed, one twice, or one that is not a seed; or several processes.
     """
     if not seeds or len(set(seeds)) != len(seeds):
         raise ConfigError(f"seeds are {list(seeds)}; expected at least one, each once")
     if processes.in_all() > 1:
         raise ConfigError("several seeds train one after another in one process; start them without torchrun")
     checked = load_config(config, overrides)
-    folder = Path(checked["output"])
-    files.make_room(folder)
-    files.write_text(folder / files.CONFIG, checked.to_yaml())
-    record = {"name": str(folder.name), "fingerprint": "see the children", "source": {}, "sizes": {}}
-    with tracker_of(checked) as parent:
-        parent.start(folder.name, checked.flat(), {"seeds": ",".join(map(str, seeds))}, record)
-        tags = {} if parent.run_id is None else {"mlflow.parentRunId": parent.run_id}
-        members = [f"seed-{seed}" for seed in seeds]
-        for seed, member in zip(seeds, members, strict=True):
-            own = [f"train.seed={seed}", f"output={json.dumps(str(folder / member))}"]
-            fit(checked, own, data=data, items=items, log=log, tags=tags)
-        summary = summarise_seeds(folder, members)
-        test = {f"test/{name}_{kind}": value for name, both in summary["test"].items() for kind, value in both.items()}
-        parent.finish(folder, test)
+    output = Output(Path(checked["output"]), checked["output_keep"])
+    members = {
+        f"seed-{seed}": load_config(
+            checked, [f"train.seed={seed}", f"output={json.dumps(str(output.final / f'seed-{seed}'))}"]
+        )
+        for seed in seeds
+    }
+    with output.locked():
+        begun = begin(output, checked, None, resume, seeds=True)
+        if begun.state is State.COMPLETE:
+            return _finished_seeds(begun, list(members))
+        output.start(checked.to_yaml(), None, begun.state)
+        record = {"name": output.final.name, "fingerprint": "see the children", "source": {}, "sizes": {}}
+        with tracker_of(checked) as parent:
+            tags = {"seeds": ",".join(map(str, seeds))}
+            open_run(parent, output, checked.flat(), record, begun.state is not State.EMPTY, tags)
+            inherited = {} if parent.run_id is None else {"mlflow.parentRunId": parent.run_id}
+            for name, member in members.items():
+                inner = output.below(name)
+                fit_into(inner, member, data=data, items=items, resume=resume, log=log, tags=inherited)
+            summary = summarise_seeds(output.work, list(members))
+            output.complete()
+            both = summary["test"].items()
+            parent.finish(output.work, {f"test/{name}_{kind}": v for name, by in both for kind, v in by.items()})
+    return summary
+
+
+def _finished_seeds(begun: Begun, members: list[str]) -> dict[str, Any]:
+    """The summary of seeds that have all been trained."""
+    summary = RunFolder.open(begun.folder).json(SEEDS)
+    if not begun.finished or summary.get("runs") != members:
+        raise ConfigError(
+            f"{begun.folder} is complete with the runs {', '.join(map(str, summary.get('runs', [])))[:200]}; "
+            f"choose another output for other seeds or more epochs"
+        )
+    logger.info("%s is already finished", begun.folder)
     return summary
 
 

@@ -70,6 +70,7 @@ SCHEMA: dict[str, Section] = {
     ),
     "evaluate": Section(functions=(*_functions("evaluation.evaluator:Evaluator"), monitoring)),
     "tracking": Section(functions=_functions("tracking.mlflow_tracker:MlflowTracker"), optional=True),
+    "output_keep": Section(value=int, default=1),
     "output": Section(value=str, default="runs/latest"),
 }
 
@@ -113,6 +114,10 @@ def _checked_keys(config: str | Path | Mapping[str, Any] | Config, overrides: Se
     checked = configs.parse(raw, SCHEMA)
     checked = replace(checked, notes=notes + checked.notes)
     checked.sections["output"] = str(Path(checked["output"]).expanduser())
+    if checked["output_keep"] < 0:
+        raise ConfigError(
+            f"output_keep must be at least 0 (how many earlier runs to keep), got {checked['output_keep']}"
+        )
     check_names(checked["evaluate"]["metrics"])
     _refuse_monitor(checked["evaluate"]["monitor"], checked["evaluate"]["trim"])
     return checked, "loss" in raw

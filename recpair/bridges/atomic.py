@@ -1,10 +1,12 @@
 """Events and item tables as RecBole's atomic files: tabs, and a header of ``name:type``."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 
+from recpair import files
 from recpair.data.interactions import Interactions
 from recpair.errors import RunError
 
@@ -29,9 +31,7 @@ def write_atomic(folder: Path, parts: Mapping[str, Interactions], items: pl.Data
             raise RunError(f"{folder} is not empty; choose another folder to export to")
         folder.mkdir(parents=True, exist_ok=True)
         for file, table in tables.items():
-            partial = folder / f".{file}.part"
-            table.write_csv(partial, separator="\t", quote_style="never")
-            partial.replace(folder / file)
+            files.write(folder / file, partial(table.write_csv, separator="\t", quote_style="never"))
     except OSError as error:
         raise RunError(f"cannot export to {folder}: {error.strerror}; choose another folder") from None
     return [folder / file for file in tables]

@@ -62,7 +62,8 @@ def fit(
     tracking and output.
     A misspelt key stops the run before any data is read.
 
-    An existing output folder is moved to OUTPUT.1, OUTPUT.2, …: nothing is lost.
+    An earlier run in the output folder stays loadable until the new one is complete; then it becomes OUTPUT.1
+    (output_keep says how many earlier runs are kept).
 
     [bold]Examples[/]
 
@@ -78,8 +79,6 @@ def fit(
     """
     from recpair import console, schema
 
-    if seeds is not None and resume:
-        raise typer.BadParameter("give either --seeds or --resume")
     numbers = None if seeds is None else _numbers(seeds)
     checked = schema.load_config(config, overrides or [])
 
@@ -87,7 +86,7 @@ def fit(
 
     with console.notes(), console.EpochBar(checked["train"]["epochs"], checked["evaluate"]["monitor"]) as bar:
         if numbers is not None:
-            summary = runs.fit_seeds(checked, numbers, log=bar)
+            summary = runs.fit_seeds(checked, numbers, resume=resume, log=bar)
         else:
             run = experiment.fit(checked, resume=resume, log=bar)
     if numbers is not None:

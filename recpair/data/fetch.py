@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+from recpair import files
 from recpair.data.public import PUBLIC, PublicSet, RemoteFile, Tables
 from recpair.errors import DataError
 from recpair.registry import nearest
@@ -42,7 +43,11 @@ def fetch(
     """
     if name not in known:
         raise DataError(f"unknown data set {name!r}{nearest(name, known)} (known: {', '.join(known)})")
-    wanted, folder = known[name], root / name
+    with files.locked(root / name, error=DataError):
+        return _fetched(known[name], root / name, report, mirror)
+
+
+def _fetched(wanted: PublicSet, folder: Path, report: Report, mirror: str | None) -> Path:
     if (folder / "interactions.parquet").is_file():
         return folder
     raw = folder / "raw"
@@ -55,11 +60,13 @@ def fetch(
     try:
         tables = wanted.convert(raw)
     except (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, ValueError, KeyError, SyntaxError) as error:
-        raise DataError(f"{raw} does not hold what {name} should be ({error}); delete it and fetch again") from None
+        raise DataError(
+            f"{raw} does not hold what {wanted.name} should be ({error}); delete it and fetch again"
+        ) from None
     _check_counts(wanted, tables)
-    _write(folder / "checksums.json", lambda path: path.write_text(json.dumps(sums, indent=1), encoding="utf-8"))
+    files.write_text(folder / "checksums.json", json.dumps(sums, indent=1))
     for kind in sorted(tables, reverse=True):  # interactions last: whoever sees them sees all
-        _write(folder / f"{'interactions' if kind == 'interactions' else kind}.parquet", tables[kind].write_parquet)
+        files.write_frame(folder / f"{kind}.parquet", tables[kind])
     return folder
 
 
@@ -129,12 +136,3 @@ def _check_counts(wanted: PublicSet, tables: Tables) -> None:
             f"{wanted.name} has {found} users, items and interactions, expected {wanted.counts}; "
             f"the home of the data has changed it"
         )
-
-
-def _write(path: Path, writer: Callable[[Path], object]) -> None:
-    partial = path.with_name(f".{path.name}.part")
-    try:
-        writer(partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from recpair import files
 from recpair.data.fingerprint import same_kind
 from recpair.errors import RunError
 from recpair.evaluation.evaluator import Evaluator
 from recpair.evaluation.significance import holm, paired
 from recpair.registry import nearest, options
-from recpair.serving import run_folder as files
+from recpair.serving.run_folder import PER_USER, SEEDS, RunFolder, consistent
 
 logger = logging.getLogger("recpair")
 
@@ -41,11 +42,11 @@ class Measurement:
     users: pl.Series
 
     @classmethod
-    def of(cls, folder: Path, data: Mapping[str, str], users: pl.Series) -> "Measurement":
+    def of(cls, folder: RunFolder, data: Mapping[str, str], users: pl.Series) -> "Measurement":
         """The test of a run from its ``data`` record and its config, where missing keys have their defaults."""
-        config, defaults = files.read_config(folder), options(Evaluator)
+        config, defaults = folder.config(), options(Evaluator)
         return cls(
-            folder.name,
+            folder.path.name,
             data.get("test_fingerprint", data["fingerprint"]),
             {f"evaluate.{key}": config["evaluate"].get(key, defaults[key][1]) for key in MEASURING},
             {f"{name}.{key}": value for name in SPLITTING for key, value in config[name].items()},
@@ -105,12 +106,14 @@ class Results:
         Raises:
             RunError: a file is missing or damaged, or the seeds were not tested alike.
         """
-        if (folder / files.SEEDS).is_file():
-            members = [folder / name for name in files.read_json(folder, files.SEEDS)["runs"]]
-        else:
-            members = [folder]
-        frames = [files.read_frame(member, files.PER_USER).sort("user_id") for member in members]
-        records = [files.read_json(member, files.METRICS) for member in members]
+        return consistent(folder, cls._read)
+
+    @classmethod
+    def _read(cls, folder: RunFolder) -> "Results":
+        names = folder.json(SEEDS)["runs"] if folder.has(SEEDS) else []
+        members = [RunFolder.open(folder.path / name) for name in names] or [folder]
+        frames = [member.frame(PER_USER).sort("user_id") for member in members]
+        records = [member.metrics() for member in members]
         tests = [
             Measurement.of(member, record["data"], frame["user_id"])
             for member, record, frame in zip(members, records, frames, strict=True)
@@ -121,7 +124,7 @@ class Results:
         means = np.mean([frame.select(numbers).to_numpy() for frame in frames], axis=0)
         per_user = frames[0].select("user_id", "train_events").hstack(pl.DataFrame(means, schema=numbers))
         seeds = pl.DataFrame([record["test"] for record in records])
-        return cls(folder.name, per_user, seeds, replace(tests[0], name=folder.name))
+        return cls(folder.path.name, per_user, seeds, replace(tests[0], name=folder.path.name))
 
 
 def compare(folders: Sequence[Path], metric: str) -> pl.DataFrame:
@@ -184,14 +187,14 @@ def draw(table: pl.DataFrame, metric: str, path: Path) -> None:
 
 def summarise_seeds(folder: Path, members: Sequence[str]) -> dict[str, Any]:
     """Write ``seeds.json``: the members and the mean and standard deviation of each test metric; give it back."""
-    records = [files.read_json(folder / member, files.METRICS)["test"] for member in members]
+    records = [RunFolder.open(folder / member).metrics()["test"] for member in members]
     test = {
         name: {"mean": float(np.mean(values)), "sd": float(np.std(values, ddof=1)) if len(values) > 1 else 0.0}
         for name in records[0]
         for values in [[record[name] for record in records]]
     }
     summary: dict[str, Any] = {"runs": list(members), "test": test}
-    files.write_json(folder / files.SEEDS, summary)
+    files.write_json(folder / SEEDS, summary)
     return summary
 
 

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from recpair import files
 from recpair.data.splitting import Splits
 from recpair.evaluation.evaluator import Evaluation, Evaluator
 from recpair.markdown import escaped
 from recpair.models import Model
 from recpair.report.environment import environment
-from recpair.serving import run_folder as files
+from recpair.serving import run_folder
 from recpair.training.progress import Progress
 
 if TYPE_CHECKING:
@@ -90,24 +91,24 @@ class RunReport:
     def write(self, evaluator: Evaluator | None) -> None:
         """Everything that loading and reading the run needs; ``metrics.json`` is left to the caller, as the last."""
         outcome, splits = self.outcome, self.splits
-        files.write_model(self.folder, outcome.model)
-        files.write_training_data(self.folder, splits.train, splits.noise)
+        run_folder.write_model(self.folder, outcome.model)
+        run_folder.write_training_data(self.folder, splits.train, splits.noise)
         if splits.items is not None:
-            files.write_frame(self.folder / files.ITEMS, splits.items)
+            files.write_frame(self.folder / run_folder.ITEMS, splits.items)
         if outcome.losses is not None:
-            files.write_frame(self.folder / files.AUDIT, outcome.losses)
+            files.write_frame(self.folder / run_folder.AUDIT, outcome.losses)
         history = outcome.progress.history
         schema = {"epoch": pl.Int32, "metric": pl.String, "value": pl.Float64}
         frame = pl.DataFrame(history, schema=schema, orient="row")
-        files.write_frame(self.folder / files.HISTORY, frame)
-        files.write_frame(self.folder / files.PER_USER, self._per_user())
-        files.write_json(self.folder / files.ENVIRONMENT, environment())
+        files.write_frame(self.folder / run_folder.HISTORY, frame)
+        files.write_frame(self.folder / run_folder.PER_USER, self._per_user())
+        files.write_json(self.folder / run_folder.ENVIRONMENT, environment())
         self._draw(frame, evaluator)
         for name, figure in self.figures.items():
             buffer = io.BytesIO()
             figure.savefig(buffer, format="png", dpi=130)
-            files.write_bytes(self.folder / files.PLOTS / f"{name}.png", buffer.getvalue())
-        files.write_text(self.folder / files.SUMMARY, self.summary())
+            files.write_bytes(self.folder / run_folder.PLOTS / f"{name}.png", buffer.getvalue())
+        files.write_text(self.folder / run_folder.SUMMARY, self.summary())
 
     def _per_user(self) -> pl.DataFrame:
         """Test metrics by external user id, with the number of training events."""
@@ -155,7 +156,7 @@ class RunReport:
                 *(f"- Warning: {escaped(warning)}." for warning in self.warnings),
                 *(f"- Note: {escaped(note)}." for note in self.splits.notes),
                 "",
-                *(f"![{name}]({files.PLOTS}/{name}.png)" for name in self.figures),
+                *(f"![{name}]({run_folder.PLOTS}/{name}.png)" for name in self.figures),
                 "",
             ]
         )

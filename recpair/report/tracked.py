@@ -4,10 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from recpair import files
 from recpair.data.splitting import Splits
 from recpair.report.environment import git_state, versions
-from recpair.serving import run_folder as files
+from recpair.serving.manifest import CHECKPOINT, rewrite
+from recpair.serving.output import Output
 from recpair.serving.run import Run
+from recpair.serving.run_folder import ENVIRONMENT, METRICS, TRACKED
 from recpair.tracking.tracker import Tracker
 
 
@@ -25,37 +28,37 @@ def data_record(splits: Splits, source: Mapping[str, Any]) -> dict[str, Any]:
 
 def open_run(
     tracker: Tracker,
-    folder: Path,
+    output: Output,
     params: Mapping[str, Any],
     data: Mapping[str, Any],
     resume: bool,
     tags: Mapping[str, str],
 ) -> None:
     """Start tracking; a resumed run goes on in the tracked run that it began."""
-    noted = folder / files.CHECKPOINT / "mlflow_run_id"
+    noted = output.work / CHECKPOINT / TRACKED
     before = noted.read_text(encoding="utf-8") if resume and noted.is_file() else None
-    tracker.start(folder.name, params, {**_tags(versions(), git_state()), **tags}, data, before)
+    tracker.start(output.final.name, params, {**_tags(versions(), git_state()), **tags}, data, before)
     if tracker.run_id is not None:
         files.write_text(noted, tracker.run_id)
 
 
 def close_run(tracker: Tracker, folder: Path, metrics: Mapping[str, Any]) -> None:
-    """Write ``metrics.json``, last of all (a folder that has it is complete), and hand the folder over."""
-    files.write_json(folder / files.METRICS, {**metrics, "mlflow_run_id": tracker.run_id})
-    tracked = tracker.run_id
+    """Hand a complete run folder to the tracker, and note in ``metrics.json`` which tracked run has it, if any."""
     tracker.finish(folder, _final(metrics))
-    if tracker.run_id != tracked:  # the store went away meanwhile
-        files.write_json(folder / files.METRICS, {**metrics, "mlflow_run_id": None})
+    if tracker.run_id != metrics["mlflow_run_id"]:  # the store went away meanwhile
+        rewrite(folder, METRICS, {**metrics, "mlflow_run_id": tracker.run_id})
 
 
 def upload(tracker: Tracker, run: Run, params: Mapping[str, Any]) -> None:
     """Track a finished run from its folder, epochs and all, and note the id in ``metrics.json``."""
-    environment = files.read_json(run.folder, files.ENVIRONMENT)
+    environment = run.files.json(ENVIRONMENT)
     tracker.start(run.folder.name, params, _tags(environment["versions"], environment), run.metrics["data"])
     for (epoch,), rows in run.history.group_by("epoch", maintain_order=True):
         tracker.epoch(int(str(epoch)), dict(zip(rows["metric"], rows["value"], strict=True)))
     if tracker.run_id is not None:
-        close_run(tracker, run.folder, run.metrics)
+        metrics = {**run.metrics, "mlflow_run_id": tracker.run_id}
+        rewrite(run.folder, METRICS, metrics)
+        close_run(tracker, run.folder, metrics)
 
 
 def _final(metrics: Mapping[str, Any]) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,8 +12,10 @@ import polars as pl
 from jaxtyping import Float, Int
 from pydantic import Field, NonNegativeInt, PositiveInt
 
+from recpair import files
 from recpair.data.interactions import Interactions
 from recpair.data.splitting import Splits
+from recpair.errors import DataError
 from recpair.semantics.describe import Describer
 from recpair.semantics.encoders import ENCODERS, Encoder, VectorFile, normalised
 from recpair.semantics.history_vectors import history_vectors
@@ -114,7 +117,24 @@ def retrieve(
         DataError: there is no side table, or it tells of none of the items, or a kept file is damaged.
         EndpointError: a server is away or gives answers that cannot be used; what it gave before is kept.
     """
-    stage, train = Stage(splits.train, splits.items, folder_of(folder, output), report), splits.train
+    place = folder_of(folder, output)
+    stage = Stage(splits.train, splits.items, place, report)
+    with nullcontext() if place is None else files.locked(place / "stage", error=DataError):
+        return _retrieved(stage, describe, encoder, template, k, decay, same_user, exact_below, recall)
+
+
+def _retrieved(
+    stage: Stage,
+    describe: Mapping[str, Any] | None,
+    encoder: dict[str, Any],
+    template: str,
+    k: int,
+    decay: float,
+    same_user: bool,
+    exact_below: int,
+    recall: float,
+) -> Retrieved:
+    train = stage.train
     describer = None if describe is None else Describer(**describe)
     source = ENCODERS[encoder.pop("name")](**encoder)
     if isinstance(source, VectorFile):

@@ -9,6 +9,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from recpair import files
 from recpair.errors import DataError
 
 Arrays = dict[str, np.ndarray]
@@ -59,12 +60,6 @@ class Store:
         return made
 
     def _write(self, path: Path, arrays: Arrays) -> None:
-        partial = path.with_name(f".{path.name}.part")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, partial)
-            partial.replace(path)
-        except (OSError, SafetensorError) as error:
-            raise DataError(f"cannot write {path} ({error}); make room, or choose another semantics.folder") from None
-        finally:
-            partial.unlink(missing_ok=True)
+        contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+        remedy = "free disk space or choose another semantics.folder"
+        files.write(path, lambda partial: save_file(contiguous, partial), error=DataError, remedy=remedy)

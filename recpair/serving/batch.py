@@ -8,11 +8,11 @@ from typing import Any
 
 import polars as pl
 
+from recpair import files
 from recpair.data.formats import DELIMITERS, TEXT_ENDINGS, read_table
 from recpair.data.ids import keys
 from recpair.errors import DataError, RunError
 from recpair.serving import flat
-from recpair.serving import run_folder as files
 
 ENDINGS = (".csv", ".parquet", ".jsonl")
 

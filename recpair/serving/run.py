@@ -1,5 +1,6 @@
 """A trained run: what ``fit`` returns and ``load`` opens."""
 
+import logging
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -7,15 +8,21 @@ from typing import Any, Literal
 
 import polars as pl
 
+from recpair.bridges import MODEL_SIGNATURES
 from recpair.bridges.all_models import ALL_MODELS
+from recpair.config import Section, parse
 from recpair.denoising.audit import audit, quality
+from recpair.errors import ConfigError, RunError
 from recpair.models import GradientModel, Model
-from recpair.registry import lookup
 from recpair.seeds import isolated
-from recpair.serving import run_folder as files
 from recpair.serving.asked import flag, id_column, is_pandas
 from recpair.serving.display import run_html
 from recpair.serving.recommend import OnUnknown, Recommender
+from recpair.serving.run_folder import AUDIT, CONFIG, HISTORY, ITEMS, PER_USER, TRAIN, RunFolder, consistent
+
+logger = logging.getLogger("recpair")
+
+MODEL_SECTION = {"model": Section(choices=MODEL_SIGNATURES)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,14 +30,14 @@ class Run:
     """A run folder with its model in memory; asks for no data set.
 
     Attributes:
-        folder: where it lies.
+        files: its folder, each file with a checksum.
         config: the effective config, by section.
         metrics: what ``metrics.json`` holds: ``metrics["test"]["ndcg@10"]``.
         recommender: answers in external ids.
         items: the side table of the items (titles, categories), or None.
     """
 
-    folder: Path
+    files: RunFolder
     config: dict[str, Any]
     metrics: dict[str, Any]
     recommender: Recommender
@@ -41,19 +48,33 @@ class Run:
         """Load a finished run.
 
         Raises:
-            RunError: a file is missing, truncated or damaged.
+            RunError: a file is missing or damaged, or the config names a model or an option that does not exist.
         """
-        folder = Path(folder)
-        metrics, config = files.read_json(folder, files.METRICS), files.read_config(folder)
-        train = files.read_training_data(folder)
-        section = dict(config["model"])
-        component = lookup(ALL_MODELS, section.pop("name"), f"{folder / files.CONFIG}: model.name")
+        run = consistent(Path(folder), cls._read)
+        if run.files.manifest is None:
+            logger.info("%s is a run of an earlier version: it has no checksums", folder)
+        return run
+
+    @classmethod
+    def _read(cls, files: RunFolder) -> "Run":
+        metrics, config = files.metrics(), files.config()
+        train = files.training_data()
+        try:
+            section = dict(parse({"model": config.get("model")}, MODEL_SECTION)["model"])
+        except ConfigError as error:
+            raise RunError(f"{files.path / CONFIG}: {error}") from None
+        component = ALL_MODELS[section.pop("name")]
         with isolated(0):  # the initial weights are overwritten, and the caller's generator stays as it is
             model = component(train, **section)
-        files.read_weights(folder, model)
+        files.load_weights(model)
         model.eval()
-        items = files.read_frame(folder, files.ITEMS) if (folder / files.ITEMS).exists() else None
-        return cls(folder, config, metrics, Recommender(model, train), items)
+        items = files.frame(ITEMS) if files.has(ITEMS) else None
+        return cls(files, config, metrics, Recommender(model, train), items)
+
+    @property
+    def folder(self) -> Path:
+        """Where the run lies."""
+        return self.files.path
 
     def __repr__(self) -> str:
         return f"Run({str(self.folder)!r}, model={self.config['model']['name']!r}, {self.recommender.train!r})"
@@ -69,12 +90,12 @@ class Run:
     @cached_property
     def history(self) -> pl.DataFrame:
         """One row per epoch and metric: epoch, metric, value."""
-        return files.read_frame(self.folder, files.HISTORY)
+        return self.files.frame(HISTORY)
 
     @cached_property
     def per_user(self) -> pl.DataFrame:
         """Test metrics of each user: user_id and a column per metric."""
-        return files.read_frame(self.folder, files.PER_USER)
+        return self.files.frame(PER_USER)
 
     def audit(self) -> pl.DataFrame:
         """The training interactions, the most suspicious first; ``recpair.denoising.audit`` says how.
@@ -86,12 +107,12 @@ class Run:
 
     def audit_quality(self) -> pl.DataFrame | None:
         """How well the audit finds injected noise, for all users and by activity; None where none was injected."""
-        noise = files.read_frame(self.folder, files.TRAIN).get_column("noise", default=None)
+        noise = self.files.frame(TRAIN).get_column("noise", default=None)
         return None if noise is None else quality(self.recommender.train, self._losses, noise.to_numpy())
 
     @cached_property
     def _losses(self) -> pl.DataFrame:
-        return files.read_frame(self.folder, files.AUDIT)
+        return self.files.frame(AUDIT)
 
     def recommend(
         self,

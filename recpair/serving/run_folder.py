@@ -1,83 +1,43 @@
-"""What a run folder holds, and how it is written and read without losing anything.
+"""The files of a run folder: their names, how they are written, and how they are read back and checked."""
 
-Every file is written under a temporary name and renamed; ``metrics.json`` is written last, so a
-folder that has it is complete.
-"""
-
-import itertools
-import json
 import logging
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
 import torch
 import yaml
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from recpair import files
 from recpair.data.interactions import Interactions
 from recpair.data.vocabulary import Ids, Vocabulary
 from recpair.errors import RunError
 from recpair.models import Model
+from recpair.serving.manifest import CHECKPOINT, Manifest, read_json
 
 logger = logging.getLogger("recpair")
 
+T = TypeVar("T")
+
 CONFIG, METRICS, HISTORY = "config.yaml", "metrics.json", "history.parquet"
 WEIGHTS, VOCABULARY, TRAIN, ITEMS = "model.safetensors", "vocabulary.parquet", "train.parquet", "items.parquet"
-AUDIT, SEEDS = "audit.parquet", "seeds.json"
-PER_USER, ENVIRONMENT, SUMMARY, PLOTS, CHECKPOINT = (
-    "per_user.parquet",
-    "environment.json",
-    "SUMMARY.md",
-    "plots",
-    "checkpoint",
-)
-
-
-def write(path: Path, writer: Callable[[Path], Any]) -> None:
-    """Let ``writer`` fill a temporary file beside ``path``, then rename it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.part")
-    try:
-        writer(partial)
-        partial.replace(path)
-    except (OSError, pl.exceptions.PolarsError, SafetensorError) as error:
-        raise RunError(f"cannot write {path}: {_reason(error)}; make room or choose another folder") from None
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text."""
-    write(path, lambda partial: partial.write_text(text, encoding="utf-8"))
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write bytes as they are."""
-    write(path, lambda partial: partial.write_bytes(content))
-
-
-def write_json(path: Path, values: dict[str, Any]) -> None:
-    """Write a dict as indented JSON."""
-    write_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
-
-
-def write_frame(path: Path, frame: pl.DataFrame) -> None:
-    """Write a frame as Parquet."""
-    write(path, frame.write_parquet)
+AUDIT, SEEDS, TRACKED = "audit.parquet", "seeds.json", "mlflow_run_id"
+PER_USER, ENVIRONMENT, SUMMARY, PLOTS = "per_user.parquet", "environment.json", "SUMMARY.md", "plots"
+PATIENCE = 2.0  # seconds that reading waits for another process to finish exchanging the folder
 
 
 def write_model(folder: Path, model: Model) -> None:
     """Write a model's state dict as ``model.safetensors``."""
-    tensors = {name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}
-    write(folder / WEIGHTS, lambda partial: save_file(tensors, partial))
+    files.write_tensors(folder / WEIGHTS, model.state_dict())
 
 
 def write_training_data(folder: Path, train: Interactions, noise: np.ndarray | None) -> None:
-    """The events that were trained on and the ids they stand for: enough to load without the data set."""
+    """Write the training events and the ids: enough to load the run without the data set."""
     columns = {
         "user": train.user,
         "item": train.item,
@@ -86,100 +46,165 @@ def write_training_data(folder: Path, train: Interactions, noise: np.ndarray | N
         "weight": train.weight,
         "noise": noise,
     }
-    write_frame(folder / TRAIN, pl.DataFrame({name: c for name, c in columns.items() if c is not None}))
+    files.write_frame(folder / TRAIN, pl.DataFrame({name: c for name, c in columns.items() if c is not None}))
     ids = {"user_id": [train.vocabulary.users.values], "item_id": [train.vocabulary.items.values]}
-    write_frame(folder / VOCABULARY, pl.DataFrame(ids))
+    files.write_frame(folder / VOCABULARY, pl.DataFrame(ids))
 
 
-def read_json(folder: Path, name: str) -> dict[str, Any]:
-    """Read a JSON file of a run."""
+class DataRecord(BaseModel):
+    """The part of ``metrics.json`` that says what the data was."""
+
+    model_config = ConfigDict(extra="allow")
+    name: str
+    fingerprint: str
+
+
+class MetricsRecord(BaseModel):
+    """The parts of ``metrics.json`` that recpair reads back; a later version may add others."""
+
+    model_config = ConfigDict(extra="allow", allow_inf_nan=False)
+    valid: dict[str, float]
+    test: dict[str, float]
+    popularity: dict[str, float]
+    timing: dict[str, float]
+    best_epoch: int
+    epochs: int
+    data: DataRecord
+    mlflow_run_id: str | None = None
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A complete run folder; every file is compared with its checksum before it is used.
+
+    Attributes:
+        manifest: None for a run of an earlier version, which has no checksums.
+    """
+
+    path: Path
+    manifest: Manifest | None
+
+    @classmethod
+    def open(cls, path: Path) -> "RunFolder":
+        """The folder of a complete run, or of several seeds.
+
+        Raises:
+            RunError: there is no such folder, or its run is not complete.
+        """
+        if not path.is_dir():
+            raise RunError(f"run folder {path} does not exist; give the output folder of a fit, or an MLflow run id")
+        manifest = Manifest.read(path)
+        if (manifest is not None and not manifest.complete) or (manifest is None and is_unfinished(path)):
+            raise RunError(f"{path} holds a run that did not finish: {METRICS} is missing; go on with --resume")
+        return cls(path, manifest)
+
+    def has(self, name: str) -> bool:
+        """Whether the folder holds a file of this name."""
+        return (self.path / name).is_file()
+
+    def file(self, name: str) -> Path:
+        """The path of a file whose content is as it was written.
+
+        Raises:
+            RunError: the file is missing, or does not match its checksum.
+        """
+        path = self.path / name
+        if not path.is_file():
+            raise RunError(f"{path} is missing; copy the whole run folder or train again")
+        if self.manifest is not None:
+            self.manifest.require(self.path, name)
+        return path
+
+    def json(self, name: str) -> dict[str, Any]:
+        """Read a JSON file."""
+        return read_json(self.file(name))
+
+    def metrics(self) -> dict[str, Any]:
+        """Read ``metrics.json`` and check the parts that recpair uses."""
+        values = self.json(METRICS)
+        try:
+            MetricsRecord.model_validate(values)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place = ".".join(map(str, first["loc"]))
+            raise files.damaged(self.path / METRICS, f"{place}: {first['msg']}") from None
+        return values
+
+    def config(self) -> dict[str, Any]:
+        """Read the effective config."""
+        return read_config(self.file(CONFIG))
+
+    def frame(self, name: str) -> pl.DataFrame:
+        """Read a Parquet file."""
+        path = self.file(name)
+        try:
+            return pl.read_parquet(path, glob=False)
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise files.damaged(path, error) from None
+
+    def training_data(self) -> Interactions:
+        """Read back what ``write_training_data`` wrote, except for the noise labels."""
+        ids, events = self.frame(VOCABULARY), self.frame(TRAIN)
+        try:
+            vocabulary = Vocabulary(Ids("user", ids["user_id"][0]), Ids("item", ids["item_id"][0]))
+            column = {name: events[name].to_numpy() for name in events.columns}
+            rest = (column.get(name) for name in ("time", "rating", "weight"))
+            return Interactions.from_indices(column["user"], column["item"], *rest, vocabulary=vocabulary)
+        except (KeyError, IndexError, TypeError, ValueError, pl.exceptions.PolarsError) as error:
+            raise files.damaged(self.path / TRAIN, error) from None
+
+    def load_weights(self, model: Model) -> None:
+        """Fill the model from ``model.safetensors``; nothing is unpickled."""
+        path = self.file(WEIGHTS)
+        tensors, _ = files.read_tensors(path)
+        try:
+            model.load_state_dict(tensors, assign=True)
+        except RuntimeError as error:
+            raise files.damaged(path, error) from None
+        if any(not torch.isfinite(t).all() for t in tensors.values() if t.is_floating_point()):
+            raise RunError(f"{path} holds values that are not finite; train again")
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The sections of a run's ``config.yaml``."""
     try:
-        values = json.loads(_existing(folder, name).read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise _damaged(folder / name, error) from None
-    return dict(values)
-
-
-def read_config(folder: Path) -> dict[str, Any]:
-    """Read a run's effective config."""
-    try:
-        values = yaml.safe_load(_existing(folder, CONFIG).read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise _damaged(folder / CONFIG, error) from None
-    if not isinstance(values, dict) or not values.get("output"):  # the last section
-        raise _damaged(folder / CONFIG, "sections are missing")
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise files.damaged(path, error) from None
+    if not isinstance(values, dict) or not isinstance(values.get("output"), str):  # the last section
+        raise files.damaged(path, "sections are missing")
     return values
 
 
-def read_frame(folder: Path, name: str) -> pl.DataFrame:
-    """Read a Parquet file of a run."""
-    try:
-        return pl.read_parquet(_existing(folder, name), glob=False)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise _damaged(folder / name, error) from None
+def is_unfinished(folder: Path) -> bool:
+    """Whether a folder without a manifest holds an interrupted run of an earlier version."""
+    has = {name: (folder / name).exists() for name in (CONFIG, METRICS, SEEDS, CHECKPOINT)}
+    return has[CONFIG] and has[CHECKPOINT] and not has[METRICS] and not has[SEEDS]
 
 
-def read_training_data(folder: Path) -> Interactions:
-    """Read back what ``write_training_data`` wrote, but for the noise labels."""
-    ids = read_frame(folder, VOCABULARY)
-    events = read_frame(folder, TRAIN)
-    try:
-        vocabulary = Vocabulary(Ids("user", ids["user_id"][0]), Ids("item", ids["item_id"][0]))
-        column = {name: events[name].to_numpy() for name in events.columns}
-        time, rating, weight = (column.get(name) for name in ("time", "rating", "weight"))
-        return Interactions.from_indices(column["user"], column["item"], time, rating, weight, vocabulary=vocabulary)
-    except (KeyError, pl.exceptions.PolarsError) as error:
-        raise _damaged(folder / TRAIN, error) from None
-
-
-def read_weights(folder: Path, model: Model) -> None:
-    """Fill the model from ``model.safetensors``; nothing is unpickled."""
-    path = _existing(folder, WEIGHTS)
-    try:
-        model.load_state_dict(load_file(path), assign=True)
-    except (SafetensorError, OSError, RuntimeError) as error:
-        raise _damaged(path, error) from None
-    if any(not torch.isfinite(t).all() for t in model.state_dict().values() if t.is_floating_point()):
-        raise RunError(f"{path} holds values that are not finite; train again")
-
-
-def make_room(folder: Path) -> None:
-    """Move an earlier run aside, so that nothing is lost and nothing is mixed.
+def consistent(path: Path, read: Callable[[RunFolder], T]) -> T:
+    """What ``read`` gives, from one run: reading starts again where another process exchanges the folder meanwhile.
 
     Raises:
-        RunError: the folder holds something that is no run, or cannot be moved.
+        RunError: a file is missing or damaged, and the folder has not changed.
     """
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        return
-    if not (folder / CONFIG).is_file():
-        raise RunError(f"output {folder} exists and is no run folder; choose another output")
-    number = next(n for n in itertools.count(1) if not folder.with_name(f"{folder.name}.{n}").exists())
-    aside = folder.with_name(f"{folder.name}.{number}")
+    until = time.monotonic() + PATIENCE
+    while True:
+        before = _identity(path)
+        try:
+            return read(RunFolder.open(path))
+        except RunError:
+            if time.monotonic() > until or (before is not None and before == _identity(path)):
+                raise
+            if before is None and not path.with_name(f"{path.name}.partial").exists():
+                raise
+        time.sleep(0.01)
+
+
+def _identity(path: Path) -> tuple[int, bytes | None] | None:
+    """What changes when a folder is exchanged or completed; None where there is no folder."""
     try:
-        folder.rename(aside)
-    except OSError as error:
-        raise RunError(f"output {folder} cannot be moved aside ({error.strerror}); choose another output") from None
-    logger.info("the earlier run in %s is now %s", folder, aside)
-
-
-def _existing(folder: Path, name: str) -> Path:
-    if not folder.is_dir():
-        raise RunError(f"run folder {folder} does not exist; give the output folder of a fit, or an MLflow run id")
-    path = folder / name
-    if not path.is_file():
-        unfinished = name == METRICS and (folder / CHECKPOINT).is_dir()
-        todo = (
-            "the run did not finish: go on with --resume" if unfinished else "copy the whole run folder or train again"
-        )
-        raise RunError(f"{path} is missing; {todo}")
-    return path
-
-
-def _damaged(path: Path, error: object) -> RunError:
-    return RunError(f"{path} is truncated or damaged ({_reason(error)}); copy it again or train again")
-
-
-def _reason(error: object) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return " ".join(str(error).split())[:160]
+        manifest = path / "manifest.json"
+        return path.stat().st_ino, manifest.read_bytes() if manifest.is_file() else None
+    except OSError:
+        return None

@@ -158,7 +158,7 @@ def test_a_group_without_a_verb_shows_its_help(capsys):
 def test_an_output_that_is_no_run_folder_is_left_alone(project, capsys):
     Path("precious").mkdir()
     Path("precious/thesis.txt").write_text("years of work")
-    refused(fit("output=precious"), "is no run folder", capsys)
+    refused(fit("output=precious"), "is not a run folder", capsys)
 
 
 @pytest.mark.parametrize(
@@ -212,6 +212,8 @@ def test_weights_of_another_model(finished, tmp_path, monkeypatch, capsys):
     shutil.copytree(finished, "run")
     config = Path("run/config.yaml")
     config.write_text(config.read_text().replace("embedding_dim: 4", "embedding_dim: 5"))
+    refused(["recommend", "run", "--all", "--k", "2", "--out", "recs.csv"], "config.yaml does not match", capsys)
+    Path("run/manifest.json").unlink()  # as a run of an earlier version, which has no checksums
     refused(["recommend", "run", "--all", "--k", "2", "--out", "recs.csv"], "model.safetensors", capsys)
 
 

@@ -39,7 +39,7 @@ def test_fit_evaluate_recommend(project, capsys):
     assert names == {
         *("config.yaml", "metrics.json", "history.parquet", "model.safetensors", "vocabulary.parquet", "train.parquet"),
         *("checkpoint", "per_user.parquet", "plots", "SUMMARY.md", "environment.json", "items.parquet"),
-        "audit.parquet",
+        *("audit.parquet", "manifest.json"),
     }
     assert {p.name for p in Path("runs/demo/plots").iterdir()} == {"curves.png", "audit.png"}
 
@@ -69,11 +69,15 @@ def test_metrics_json_is_the_documented_one(project):
 
 
 def test_a_second_fit_moves_the_first_aside(project, capsys):
-    for _ in range(3):
-        assert main(["fit", "-c", "config.yaml", "train.epochs=1"]) == 0
-    assert sorted(p.name for p in Path("runs").iterdir()) == ["demo", "demo.1", "demo.2"]
-    assert "is now runs/demo.2" in capsys.readouterr().err
-    assert all(recpair.load(p).metrics["epochs"] == 1 for p in Path("runs").iterdir())
+    for epochs in (1, 2, 3):
+        assert main(["fit", "-c", "config.yaml", f"train.epochs={epochs}", "output_keep=2"]) == 0
+    assert "is now runs/demo.1" in capsys.readouterr().err
+    kept = {path.name: recpair.load(path).metrics["epochs"] for path in Path("runs").iterdir()}
+    assert kept == {"demo": 3, "demo.1": 2, "demo.2": 1}
+    assert main(["fit", "-c", "config.yaml", "train.epochs=4", "output_keep=2"]) == 0
+    assert "runs/demo.2 is removed: output_keep is 2" in capsys.readouterr().err
+    assert {path.name for path in Path("runs").iterdir()} == set(kept)
+    assert recpair.load("runs/demo.2").metrics["epochs"] == 2
 
 
 def test_the_loss_curve_is_the_golden_one(project):

@@ -11,7 +11,6 @@ import yaml
 
 import recpair
 from recpair.cli import main
-from recpair.serving import run_folder as files
 
 PATIENCE = 300  # seconds until it counts as a hang; a machine that is busy with other work needs minutes
 
@@ -50,8 +49,8 @@ def test_two_processes_make_one_run(project):
     assert sorted(path.name for path in Path().iterdir()) == ["config.yaml", "events.csv", "run"]
     run = recpair.load("run")
     assert run.metrics["test"]["hit@1"] == 1.0
-    assert files.read_json(run.folder, files.ENVIRONMENT)["processes"] == 2
-    losses = pl.read_parquet(Path("run") / files.AUDIT)
+    assert run.files.json("environment.json")["processes"] == 2
+    losses = pl.read_parquet(Path("run") / "audit.parquet")
     assert losses["visits"].min() > 0
     assert losses["visits"].sum() == 3 * 720 * run.metrics["best_epoch"]
     assert losses["chosen"].sum() == 720 * run.metrics["best_epoch"]
@@ -63,7 +62,7 @@ def test_a_loss_that_is_not_finite_ends_both(project):
     errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1, done.stderr
     assert "the loss became NaN or infinite in epoch 1" in errors[0]
-    assert not (Path("run") / files.METRICS).exists()
+    assert not (Path("run") / "metrics.json").exists()
 
 
 @pytest.mark.parametrize(
