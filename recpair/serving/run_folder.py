@@ -18,7 +18,7 @@ from recpair.data.interactions import Interactions
 from recpair.data.vocabulary import Ids, Vocabulary
 from recpair.errors import RunError
 from recpair.models import Model
-from recpair.serving.manifest import CHECKPOINT, Manifest, read_json
+from recpair.serving.manifest import CHECKPOINT, MANIFEST, Manifest, read_json
 
 logger = logging.getLogger("recpair")
 
@@ -111,8 +111,11 @@ class RunFolder:
         path = self.path / name
         if not path.is_file():
             raise RunError(f"{path} is missing; copy the whole run folder or train again")
-        if self.manifest is not None:
-            self.manifest.require(self.path, name)
+        if self.manifest is not None and not self.manifest.accepts(self.path, name):
+            now = Manifest.read(self.path)
+            if now is None or now.id != self.manifest.id:
+                raise RunError(f"{self.path} now holds another run than the one that was opened; load it again")
+            raise RunError(f"{path} does not match its checksum in {MANIFEST}; copy it again or train again")
         return path
 
     def json(self, name: str) -> dict[str, Any]:
@@ -204,7 +207,7 @@ def consistent(path: Path, read: Callable[[RunFolder], T]) -> T:
 def _identity(path: Path) -> tuple[int, bytes | None] | None:
     """What changes when a folder is exchanged or completed; None where there is no folder."""
     try:
-        manifest = path / "manifest.json"
+        manifest = path / MANIFEST
         return path.stat().st_ino, manifest.read_bytes() if manifest.is_file() else None
     except OSError:
         return None

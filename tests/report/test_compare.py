@@ -85,6 +85,7 @@ def test_a_run_of_an_earlier_version_is_compared_by_its_config(runs, caplog):
     record = json.loads(path.read_text())
     record["data"] = {"name": "events", "fingerprint": "0123456789abcdef"}
     path.write_text(json.dumps(record))
+    (runs[1] / "manifest.json").unlink()
     with caplog.at_level("INFO", "recpair"):
         compare(runs, "ndcg@5")
     assert caplog.messages == [
