@@ -65,7 +65,6 @@ def test_any_huge_rate_ends_in_one_line_or_in_a_run(checkerboard, quick, extra, 
     if "model" in extra:
         quick |= {"model": {"name": "sasrec", "embedding_dim": 8}, "sampler": {"name": "sequences"}}
         overrides, checkerboard = [], checkerboard.with_columns(timestamp=pl.int_range(pl.len()))
-    run, message = None, ""
     try:
         run = recpair.fit(quick, overrides, data=checkerboard)
     except TrainingError as error:
