@@ -79,6 +79,8 @@ def history_columns(histories: Any) -> list[pl.Series]:
         raise RunError(
             f"histories is {shown(histories)}; expected a list that holds a list of item ids for each person"
         )
+    if hasattr(histories, "to_pylist"):  # Arrow's elements are scalars of its own
+        histories = histories.to_pylist()
     return [id_column(history, f"histories[{place}]") for place, history in enumerate(histories)]
 
 
