@@ -1,21 +1,18 @@
-"""From a YAML file and overrides to validated sections: the signature is the schema.
+"""From plain sections to validated ones: the signature is the schema.
 
 This file knows how sections are read and checked, not which sections there are: those are listed
 in ``schema.py``, each with the functions that it configures.
 """
 
-import json
 import re
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import ConfigDict, ValidationError, create_model
 
-from recpair.errors import ConfigError
+from recpair.errors import ConfigError, one_line, shown
 from recpair.registry import lookup, nearest, options
 from recpair.signatures import Component
 
@@ -84,61 +81,6 @@ class Config:
         return yaml.safe_dump(self.sections, sort_keys=False, allow_unicode=True)
 
 
-def read(path: str | Path) -> dict[str, Any]:
-    """The raw sections of a YAML or TOML file.
-
-    Raises:
-        ConfigError: the file is missing, is not valid YAML or TOML, or holds no sections.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise ConfigError(f"config file {path} does not exist; give the path of a YAML or TOML file")
-    try:
-        text = path.read_text(encoding="utf-8")
-        raw = tomllib.loads(text) if path.suffix == ".toml" else yaml.safe_load(text)
-    except (yaml.YAMLError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
-    if not isinstance(raw, dict):
-        raise ConfigError(f"{path} holds no sections; expected keys such as data, model and train")
-    return raw
-
-
-def override(raw: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
-    """A copy of ``raw`` with ``section.key=value`` applied; values are typed as YAML.
-
-    A number in the path is a position in a list, ``contrast.0.weight=0.2``.
-    """
-    result: dict[str, Any] = json.loads(json.dumps(raw, default=str))
-    for assignment in assignments:
-        dotted, equals, text = assignment.partition("=")
-        if not equals or not dotted.strip():
-            raise ConfigError(f"override {assignment!r} is not of the form section.key=value")
-        try:
-            value = json.loads(json.dumps(yaml.safe_load(text), default=str))  # dates as text, as from a file
-        except yaml.YAMLError:
-            raise ConfigError(f"override {assignment!r}: the value is not valid YAML; put it in quotes") from None
-        *path, last = dotted.strip().split(".")
-        place: Any = result
-        for depth, key in enumerate(path):
-            if isinstance(place, list) and key.isdigit() and int(key) < len(place):
-                if isinstance(place[int(key)], str):
-                    place[int(key)] = {"name": place[int(key)]}
-                place = place[int(key)]
-            elif isinstance(place, dict):
-                if not isinstance(place.get(key), dict | list):
-                    place[key] = {"name": place[key]} if isinstance(place.get(key), str) and depth == 0 else {}
-                place = place[key]
-            else:
-                raise ConfigError(f"override {assignment!r}: there is nothing at {'.'.join(path[: depth + 1])}")
-        if isinstance(place, list):
-            if not (last.isdigit() and int(last) < len(place)):
-                raise ConfigError(f"override {assignment!r}: {dotted} is not a position in a list of {len(place)}")
-            place[int(last)] = value
-        else:
-            place[last] = value
-    return result
-
-
 def parse(raw: Mapping[str, Any], schema: Mapping[str, Section]) -> Config:
     """Check every section against its schema and fill in the defaults.
 
@@ -148,7 +90,7 @@ def parse(raw: Mapping[str, Any], schema: Mapping[str, Section]) -> Config:
     for section in raw:
         if section not in schema:
             raise ConfigError(
-                f"config section {section!r} is unknown{nearest(str(section), schema)} (sections: {', '.join(schema)})"
+                f"config section {shown(section)} is unknown{nearest(section, schema)} (sections: {', '.join(schema)})"
             )
     notes: list[str] = []
     sections = {name: _section(name, spec, raw, schema, notes) for name, spec in schema.items()}
@@ -159,12 +101,12 @@ def _section(name: str, spec: Section, raw: Mapping[str, Any], schema: Mapping[s
     given = raw.get(name, spec.default)
     if spec.value is not None:
         if not isinstance(given, spec.value) or isinstance(given, bool):
-            raise ConfigError(f"{name}: expected {spec.value.__name__}, got {given!r}")
+            raise ConfigError(f"{name}: expected {spec.value.__name__}, got {shown(given)}")
         return given
     if spec.many:
         given = [] if given is None else given
         if not isinstance(given, list):
-            raise ConfigError(f"{name}: expected a list, got {given!r}")
+            raise ConfigError(f"{name}: expected a list, got {shown(given)}")
         return [_checked(f"{name}.{i}", spec, entry, schema, notes) for i, entry in enumerate(given)]
     if given is None and (spec.optional or spec.default is None):
         return None
@@ -176,7 +118,7 @@ def _checked(where: str, spec: Section, given: Any, schema: Mapping[str, Section
     if isinstance(given, str) and spec.choices is not None:
         given = {"name": given}
     if not isinstance(given, dict):
-        raise ConfigError(f"{where}: expected keys and values, got {given!r}")
+        raise ConfigError(f"{where}: expected keys and values, got {shown(given)}")
     given = dict(given)
     fields: dict[str, Any] = {}
     head: dict[str, Any] = {}
@@ -184,7 +126,7 @@ def _checked(where: str, spec: Section, given: Any, schema: Mapping[str, Section
         default = spec.default["name"] if isinstance(spec.default, dict) and "name" in spec.default else spec.usual
         chosen = given.pop("name", default)
         if not isinstance(chosen, str):
-            found = "missing" if chosen is None else repr(chosen)
+            found = "missing" if chosen is None else shown(chosen)
             raise ConfigError(f"{where}.name is {found}; expected one of {', '.join(sorted(spec.choices))}")
         fields |= options(lookup(spec.choices, chosen, f"{where}.name"))
         head = {"name": chosen}
@@ -200,7 +142,7 @@ def _checked(where: str, spec: Section, given: Any, schema: Mapping[str, Section
     _refuse_booleans(where, given, values)
     for key, value in _flatten(values, where):
         if isinstance(value, int) and abs(value) >= 2**63:
-            raise ConfigError(f"config key {key}: {value} is too large; expected a number that fits 64 bits")
+            raise ConfigError(f"config key {key}: {shown(value)} is too large; expected a number that fits 64 bits")
     return head | values
 
 
@@ -227,7 +169,7 @@ def _understood(where: str, given: dict[str, Any], fields: Mapping[str, Any], no
         if key in ("metrics", "monitor"):
             renamed = [metric_name(m) for m in value] if isinstance(value, list) else metric_name(value)
             if renamed != value:
-                notes.append(f"{where}.{key}: {value} is understood as {renamed}")
+                notes.append(f"{where}.{key}: {shown(value)} is understood as {shown(renamed)}")
             value = renamed
         if (key == "cutoffs" and isinstance(value, int)) or (key == "metrics" and isinstance(value, str)):
             value = [value]
@@ -248,7 +190,7 @@ def _explain(where: str, error: ValidationError, fields: Mapping[str, Any], sche
     messages = []
     wrong: dict[str, list[str]] = {}  # a union has a complaint for each of its types
     for problem in error.errors(include_url=False):
-        parts = [str(part) for part in problem["loc"] if not re.search(r"[\[\(]", str(part))]
+        parts = [one_line(str(part), 60) for part in problem["loc"] if not re.search(r"[\[\(]", str(part))]
         if len(parts) > 1 and parts[-1] in TYPE_NAMES:
             parts = parts[:-1]
         key = ".".join([where, *parts])
@@ -257,7 +199,7 @@ def _explain(where: str, error: ValidationError, fields: Mapping[str, Any], sche
         elif problem["type"] == "missing":
             messages.append(f"config key {key} is missing")
         else:
-            wrong.setdefault(f"config key {key}: {{}}, got {problem['input']!r}", []).append(
+            wrong.setdefault(f"config key {key}: {{}}, got {shown(problem['input'])}", []).append(
                 _lower_first(problem["msg"])
             )
     messages += [place.replace("{}", " or ".join(dict.fromkeys(said)), 1) for place, said in wrong.items()]

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -21,13 +20,15 @@ from rich.progress import (
 from rich.table import Table
 
 from recpair import processes
+from recpair.errors import one_line
 
 if TYPE_CHECKING:
     import polars as pl
 
 QUIET = not processes.is_first()  # of several processes one prints
-console = Console(highlight=False, soft_wrap=True, quiet=QUIET)
-errors = Console(stderr=True, highlight=False, soft_wrap=True, quiet=QUIET)
+# Titles, paths and names are data: neither [brackets] nor :colons: in them mean anything.
+console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True, quiet=QUIET)
+errors = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True, quiet=QUIET)
 
 
 class NoteHandler(logging.Handler):
@@ -36,7 +37,7 @@ class NoteHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         style = "yellow" if record.levelno >= logging.WARNING else "dim"
         kind = "warning" if record.levelno >= logging.WARNING else "note"
-        errors.print(f"[{style}]{kind}: {escape(record.getMessage())}[/]")
+        errors.print(f"{kind}: {one_line(record.getMessage(), 1000)}", style=style)
 
 
 @contextmanager
@@ -93,7 +94,7 @@ class EpochBar:
             shown += f"  valid {self.monitor} {value:.4f}{star}"
         self.bar.update(self.task, completed=number, shown=shown)
         if not console.is_terminal:
-            console.print(f"epoch {number:>4}/{self.epochs}  {shown}")
+            console.print(f"epoch {number:>4}/{self.epochs}  {shown}", markup=True)
 
 
 class DownloadBar:
@@ -101,7 +102,11 @@ class DownloadBar:
 
     def __init__(self) -> None:
         self.bar = Progress(
-            TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), console=console
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            console=console,
         )
         self.tasks: dict[str, TaskID] = {}
 
@@ -123,7 +128,11 @@ class StageBar:
 
     def __init__(self) -> None:
         self.bar = Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=errors
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=errors,
         )
         self.tasks: dict[str, TaskID] = {}
 
@@ -177,7 +186,7 @@ def frame_table(title: str, frame: "pl.DataFrame") -> None:
 def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.1e}" if 0 < abs(value) < 1e-3 else f"{value:.4f}"
-    return "" if value is None else escape(str(value))
+    return "" if value is None else one_line(str(value), 1000)
 
 
 def pair_table(title: str, rows: Sequence[tuple[str, str]]) -> None:
@@ -186,14 +195,14 @@ def pair_table(title: str, rows: Sequence[tuple[str, str]]) -> None:
     table.add_column("name")
     table.add_column("value")
     for name, value in rows:
-        table.add_row(escape(name), escape(value))
+        table.add_row(name, one_line(value, 1000))
     console.print(table)
 
 
 def histogram(title: str, bins: Sequence[tuple[int, int, int]]) -> None:
     """How many users or items have so many events, as bars."""
     most = max(count for *_, count in bins) or 1
-    console.print(f"[bold]{escape(title)}[/]")
+    console.print(title, style="bold")
     for low, high, count in bins:
         label = f"{low:,}" if low == high else f"{low:,}–{high:,}"
         console.print(f"  {label:>15}  {'█' * round(40 * count / most):<40}  {count:,}")

@@ -26,7 +26,7 @@ def is_first() -> bool:
     return not started_by_torchrun() or os.environ["RANK"] == "0"
 
 
-def has_lost_another(error: Exception) -> bool:
+def has_lost_another(error: BaseException) -> bool:
     """Whether an error only says that another process has ended; it is known by its text alone."""
     texts = ("Connection closed by peer", "Connection reset by peer", "NCCL error", "Broken pipe")
     return in_all() > 1 and any(text in str(error) for text in texts)

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
-from recpair.errors import ConfigError
+from recpair.errors import ConfigError, shown
 from recpair.signatures import Component, signature
 
 T = TypeVar("T")
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """' (did you mean X?)', or nothing when no known name is near."""
-    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    found = difflib.get_close_matches(name[:200], list(known), n=1, cutoff=0.6)
     return f"; did you mean {found[0]}?" if found else ""
 
 
@@ -24,7 +24,7 @@ def lookup(registry: Mapping[str, T], name: str, key: str) -> T:
     """
     if name not in registry:
         known = ", ".join(sorted(registry))
-        raise ConfigError(f"{key}: unknown name {name!r}{nearest(name, registry)} (known: {known})")
+        raise ConfigError(f"{key}: unknown name {shown(name)}{nearest(name, registry)} (known: {known})")
     return registry[name]
 
 

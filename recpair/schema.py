@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from recpair import config as configs
+from recpair import raw_config
 from recpair.bridges import MODEL_SIGNATURES, OWN
 from recpair.config import Config, Section
 from recpair.errors import ConfigError
@@ -109,8 +110,8 @@ def _checked_keys(config: str | Path | Mapping[str, Any] | Config, overrides: Se
         raise ConfigError(f"the config is of type {type(config).__name__}; give a path, a dict of sections or a Config")
     if isinstance(config, str | Path):
         path, notes = locate(config)
-        config = configs.read(path)
-    raw = configs.override(config, overrides)
+        config = raw_config.read(path)
+    raw = raw_config.override(config, overrides)
     checked = configs.parse(raw, SCHEMA)
     checked = replace(checked, notes=notes + checked.notes)
     checked.sections["output"] = str(Path(checked["output"]).expanduser())

@@ -1,6 +1,7 @@
 """Configs that ship with the package, found by name from any folder."""
 
 import difflib
+import os
 from pathlib import Path
 
 from recpair.errors import ConfigError
@@ -28,9 +29,9 @@ def locate(config: str | Path) -> tuple[Path, tuple[str, ...]]:
         ConfigError: there is neither such a file nor such a name.
     """
     path = Path(config)
-    if path.is_file():
+    if os.path.exists(path):  # False for a name that the system cannot have, where Path.exists raises
         return path, ()
-    known, asked = names(), path.as_posix().removeprefix("./").removeprefix("configs/")
+    known, asked = names(), path.as_posix()[:200].removeprefix("./").removeprefix("configs/")
     for name in (asked, f"{asked}.yaml"):
         if name in known:
             return known[name], (f"file {path} not found; using {name}, which ships with recpair",)

@@ -2,13 +2,15 @@
 
 import importlib.util
 import json
+import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
-from recpair import config as configs
-from recpair.errors import ConfigError
+from recpair import raw_config
+from recpair.errors import ConfigError, shown
 from recpair.schema import SCHEMA, load_config
 
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*/*.yaml"))
@@ -114,15 +116,15 @@ def test_files(tmp_path):
     toml.write_text('[data]\nsource = "ml-100k"\n[train]\nepochs = 2\n')
     assert load_config(toml)["train"]["epochs"] == 2
     for name, content, message in (
-        ("bad.yaml", "a: [1", "cannot be read"),
+        ("bad.yaml", "a: [1", "is not valid YAML"),
         ("list.yaml", "- 1", "holds no sections"),
-        ("bad.toml", "a = ", "cannot be read"),
+        ("bad.toml", "a = ", "is not valid TOML"),
     ):
         (tmp_path / name).write_text(content)
         with pytest.raises(ConfigError, match=message):
-            configs.read(tmp_path / name)
+            raw_config.read(tmp_path / name)
     with pytest.raises(ConfigError, match="does not exist"):
-        configs.read(tmp_path / "none.yaml")
+        raw_config.read(tmp_path / "none.yaml")
 
 
 def test_no_key_means_two_things_in_a_section():
@@ -132,3 +134,84 @@ def test_no_key_means_two_things_in_a_section():
     for spec in SCHEMA.values():
         names = [name for function in spec.functions for name in options(function)]
         assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("train: {epochs: 3}\ntrain: {epochs: 2}\n", "key 'train' occurs twice, in lines 1 and 2"),
+        ("train:\n  epochs: 3\n  epochs: 2\n", "key 'epochs' occurs twice, in lines 2 and 3"),
+        ("contrast:\n- {name: cl4srec, weight: 1, weight: 2}\n", "key 'weight' occurs twice, in lines 2 and 2"),
+        ("data: &a {path: x, columns: *a}\n", "nested too deeply"),
+        ("data: " + "[" * 900 + "]" * 900 + "\n", "nested too deeply"),
+        ("data: " + "[" * 3000 + "]" * 3000 + "\n", "nested too deeply"),
+        ("train: {epochs: " + "9" * 5000 + "}\n", "cannot be read"),
+        ("train: {epochs: 0x" + "9" * 5000 + "}\n", "an integer of"),
+        (
+            "a: &a [x, x, x, x, x, x, x, x, x, x]\n"
+            + "".join(
+                f"{b}: &{b} [{', '.join([f'*{a}'] * 10)}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)
+            ),
+            "more than 100,000 values",
+        ),
+        ("? [1, 2]\n: 3\n", "not valid YAML"),
+        ("3\n", "holds no sections"),
+        ("null\n", "holds no sections"),
+        ("", "holds no sections"),
+        (b"\xff\xfea\x00:\x00", "not UTF-8"),
+        (b"a: \x00\x01", "not valid YAML"),
+        ("output: " + "x" * 1_000_001, "expected at most 1,000,000"),
+        ("start: !!python/object/apply:os.system [ls]\n", "not valid YAML"),
+    ],
+)
+def test_hostile_files_are_one_bounded_line(tmp_path, content, message):
+    path = tmp_path / "hostile.yaml"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    assert message in str(caught.value)
+    assert len(str(caught.value)) <= 390
+    assert "\n" not in str(caught.value)
+
+
+def test_hostile_toml_is_one_bounded_line(tmp_path):
+    for content in ("a = 1\na = 2\n", "a = " + "[" * 3000, "a = " + "9" * 5000, "\x00", "[train]\n[train]\n"):
+        (tmp_path / "c.toml").write_text(content)
+        with pytest.raises(ConfigError, match=r"c\.toml") as caught:
+            load_config(tmp_path / "c.toml")
+        assert len(str(caught.value)) <= 390
+
+
+def test_a_config_that_is_no_file(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    for path in (tmp_path, tmp_path / "fifo", Path("/dev/zero"), "\0", "x" * 5000):
+        with pytest.raises(ConfigError) as caught:
+            load_config(path)
+        assert len(str(caught.value)) <= 390
+
+
+def test_python_values_are_made_plain_or_refused():
+    given = {"train": {"epochs": np.int64(3), "learning_rate": np.float64(0.5)}, "output": Path("runs/x")}
+    checked = load_config(given | {"evaluate": {"cutoffs": (1, 2)}})
+    assert (checked["train"]["epochs"], checked["train"]["learning_rate"]) == (3, 0.5)
+    assert (checked["output"], checked["evaluate"]["cutoffs"]) == ("runs/x", [1, 2])
+    loop: dict = {}
+    loop["data"] = loop
+    for config, message in (
+        (loop, "nested too deeply"),
+        ({"train": {"epochs": object()}}, "train.epochs is of type object"),
+        ({"train": {("a",): 3}}, "expected text as a key"),
+        ({"train": {"epochs": 10**5000}}, "an integer of 16,610 bits"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            load_config(config)
+    for overrides in ("train.epochs=3", [3], 3, None, ["train.epochs=" + "x" * 5000], ["a..b=3"], ["." * 3000 + "=1"]):
+        with pytest.raises(ConfigError) as caught:
+            load_config({}, overrides)
+        assert len(str(caught.value)) <= 390
+
+
+def test_values_inside_a_message_are_bounded():
+    assert shown("x" * 5000) == "'" + "x" * 63 + " … " + "x" * 32 + "'"
+    assert len(str(ConfigError("y" * 10_000))) == 390
+    assert str(ConfigError("a\n\tb\x1b[31m")) == "a b\\x1b[31m"

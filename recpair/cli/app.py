@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from recpair import __version__
+from recpair.errors import shown
 
 app = typer.Typer(
     help="Train, evaluate and use recommenders from noisy implicit feedback.",
@@ -305,4 +306,4 @@ def _numbers(text: str) -> list[int]:
     try:
         return [int(part) for part in text.split(",")]
     except ValueError:
-        raise typer.BadParameter(f"seeds are {text!r}; expected numbers such as 1,2,3") from None
+        raise typer.BadParameter(f"seeds are {shown(text)}; expected numbers such as 1,2,3") from None

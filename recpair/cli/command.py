@@ -2,60 +2,57 @@
 
 import os
 import sys
+import traceback
+from pathlib import Path
 
 import typer
 
 from recpair import processes
+from recpair.boundary import explained
 from recpair.cli.app import app
-from recpair.errors import RecpairError
+from recpair.errors import RecpairError, one_line
 
+INTERNAL = 70  # the exit code of an internal error (EX_SOFTWARE of sysexits.h)
 UsageError: type[typer.BadParameter] = typer.BadParameter.__mro__[1]  # click's, wherever this typer keeps its click
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; the exit code is 0, 2 for what the user can put right, or 130 when interrupted."""
+    """Run the command line; with ``--debug`` errors are raised.
+
+    Returns:
+        0; 2 after an error that the user can correct; 70 after an internal error of recpair; 130 when interrupted.
+    """
     given = sys.argv[1:] if arguments is None else arguments
-    debug = "--debug" in given
     try:
         code = app([a for a in given if a != "--debug"], standalone_mode=False)
-    except (RecpairError, OSError) as error:
-        if debug:
-            raise
-        return _fail(_one_line(error))
     except (typer.Abort, KeyboardInterrupt):
         return 130
-    except (MemoryError, RuntimeError) as error:
-        if processes.has_lost_another(error):
-            return _fail("another process has ended; what it says, or torchrun below, is the cause")
-        if debug or not _out_of_memory(error):
+    except SystemExit:
+        raise
+    except BaseException as error:  # whatever it is ends in one line; a panic of polars is no Exception
+        if "--debug" in given and not isinstance(error, UsageError):
             raise
-        return _fail(
-            f"the memory does not suffice ({_one_line(error)[:120]}); lower model.embedding_dim, sampler.batch_size, "
-            f"sampler.n_negatives or denoise.candidates"
-        )
-    except UsageError as error:
-        if not error.format_message():  # a group without a verb has already printed its help
-            return 2
-        return _fail(f"{error.format_message()} (see --help)")
+        message, code = _described(error)
+        if message:
+            processes.let_the_first_speak()
+            print(f"error: {one_line(message)}", file=sys.stderr)
     return code if isinstance(code, int) else 0
 
 
-def _fail(message: str) -> int:
-    processes.let_the_first_speak()
-    print(f"error: {message}", file=sys.stderr)
-    return 2
-
-
-def _out_of_memory(error: Exception) -> bool:
-    """numpy has MemoryError; torch a RuntimeError that only its text tells from others."""
-    text = str(error)
-    return isinstance(error, MemoryError) or "allocate memory" in text or "out of memory" in text
-
-
-def _one_line(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename or 'the system'}: {error.strerror}"
-    return " ".join(str(error).split())
+def _described(error: BaseException) -> tuple[str, int]:
+    """The message of an error, and the exit code."""
+    if isinstance(error, RecpairError):
+        return str(error), 2
+    if isinstance(error, UsageError):
+        text = error.format_message()  # empty: a group without a verb has already printed its help
+        return f"{one_line(text, 370)} (see --help)" if text else "", 2
+    if processes.has_lost_another(error):
+        return "another process has ended; what it says, or torchrun below, is the cause", 2
+    if (message := explained(error)) is not None:
+        return message, 2
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    internal = f"{type(error).__name__}: {one_line(str(error), 200)} in {Path(place.filename).name}:{place.lineno}"
+    return f"internal error ({internal}); please report it with what --debug prints", INTERNAL
 
 
 def entry() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from recpair.errors import ConfigError
+from recpair.errors import ConfigError, shown
 from recpair.registry import nearest
 from recpair.signatures import registry
 
@@ -16,7 +16,7 @@ def check_names(metrics: Sequence[str]) -> None:
     for metric in metrics:
         if "@" in metric:
             raise ConfigError(
-                f"evaluate.metrics holds {metric!r}; name the metric alone, and cut-offs in evaluate.cutoffs"
+                f"evaluate.metrics holds {shown(metric)}; name the metric alone, and cut-offs in evaluate.cutoffs"
             )
         if metric not in POOLED:
             parse_metric(f"{metric}@1", "evaluate.metrics")
@@ -32,8 +32,8 @@ def parse_metric(name: str, key: str = "evaluate.monitor") -> tuple[str, int]:
     if base in POOLED:
         raise ConfigError(f"{key}: {base} has no cut-off and chooses no epoch; name it in evaluate.metrics only")
     if base not in METRICS:
-        raise ConfigError(f"{key}: unknown metric {base!r}{nearest(base, METRICS)} (known: {', '.join(METRICS)})")
+        raise ConfigError(f"{key}: unknown metric {shown(base)}{nearest(base, METRICS)} (known: {', '.join(METRICS)})")
     # ndcg@010 would be read as 10, and then be found under no name.
-    if not at or not cutoff.isdecimal() or int(cutoff) < 1 or cutoff != str(int(cutoff)):
-        raise ConfigError(f"{key} is {name!r}; expected a metric and a cut-off, as in ndcg@10")
+    if not at or not cutoff.isdecimal() or len(cutoff) > 9 or int(cutoff) < 1 or cutoff != str(int(cutoff)):
+        raise ConfigError(f"{key} is {shown(name)}; expected a metric and a cut-off, as in ndcg@10")
     return base, int(cutoff)

@@ -1,0 +1,64 @@
+"""Errors of other libraries at the public functions: one line in place of a traceback from their inside."""
+
+import functools
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+from recpair.errors import RecpairError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+LIBRARIES = {
+    "alembic": "the MLflow store",
+    "llvmlite": "numba",
+    "mlflow": "MLflow",
+    "numba": "numba",
+    "polars": "polars",
+    "pyarrow": "pyarrow",
+    "pyo3_runtime": "polars",  # a panic, which is no Exception
+    "safetensors": "safetensors",
+    "safetensors_rust": "safetensors",
+    "sqlalchemy": "the MLflow store",
+    "yaml": "YAML",
+}
+OUT_OF_MEMORY = ("allocate memory", "out of memory", "Unable to allocate")
+
+
+def boundary(function: Callable[P, T]) -> Callable[P, T]:
+    """Let a public function raise ``RecpairError`` for errors of the system and of the libraries below it.
+
+    The original error stays the cause, so that a debugger and ``--debug`` show it. Other errors (TypeError, KeyError, …)
+    are faults of recpair and pass unchanged.
+    """
+
+    @functools.wraps(function)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return function(*args, **kwargs)
+        except RecpairError:
+            raise
+        except BaseException as error:  # a panic of polars is no Exception
+            if (message := explained(error)) is None:
+                raise
+            raise RecpairError(message) from error
+
+    return guarded
+
+
+def explained(error: BaseException) -> str | None:
+    """The message for an error of the system or of another library; None for any other error."""
+    text = " ".join(str(error)[:4000].split())
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(t in text for t in OUT_OF_MEMORY)):
+        return (
+            f"out of memory ({text[:120] or 'no details'}); lower model.embedding_dim, sampler.batch_size, "
+            f"sampler.n_negatives or denoise.candidates"
+        )
+    if isinstance(error, OSError):
+        return f"{error.filename or 'the system'}: {error.strerror}" if error.strerror else text
+    if isinstance(error, RecursionError):
+        return "the input is nested too deeply; expected at most a few levels"
+    if isinstance(error, UnicodeError):
+        return f"the input has characters that are not valid text ({text})"
+    library = LIBRARIES.get(type(error).__module__.partition(".")[0])
+    return None if library is None else f"{library} reports {type(error).__name__}: {text or 'no details'}"
