@@ -17,11 +17,12 @@ import numpy as np
 import torch
 
 from recpair import files, processes
+from recpair.boundary import boundary
 from recpair.bridges import OWN
 from recpair.bridges.all_models import ALL_MODELS
 from recpair.config import Config
 from recpair.contrast import TERMS, Context, Term
-from recpair.contrast.entries import labels, make_terms
+from recpair.contrast.entries import make_terms
 from recpair.data import SPLITS
 from recpair.data.dataset import Dataset
 from recpair.data.events import events_from, read_data, require_something_to_rank
@@ -45,7 +46,7 @@ from recpair.report.tracked import close_run, data_record, open_run
 from recpair.resuming import begin
 from recpair.sampling import SAMPLERS
 from recpair.sampling.pairs import Sampler
-from recpair.schema import load_config
+from recpair.schema import load_config, title
 from recpair.seeds import isolated
 from recpair.semantics import Retrieved, retrieve
 from recpair.semantics.progress import Report, silent
@@ -86,6 +87,7 @@ class Components:
     sampler: Sampler | None = None
 
 
+@boundary
 def fit(
     config: str | Path | Mapping[str, Any] | Config,
     overrides: Sequence[str] = (),
@@ -171,14 +173,6 @@ def fit_into(
     del components, training, outcome, report  # what is opened may be gigabytes, and is not held twice
     fabric.barrier()
     return Run.open(output.work)
-
-
-def title(config: Config, data: str) -> str:
-    """What was run on what, in a line."""
-    gradient = issubclass(ALL_MODELS[config["model"]["name"]], GradientModel)
-    parts = [config["model"]["name"], config["loss"]["name"] if gradient else ""]
-    parts += [config["denoise"]["name"] if config["denoise"] else "", *labels(config["contrast"])]
-    return f"{' · '.join(part for part in parts if part)} on {data}"
 
 
 def prepare(config: Config, data: Any = None, items: Any = None) -> Splits:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from recpair.boundary import boundary
 from recpair.data import SOURCES
 from recpair.data.describe import Description
 from recpair.data.describe import describe as describe_events
@@ -13,6 +14,7 @@ from recpair.registry import nearest
 from recpair.schema import check_keys
 
 
+@boundary
 def describe(source: str, overrides: Sequence[str] = ()) -> tuple[Description, Report]:
     """What a named set, a file or a folder holds, and what the filters of ``overrides`` would leave of it."""
     known = source in SOURCES

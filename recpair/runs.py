@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from recpair import processes
+from recpair.boundary import boundary
 from recpair.bridges.atomic import write_atomic
 from recpair.config import Config
 from recpair.data.fingerprint import same_kind
@@ -37,6 +38,7 @@ logger = logging.getLogger("recpair")
 MONITOR = "evaluate.monitor"  # decides which events train
 
 
+@boundary
 def load(run: str | Path, *, uri: str | None = None) -> Run:
     """A finished run from its folder or its MLflow run id; needs no data set.
 
@@ -56,6 +58,7 @@ def load(run: str | Path, *, uri: str | None = None) -> Run:
     return opened
 
 
+@boundary
 def fit_seeds(
     config: str | Path | Mapping[str, Any] | Config,
     seeds: Sequence[int],
@@ -118,6 +121,7 @@ def _finished_seeds(begun: Begun, members: list[str]) -> dict[str, Any]:
     return summary
 
 
+@boundary
 def evaluate(run: Run, overrides: Sequence[str] = (), *, data: Any = None) -> tuple[Evaluation, Evaluation]:
     """A run's test evaluation again, and that of the most popular items; ``evaluate.*`` may be overridden.
 
@@ -137,6 +141,7 @@ def evaluate(run: Run, overrides: Sequence[str] = (), *, data: Any = None) -> tu
     return test.evaluate(run.model), test.evaluate(most_popular(splits))
 
 
+@boundary
 def export(run: Run, folder: str | Path) -> list[Path]:
     """A run's data as RecBole's atomic files in ``folder``, which names the data set; the paths written.
 
@@ -172,6 +177,7 @@ def _same_splits(run: Run, config: Config, data: Any) -> Splits:
     return splits
 
 
+@boundary
 def track(run: Run, *, uri: str | None = None) -> str | None:
     """Upload a finished run from its folder; its MLflow run id, or None where the store is away."""
     config = load_config(run.config)
@@ -186,6 +192,7 @@ def tracking_uri(config: Config) -> str:
     return MlflowTracker(**(config["tracking"] or {})).uri
 
 
+@boundary
 def embed(
     config: str | Path | Mapping[str, Any] | Config, overrides: Sequence[str] = (), *, report: Report = silent
 ) -> list[tuple[str, str]]:
@@ -211,6 +218,7 @@ def embed(
     ]
 
 
+@boundary
 def semantic_estimates(
     config: str | Path | Mapping[str, Any] | Config, overrides: Sequence[str] = ()
 ) -> list[tuple[str, str]]:
@@ -224,6 +232,7 @@ def semantic_estimates(
     return [(what, str(estimate)) for what, estimate in found.items()]
 
 
+@boundary
 def neighbours(
     config: str | Path | Mapping[str, Any] | Config,
     overrides: Sequence[str] = (),

@@ -124,6 +124,18 @@ def _checked_keys(config: str | Path | Mapping[str, Any] | Config, overrides: Se
     return checked, "loss" in raw
 
 
+def title(config: Config, data: str) -> str:
+    """What was run on what, in a line."""
+    from recpair.bridges.all_models import ALL_MODELS  # imports torch
+    from recpair.contrast.entries import labels
+    from recpair.models import GradientModel
+
+    gradient = issubclass(ALL_MODELS[config["model"]["name"]], GradientModel)
+    parts = [config["model"]["name"], config["loss"]["name"] if gradient else ""]
+    parts += [config["denoise"]["name"] if config["denoise"] else "", *labels(config["contrast"])]
+    return f"{' · '.join(part for part in parts if part)} on {data}"
+
+
 def differences(stored: Config, config: Config) -> list[str]:
     """Dotted keys whose values differ; both are checked configs, so that a key younger than the stored one has its default."""
     before, now = stored.flat(), config.flat()

@@ -97,7 +97,7 @@ def fit(
         return
     metrics = run.metrics
     columns = {"this model": metrics["test"], "most popular": metrics["popularity"]}
-    console.metric_table(f"Test metrics: {experiment.title(checked, metrics['data']['name'])}", columns)
+    console.metric_table(f"Test metrics: {schema.title(checked, metrics['data']['name'])}", columns)
     console.console.print(console.training_line(metrics, checked["evaluate"]["monitor"]))
     console.console.print(f"run folder:  {run.folder}  (SUMMARY.md, plots/)")
     console.console.print(f"recommend:   recpair recommend {run.folder} --all --k 20 --out recs.csv")

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
+from recpair.boundary import boundary
 from recpair.data.vocabulary import Vocabulary
 from recpair.errors import DataError
 
@@ -46,6 +47,7 @@ class Interactions:
         return len(self.vocabulary.items)
 
     @classmethod
+    @boundary
     def from_indices(
         cls,
         user: np.ndarray,
@@ -89,6 +91,7 @@ class Interactions:
         return np.lexsort((time, user))
 
     @classmethod
+    @boundary
     def from_polars(cls, frame: pl.DataFrame, *, columns: dict[str, str | int] | None = None) -> "Interactions":
         """Events from a frame with user_id, item_id and, where known, rating and timestamp.
 
@@ -103,11 +106,13 @@ class Interactions:
         return Dataset.from_events(events_from(frame, columns)).interactions
 
     @classmethod
+    @boundary
     def from_pandas(cls, frame: Any, *, columns: dict[str, str | int] | None = None) -> "Interactions":
         """As ``from_polars``, from a pandas frame."""
         return cls.from_polars(frame, columns=columns)
 
     @classmethod
+    @boundary
     def from_scipy(cls, matrix: sp.sparray | sp.spmatrix) -> "Interactions":
         """An event for every non-zero entry of a users × items matrix; ids are row and column numbers."""
         entries: sp.coo_array = sp.coo_array(matrix)  # type: ignore[call-overload]
@@ -118,6 +123,7 @@ class Interactions:
         return cls.from_indices(user, item, None, rating, vocabulary=Vocabulary.range(users, items))
 
     @classmethod
+    @boundary
     def read(cls, path: str | Path, *, columns: dict[str, str | int] | None = None) -> "Interactions":
         """Events from a file or folder of any format that ``data.path`` takes.
 

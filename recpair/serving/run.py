@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import polars as pl
 
+from recpair.boundary import boundary
 from recpair.bridges import MODEL_SIGNATURES
 from recpair.bridges.all_models import ALL_MODELS
 from recpair.config import Section, parse
@@ -44,6 +45,7 @@ class Run:
     items: pl.DataFrame | None
 
     @classmethod
+    @boundary
     def open(cls, folder: str | Path) -> "Run":
         """Load a finished run.
 
@@ -97,6 +99,7 @@ class Run:
         """Test metrics of each user: user_id and a column per metric."""
         return self.files.frame(PER_USER)
 
+    @boundary
     def audit(self) -> pl.DataFrame:
         """The training interactions, the most suspicious first; ``recpair.denoising.audit`` says how.
 
@@ -114,6 +117,7 @@ class Run:
     def _losses(self) -> pl.DataFrame:
         return self.files.frame(AUDIT)
 
+    @boundary
     def recommend(
         self,
         users: Any = None,
@@ -143,6 +147,7 @@ class Run:
         )
         return self._delivered(frame, "item_id", titles, is_pandas(users))
 
+    @boundary
     def similar_items(self, items: Any, k: int = 10, *, titles: bool = False) -> Any:
         """The k most similar items of each item: item_id, similar_item_id, score, rank.
 
@@ -153,6 +158,7 @@ class Run:
         frame = self.recommender.similar_items(self.ids_of(items, "item"), k)
         return self._delivered(frame, "similar_item_id", titles, is_pandas(items))
 
+    @boundary
     def score(self, users: Any, items: Any) -> Any:
         """The model's score of each (user, item) pair: user_id, item_id, score."""
         frame = self.recommender.score(self.ids_of(users, "user"), self.ids_of(items, "item"))

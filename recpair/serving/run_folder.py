@@ -10,13 +10,12 @@ from typing import Any, TypeVar
 import numpy as np
 import polars as pl
 import torch
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from recpair import files
+from recpair import files, raw_config
 from recpair.data.interactions import Interactions
 from recpair.data.vocabulary import Ids, Vocabulary
-from recpair.errors import RunError
+from recpair.errors import ConfigError, RunError
 from recpair.models import Model
 from recpair.serving.manifest import CHECKPOINT, MANIFEST, Manifest, read_json
 
@@ -171,10 +170,10 @@ class RunFolder:
 def read_config(path: Path) -> dict[str, Any]:
     """The sections of a run's ``config.yaml``."""
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        values = raw_config.read(path)
+    except ConfigError as error:
         raise files.damaged(path, error) from None
-    if not isinstance(values, dict) or not isinstance(values.get("output"), str):  # the last section
+    if not isinstance(values.get("output"), str):  # the last section
         raise files.damaged(path, "sections are missing")
     return values
 
