@@ -114,6 +114,51 @@ def test_no_component_receives_a_config():
     assert users <= {"contradictions.py", "experiment.py", "resuming.py", "runs.py", "schema.py", "__init__.py"}
 
 
+SEEDED = {"default_rng", "Generator", "SeedSequence", "Philox"}
+FILLS = re.compile(
+    r"(bernoulli|cauchy|exponential|geometric|log_normal|normal|random|uniform|trunc_normal|orthogonal|sparse"
+    r"|xavier_\w+|kaiming_\w+)_"
+)
+DRAWS = re.compile(r"torch\.(rand|randn|randint|randperm|multinomial|bernoulli|normal|poisson)(_like)?")
+LAYERS = re.compile(
+    r"(torch\.)?nn\.(Linear|Bilinear|Embedding\w*|GRU|LSTM|RNN|Conv\w+|Transformer\w*|Multihead\w+|\w*Dropout\w*)"
+)
+
+
+def process_wide_draw(call: ast.Call) -> bool:
+    """A call that would draw from a generator of the whole process, or set it."""
+    name = ast.unparse(call.func)
+    if re.fullmatch(r"(np|numpy)\.random\.\w+", name):
+        return name.rpartition(".")[2] not in SEEDED or not (call.args or call.keywords)
+    if DRAWS.fullmatch(name) or FILLS.fullmatch(name.rpartition(".")[2]):
+        return "generator" not in {keyword.arg for keyword in call.keywords}
+    return bool(LAYERS.fullmatch(name)) or name in {
+        *("torch.manual_seed", "torch.seed", "torch.cuda.manual_seed", "seed_everything", "random.seed"),
+        *("torch.dropout", "torch.nn.functional.dropout", "functional.dropout", "nn.functional.dropout", "F.dropout"),
+    }
+
+
+def test_nothing_draws_from_process_wide_generators():
+    """Two runs in two threads would disturb each other; RecBole's own draws are seeded by its bridge, under a lock."""
+    elsewhere = {path: tree for path, tree in TREES.items() if "recbole" not in path.parts and path.name != "seeds.py"}
+    found = [
+        f"{path.name}:{node.lineno}: {ast.unparse(node)}"
+        for path, tree in elsewhere.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and process_wide_draw(node)
+    ]
+    assert found == []
+    assert not [path for path, tree in elsewhere.items() if "random" in imported(tree)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["torch.rand(3)", "x.bernoulli_(0.5)", "nn.init.normal_(w, std=1)", "nn.Linear(2, 3)", "np.random.rand(3)"],
+)
+def test_a_process_wide_draw_is_recognised(line):
+    assert process_wide_draw(ast.parse(line).body[0].value)
+
+
 def test_the_root_logger_is_left_alone():
     assert not [
         path.name for path in FILES if re.search(r"logging\.(basicConfig|info|warning|error)\(", path.read_text())

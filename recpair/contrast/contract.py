@@ -34,7 +34,7 @@ class Term(nn.Module, ABC):
     """``(model, scorer, batch) -> scalar``, in nats: added to the loss with its weight, logged under its own name.
 
     What a term learns are its parameters; tables that it looks things up in are buffers that are not saved.
-    All randomness comes from torch's generators, which the loop seeds by (seed, epoch).
+    All draws take ``generator=seeds.generator(device)``, which the loop restarts by (seed, epoch).
 
     Attributes:
         needs_semantics: whether ``Context.retrieved`` must be there.

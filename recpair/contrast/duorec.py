@@ -13,6 +13,7 @@ from recpair.contrast.info_nce import Similarity, Temperature
 from recpair.contrast.prefixes import Prefixes
 from recpair.data.interactions import Interactions
 from recpair.models import SequenceModel, Vectors
+from recpair.seeds import generator
 
 
 class SameTarget(torch.nn.Module):
@@ -41,7 +42,8 @@ class SameTarget(torch.nn.Module):
     def draw(self, row: Int[Tensor, "A"], target: Int[Tensor, "A"]) -> Int[Tensor, "A"]:
         """Another row with the same target, each equally likely; the row itself where there is no other."""
         others = self.count[target] - 1
-        step = 1 + (torch.rand(row.shape, device=row.device) * others).long()
+        drawn = torch.rand(row.shape, dtype=torch.float32, device=row.device, generator=generator(row.device))
+        step = 1 + (drawn * others).long()
         own = self.place[row] - self.start[target]
         return self.rows[self.start[target] + (own + step) % self.count[target]]
 

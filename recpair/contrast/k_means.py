@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from recpair.seeds import generator
+
 BLOCK = 16_384  # vectors whose distances are in memory at once
 
 
@@ -15,7 +17,8 @@ def nearest_centre(vectors: Float[Tensor, "_ D"], centres: Float[Tensor, "K D"])
 
 def k_means(vectors: Float[Tensor, "_ D"], k: int, iterations: int) -> Float[Tensor, "K D"]:
     """Centres of min(k, n) clusters by Lloyd's iterations from vectors drawn at random; an empty cluster stays put."""
-    centres = vectors[torch.randperm(len(vectors), device=vectors.device)[:k]]
+    device = vectors.device
+    centres = vectors[torch.randperm(len(vectors), device=device, generator=generator(device))[:k]]
     for _ in range(iterations):
         nearest = nearest_centre(vectors, centres)
         sums = torch.zeros_like(centres).index_add_(0, nearest, vectors)

@@ -6,7 +6,11 @@ from abc import ABC, abstractmethod
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from torch.nn.functional import dropout, leaky_relu
+from torch.nn.functional import leaky_relu
+
+from recpair.models.dropout import bernoulli_dropout
+from recpair.models.layers import Linear
+from recpair.seeds import generator
 
 
 class Synthesiser(nn.Module, ABC):
@@ -42,13 +46,13 @@ class Learned(Synthesiser):
         self.projection = nn.Parameter(torch.empty(semantic_dim, dim))
         self.attention = nn.Parameter(torch.empty(2, dim))
         gain = nn.init.calculate_gain("leaky_relu", 0.2)
-        nn.init.xavier_uniform_(self.projection, gain)
-        nn.init.xavier_uniform_(self.attention, gain)
+        nn.init.xavier_uniform_(self.projection, gain, generator=generator())
+        nn.init.xavier_uniform_(self.attention, gain, generator=generator())
 
     def forward(self, anchors: Tensor, others: Tensor, neighbours: Tensor, known: Tensor) -> Tensor:
         of_anchor, of_other = (self.projection @ self.attention.T).unbind(1)
         logits = leaky_relu((anchors @ of_anchor).unsqueeze(1) + (others @ of_other)[neighbours], 0.2)
-        return dropout(logits.masked_fill(~known, -torch.inf).softmax(1), self.rate, self.training)
+        return bernoulli_dropout(logits.masked_fill(~known, -torch.inf).softmax(1), self.rate, self.training)
 
 
 class ScaledDot(Synthesiser):
@@ -57,13 +61,13 @@ class ScaledDot(Synthesiser):
     def __init__(self, semantic_dim: int, dim: int, rate: float) -> None:
         super().__init__()
         self.rate = rate
-        self.query = nn.Linear(semantic_dim, dim, bias=False)
-        self.key = nn.Linear(semantic_dim, dim, bias=False)
+        self.query = Linear(semantic_dim, dim, bias=False)
+        self.key = Linear(semantic_dim, dim, bias=False)
 
     def forward(self, anchors: Tensor, others: Tensor, neighbours: Tensor, known: Tensor) -> Tensor:
         keys = self.key(others)[neighbours]
         logits = (self.query(anchors).unsqueeze(1) * keys).sum(2) / math.sqrt(keys.shape[2])
-        return dropout(logits.masked_fill(~known, -torch.inf).softmax(1), self.rate, self.training)
+        return bernoulli_dropout(logits.masked_fill(~known, -torch.inf).softmax(1), self.rate, self.training)
 
 
 class Mean(Synthesiser):

@@ -1,7 +1,7 @@
 """Views of histories: what a person might have taken as well. Functions (H, T) -> (H, T), padding kept on the left.
 
 Rates are shares of a history's own length; a view of a history with items is never without any. All draws
-come from torch's generator of the history's device.
+come from the run's generator on the history's device.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from recpair.data.histories import PADDING
+from recpair.seeds import generator
 
 View = Callable[[Tensor], Tensor]
 
@@ -37,7 +38,7 @@ def reorder(history: Int[Tensor, "H T"], rate: float) -> Int[Tensor, "H T"]:
     start, size = _run(length, rate)
     inside = (place >= start) & (place < start + size)
     # Keys of the run fall between those of its neighbours, whose keys are their places.
-    keys = torch.where(inside, start + size * torch.rand_like(place), place)
+    keys = torch.where(inside, start + size * _uniform(place), place)
     return history.gather(1, keys.argsort(dim=1, stable=True))
 
 
@@ -62,13 +63,14 @@ def substitute(history: Int[Tensor, "H T"], rate: float, neighbours: Int[Tensor,
 
 def replace(history: Int[Tensor, "H T"], probability: float, neighbours: Int[Tensor, "I K"]) -> Int[Tensor, "H T"]:
     """Each item by itself is replaced with this probability by one of its neighbours. Source: SRA-CL (2025)."""
-    chosen = torch.rand(history.shape, device=history.device) < probability
+    chosen = _uniform(history) < probability
     return _swapped(history, chosen & (history != PADDING), neighbours)
 
 
 def one_of(views: Sequence[View], history: Int[Tensor, "H T"]) -> Int[Tensor, "H T"]:
     """Each history by one of the views, drawn uniformly."""
-    drawn = torch.randint(len(views), (len(history), 1), device=history.device)
+    device = history.device
+    drawn = torch.randint(len(views), (len(history), 1), device=device, generator=generator(device))
     out = history
     for number, view in enumerate(views):
         out = torch.where(drawn == number, view(history), out)
@@ -84,6 +86,11 @@ def _layout(history: Int[Tensor, "H T"]) -> tuple[Bool[Tensor, "H T"], Int[Tenso
     return real, length, place
 
 
+def _uniform(like: Tensor) -> Tensor:
+    """U(0, 1) of the same shape, on the same device."""
+    return torch.rand(like.shape, dtype=torch.float32, device=like.device, generator=generator(like.device))
+
+
 def _share(length: Int[Tensor, "H 1"], rate: float, at_least: int = 0) -> Int[Tensor, "H 1"]:
     """⌊rate · n⌋, in double precision as Python has it."""
     return (length.double() * rate).long().clamp_min(at_least).minimum(length)
@@ -93,13 +100,13 @@ def _run(length: Int[Tensor, "H 1"], rate: float, at_least: int = 0) -> tuple[In
     """Start and size of a run of ⌊rate · n⌋ places, every start equally likely."""
     size = _share(length, rate, at_least)
     starts = length - size + 1
-    start = (torch.rand(length.shape, device=length.device) * starts).long()
+    start = (_uniform(length) * starts).long()
     return start.minimum(starts - 1), size
 
 
 def _some(real: Bool[Tensor, "H T"], count: Int[Tensor, "H 1"]) -> Bool[Tensor, "H T"]:
     """That many of the places with an item, each equally likely."""
-    keys = torch.rand(real.shape, device=real.device).masked_fill(~real, 2)
+    keys = _uniform(real).masked_fill(~real, 2)
     return keys.argsort(dim=1).argsort(dim=1) < count
 
 
@@ -113,7 +120,7 @@ def _neighbour(history: Int[Tensor, "H T"], neighbours: Int[Tensor, "I K"]) -> I
     """One of each item's neighbours, drawn uniformly; PADDING where it has none or there is no item."""
     near = neighbours[history.clamp_min(0)]
     known = (near != PADDING).sum(2)
-    drawn = (torch.rand(history.shape, device=history.device) * known).long().minimum((known - 1).clamp_min(0))
+    drawn = (_uniform(history) * known).long().minimum((known - 1).clamp_min(0))
     found = near.gather(2, drawn.unsqueeze(2)).squeeze(2).to(history.dtype)
     return found.masked_fill(history == PADDING, PADDING)
 

@@ -8,6 +8,7 @@ from pydantic import Field
 from torch import Tensor
 
 from recpair.denoising.contract import Choice, Pool
+from recpair.seeds import generator
 
 
 class PLD:
@@ -53,7 +54,8 @@ class PLD:
     def choose(self, pool: Pool) -> Choice:
         log_p = self.log_probabilities(pool.losses, pool.epoch)
         # An exponential variate is never zero, so the Gumbel noise −log(e) is always finite.
-        gumbel = -torch.empty_like(log_p).exponential_().clamp_min_(torch.finfo(log_p.dtype).tiny).log_()
+        drawn = torch.empty_like(log_p).exponential_(generator=generator(log_p.device))
+        gumbel = -drawn.clamp_min_(torch.finfo(log_p.dtype).tiny).log_()
         columns = (log_p + gumbel).argmax(dim=1, keepdim=True)
         p = log_p.exp()
         stats = {

@@ -7,6 +7,8 @@ from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor
 
+from recpair.seeds import generator
+
 
 class DNS:
     """Of M candidates the best-scored one trains, or one drawn with probability softmax(score / τ).
@@ -30,11 +32,13 @@ class DNS:
     def choose(self, scores: Float[Tensor, "Q C"]) -> Int[Tensor, "Q N"]:
         grouped = scores.unflatten(1, (-1, self.candidates))
         if self.temperature is not None:
-            gumbel = -torch.empty_like(grouped).exponential_().clamp_min_(torch.finfo(grouped.dtype).tiny).log_()
+            drawn = torch.empty_like(grouped).exponential_(generator=generator(grouped.device))
+            gumbel = -drawn.clamp_min_(torch.finfo(grouped.dtype).tiny).log_()
             grouped = grouped / self.temperature + gumbel
         best = grouped.argmax(-1)
         if self.share < 1:
-            best = torch.where(torch.rand(best.shape, device=best.device) < self.share, best, torch.zeros_like(best))
+            drawn = torch.rand(best.shape, dtype=torch.float32, device=best.device, generator=generator(best.device))
+            best = torch.where(drawn < self.share, best, torch.zeros_like(best))
         first = torch.arange(grouped.shape[1], device=best.device) * self.candidates
         columns: Tensor = first + best
         return columns

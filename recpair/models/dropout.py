@@ -1,7 +1,9 @@
-"""Dropout whose random numbers cost little on a processor."""
+"""Dropout from the run's own generator."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from recpair.seeds import generator
 
 WORD = 2**16  # an element is dropped by 16 random bits
 
@@ -12,11 +14,30 @@ def dropout(x: Tensor, rate: float, training: bool) -> Tensor:
     torch draws one number of 53 bits for each element, which takes a fifth of a small transformer's step on a
     processor; here four elements share one draw of 64 bits. The rate is rounded to 1 / 65,536, and the scale with it.
     """
+    if x.device.type != "cpu":
+        return bernoulli_dropout(x, rate, training)
     if not training or rate == 0:
         return x
-    if x.device.type != "cpu":
-        return torch.nn.functional.dropout(x, rate)
     dropped = min(round(rate * WORD), WORD - 1)
-    bits = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None).view(torch.int16)
-    kept = bits[: x.numel()].view(x.shape) >= dropped - WORD // 2
+    words = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None, generator=generator())
+    kept = words.view(torch.int16)[: x.numel()].view(x.shape) >= dropped - WORD // 2
     return x * kept.to(x.dtype).mul_(WORD / (WORD - dropped))
+
+
+def bernoulli_dropout(x: Tensor, rate: float, training: bool) -> Tensor:
+    """``torch.nn.functional.dropout``, bit for bit on a processor, with one draw for each element."""
+    if not training or rate == 0:
+        return x
+    kept = torch.empty_like(x).bernoulli_(1 - rate, generator=generator(x.device))
+    return x * kept.div_(1 - rate)
+
+
+class Dropout(nn.Module):
+    """``bernoulli_dropout`` as a module."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, x: Tensor) -> Tensor:
+        return bernoulli_dropout(x, self.rate, self.training)

@@ -9,8 +9,10 @@ from torch import Tensor, nn
 from recpair.data.interactions import Interactions
 from recpair.models.contract import SequenceModel
 from recpair.models.dropout import dropout as drop
+from recpair.models.layers import GRU, Embedding, Linear
 from recpair.models.lookup import look_up
 from recpair.models.scorer import Similarity
+from recpair.seeds import generator
 
 
 class GRU4Rec(SequenceModel):
@@ -34,14 +36,14 @@ class GRU4Rec(SequenceModel):
     ) -> None:
         super().__init__()
         self.history_length, self.similarity = history_length, similarity
-        self.item_embedding = nn.Embedding(interactions.n_items, embedding_dim)
+        self.item_embedding = Embedding(interactions.n_items, embedding_dim)
         self.rate = dropout
-        self.gru = nn.GRU(embedding_dim, hidden_dim, n_layers, bias=False, batch_first=True)
-        self.dense = nn.Linear(hidden_dim, embedding_dim)
-        nn.init.xavier_normal_(self.item_embedding.weight)
+        self.gru = GRU(embedding_dim, hidden_dim, n_layers, bias=False, batch_first=True)
+        self.dense = Linear(hidden_dim, embedding_dim)
+        nn.init.xavier_normal_(self.item_embedding.weight, generator=generator())
         for name, weight in self.gru.named_parameters():
             if name.startswith("weight"):
-                nn.init.xavier_uniform_(weight)
+                nn.init.xavier_uniform_(weight, generator=generator())
 
     def encode(self, history: Int[Tensor, "H T"]) -> Float[Tensor, "H T D"]:
         places: Tensor = self.dense(self._states(history))

@@ -14,6 +14,7 @@ from recpair.data.item_lists import ItemLists
 from recpair.models import kernels
 from recpair.models.contract import FittedModel
 from recpair.models.scorer import Vectors
+from recpair.seeds import generator
 
 
 class IALS(FittedModel):
@@ -35,7 +36,7 @@ class IALS(FittedModel):
         super().__init__()
         self.weight, self.ridge, self.iterations = weight, ridge, iterations
         self.user_vectors = nn.Parameter(torch.zeros(interactions.n_users, embedding_dim), requires_grad=False)
-        start = torch.randn(interactions.n_items, embedding_dim) / embedding_dim**0.5
+        start = torch.randn(interactions.n_items, embedding_dim, generator=generator()) / embedding_dim**0.5
         self.item_vectors = nn.Parameter(start, requires_grad=False)
 
     def fit(self, interactions: Interactions) -> None:

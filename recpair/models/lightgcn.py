@@ -15,8 +15,10 @@ from recpair.data.interactions import Interactions
 from recpair.models import kernels
 from recpair.models.contract import GradientModel, Touched
 from recpair.models.fold_in import ridge_fold_in
+from recpair.models.layers import Embedding
 from recpair.models.scorer import Similarity, Vectors
 from recpair.models.start import Start, start_from_spectrum
+from recpair.seeds import generator
 
 PARTS = 64  # shares of a product, each with equally many entries
 
@@ -95,10 +97,10 @@ class LightGCN(GradientModel):
         self.similarity: Similarity = similarity
         self.graph = Graph(interactions)
         self.n_layers = n_layers
-        self.user_embedding = nn.Embedding(interactions.n_users, embedding_dim)
-        self.item_embedding = nn.Embedding(interactions.n_items, embedding_dim)
-        nn.init.normal_(self.user_embedding.weight, std=init_std)
-        nn.init.normal_(self.item_embedding.weight, std=init_std)
+        self.user_embedding = Embedding(interactions.n_users, embedding_dim)
+        self.item_embedding = Embedding(interactions.n_items, embedding_dim)
+        nn.init.normal_(self.user_embedding.weight, std=init_std, generator=generator())
+        nn.init.normal_(self.item_embedding.weight, std=init_std, generator=generator())
         self.init, self.init_std = init, init_std
         self._ready: tuple[Tensor, Tensor] | None = None  # smoothed vectors, kept while evaluating
 

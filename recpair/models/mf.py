@@ -12,9 +12,11 @@ from recpair.batch import Batch
 from recpair.data.interactions import Interactions
 from recpair.models.contract import GradientModel, Touched
 from recpair.models.fold_in import ridge_fold_in
+from recpair.models.layers import Embedding
 from recpair.models.lookup import look_up
 from recpair.models.scorer import Similarity, Vectors
 from recpair.models.start import Start, start_from_spectrum
+from recpair.seeds import generator
 
 
 class MF(GradientModel):
@@ -34,10 +36,10 @@ class MF(GradientModel):
     ) -> None:
         super().__init__()
         self.similarity: Similarity = similarity
-        self.user_embedding = nn.Embedding(interactions.n_users, embedding_dim)
-        self.item_embedding = nn.Embedding(interactions.n_items, embedding_dim)
-        nn.init.normal_(self.user_embedding.weight, std=init_std)
-        nn.init.normal_(self.item_embedding.weight, std=init_std)
+        self.user_embedding = Embedding(interactions.n_users, embedding_dim)
+        self.item_embedding = Embedding(interactions.n_items, embedding_dim)
+        nn.init.normal_(self.user_embedding.weight, std=init_std, generator=generator())
+        nn.init.normal_(self.item_embedding.weight, std=init_std, generator=generator())
         self.init, self.init_std = init, init_std
 
     def start(self, interactions: Interactions) -> None:

@@ -14,8 +14,11 @@ from torch import Tensor, nn
 from recpair.batch import Batch
 from recpair.data.interactions import Interactions
 from recpair.models.contract import GradientModel, Touched
+from recpair.models.dropout import Dropout
 from recpair.models.fold_in import ridge_fold_in
+from recpair.models.layers import Embedding, Linear
 from recpair.models.lookup import look_up
+from recpair.seeds import generator
 
 BLOCK = 2**22  # pairs whose hidden layers are held at a time, when a whole catalogue is scored
 
@@ -25,15 +28,15 @@ class Tower(nn.Module):
 
     def __init__(self, embedding_dim: int, layers: Sequence[int], dropout: float) -> None:
         super().__init__()
-        self.user_side = nn.Linear(embedding_dim, layers[0])
-        self.item_side = nn.Linear(embedding_dim, layers[0], bias=False)
+        self.user_side = Linear(embedding_dim, layers[0])
+        self.item_side = Linear(embedding_dim, layers[0], bias=False)
         rest: list[nn.Module] = [nn.LeakyReLU()]
         for wide, narrow in itertools.pairwise(layers):
-            rest += [nn.Dropout(dropout), nn.Linear(wide, narrow), nn.LeakyReLU()]
+            rest += [Dropout(dropout), Linear(wide, narrow), nn.LeakyReLU()]
         self.rest = nn.Sequential(*rest)
         for module in self.modules():
             if isinstance(module, nn.Linear):
-                nn.init.kaiming_normal_(module.weight, nonlinearity="leaky_relu")
+                nn.init.kaiming_normal_(module.weight, nonlinearity="leaky_relu", generator=generator())
         # the halves of the first layer have half of its inputs each, and so twice the variance of the whole
         with torch.no_grad():
             self.user_side.weight.mul_(0.5**0.5)
@@ -98,12 +101,12 @@ class NeuMF(GradientModel):
     ) -> None:
         super().__init__()
         sizes = interactions.n_users, interactions.n_items
-        self.product_users, self.product_items = (nn.Embedding(n, embedding_dim) for n in sizes)
-        self.tower_users, self.tower_items = (nn.Embedding(n, embedding_dim) for n in sizes)
+        self.product_users, self.product_items = (Embedding(n, embedding_dim) for n in sizes)
+        self.tower_users, self.tower_items = (Embedding(n, embedding_dim) for n in sizes)
         for embedding in self._embeddings():
-            nn.init.normal_(embedding.weight, std=init_std)
+            nn.init.normal_(embedding.weight, std=init_std, generator=generator())
         self.tower = Tower(embedding_dim, layers, dropout)
-        self.out = nn.Linear(embedding_dim + layers[-1], 1)
+        self.out = Linear(embedding_dim + layers[-1], 1)
 
     def _embeddings(self) -> tuple[nn.Embedding, ...]:
         return self.product_users, self.product_items, self.tower_users, self.tower_items

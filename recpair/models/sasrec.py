@@ -14,8 +14,10 @@ from recpair.data.interactions import Interactions
 from recpair.errors import ConfigError
 from recpair.models.contract import SequenceModel
 from recpair.models.dropout import dropout
+from recpair.models.layers import Embedding, Linear
 from recpair.models.lookup import look_up
 from recpair.models.scorer import Similarity
+from recpair.seeds import generator, lent
 
 Activation = Literal["gelu", "relu", "silu"]
 ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {"gelu": gelu, "relu": relu, "silu": silu}
@@ -76,8 +78,8 @@ class Attention(nn.Module):
     def __init__(self, dim: int, n_heads: int, rate: float) -> None:
         super().__init__()
         self.n_heads, self.rate = n_heads, rate
-        self.queries_keys_values = nn.Linear(dim, 3 * dim)
-        self.out = nn.Linear(dim, dim)
+        self.queries_keys_values = Linear(dim, 3 * dim)
+        self.out = Linear(dim, dim)
 
     def forward(self, x: Float[Tensor, "R D"], packing: Packing) -> Float[Tensor, "R D"]:
         queries, keys, values = self._heads(packing.spread(self.queries_keys_values(x)))
@@ -102,13 +104,15 @@ class Attention(nn.Module):
     def _mixed(self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
         """Values by attention; without a mask a place looks at itself and what is before it, the last query being last."""
         causal = mask is None and queries.shape[-2] > 1
-        if not (self.training and self.rate and queries.device.type == "cpu"):
-            rate = self.rate if self.training else 0.0
-            return scaled_dot_product_attention(queries, keys, values, attn_mask=mask, dropout_p=rate, is_causal=causal)
-        # The fused kernel of a processor knows no dropout of weights.
+        if not (self.training and self.rate):
+            return scaled_dot_product_attention(queries, keys, values, attn_mask=mask, is_causal=causal)
+        if queries.device.type == "cuda":
+            with lent(queries.device):
+                return scaled_dot_product_attention(queries, keys, values, mask, self.rate, causal)
+        # Fused kernels of other devices have no dropout of weights, or draw it from torch's process-wide generator.
         scores = (queries @ keys.transpose(-2, -1)).div_(queries.shape[-1] ** 0.5)
         if causal:
-            mask = torch.ones(scores.shape[-2:], dtype=torch.bool).tril()
+            mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
         if mask is not None:
             scores = scores.masked_fill(~mask, -torch.inf)
         return dropout(scores.softmax(-1), self.rate, True) @ values
@@ -124,7 +128,7 @@ class Block(nn.Module):
         self.pre, self.rate, self.activation = pre, rate, ACTIVATIONS[activation]
         self.attention = Attention(dim, n_heads, rate)
         self.attention_norm = nn.LayerNorm(dim, eps=epsilon)
-        self.inner, self.outer = nn.Linear(dim, inner_dim), nn.Linear(inner_dim, dim)
+        self.inner, self.outer = Linear(dim, inner_dim), Linear(inner_dim, dim)
         self.feed_forward_norm = nn.LayerNorm(dim, eps=epsilon)
 
     def forward(self, x: Float[Tensor, "R D"], packing: Packing) -> Float[Tensor, "R D"]:
@@ -189,8 +193,8 @@ class SASRec(SequenceModel):
         super().__init__()
         self.history_length, self.similarity = history_length, similarity
         self.rate, self.pre = dropout, norm == "pre"
-        self.item_embedding = nn.Embedding(interactions.n_items, embedding_dim)
-        self.position_embedding = nn.Embedding(history_length, embedding_dim)  # the last row is the latest item's
+        self.item_embedding = Embedding(interactions.n_items, embedding_dim)
+        self.position_embedding = Embedding(history_length, embedding_dim)  # the last row is the latest item's
         self.norm = nn.LayerNorm(embedding_dim, eps=norm_epsilon)
         self.blocks = nn.ModuleList(
             Block(embedding_dim, n_heads, inner_dim, dropout, activation, self.pre, norm_epsilon)
@@ -198,7 +202,7 @@ class SASRec(SequenceModel):
         )
         for module in self.modules():
             if isinstance(module, nn.Linear | nn.Embedding):
-                nn.init.normal_(module.weight, std=init_std)
+                nn.init.normal_(module.weight, std=init_std, generator=generator())
             if isinstance(module, nn.Linear):
                 nn.init.zeros_(module.bias)
 

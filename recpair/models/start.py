@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
 from recpair.data.interactions import Interactions
+from recpair.seeds import generator
 
 Start = Literal["normal", "spectral"]
 JITTER = 0.01  # of the normal start, added to the spectral one
@@ -39,7 +40,7 @@ def singular_vectors(interactions: Interactions, dim: int) -> tuple[Float[Tensor
         return torch.zeros(interactions.n_users, 0), torch.zeros(interactions.n_items, 0)
     scale = [1.0 / np.sqrt(np.maximum(np.asarray(taken.sum(axis)).ravel(), 1)) for axis in (1, 0)]
     normalised = sp.csr_array(sp.diags_array(scale[0]) @ taken @ sp.diags_array(scale[1]))
-    first = torch.randn(min(taken.shape)).numpy()
+    first = torch.randn(min(taken.shape), generator=generator()).numpy()
     with threadpool_limits(1):  # the same sums on any number of threads
         left, values, right = svds(normalised, k=rank, v0=first)
     order = np.argsort(-values)

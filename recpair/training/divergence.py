@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -25,7 +25,10 @@ class Divergence:
     checkpoint: Checkpoint
     learning_rate: float
     resumed_after: int
-    last_saved: int
+    last_saved: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.last_saved = self.resumed_after
 
     def check_losses(self, ledger: Ledger, epoch: int) -> None:
         """Check the loss of every step of the epoch so far."""
@@ -47,10 +50,10 @@ class Divergence:
         if not all(math.isfinite(value) for value in torch.stack([value.float().cpu() for value in sums]).tolist()):
             self._stop(f"weights became NaN or infinite in epoch {epoch}")
 
-    def check_monitored(self, name: str, value: float, epoch: int) -> None:
+    def check_monitored(self, value: float, epoch: int) -> None:
         """Check the validation metric that chooses the epoch."""
         if math.isnan(value):
-            self._stop(f"validation {name} is NaN in epoch {epoch}")
+            self._stop(f"the monitored validation metric is NaN in epoch {epoch}")
 
     def _stop(self, what: str) -> None:
         advice = "train again with a lower train.learning_rate or with train.clip_norm"

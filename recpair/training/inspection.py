@@ -16,7 +16,7 @@ from recpair.data.interactions import Interactions
 from recpair.models import SequenceModel
 from recpair.sampling.pairs import PairSampler, Sampler
 from recpair.sampling.sequences import SequenceSampler
-from recpair.seeds import derive
+from recpair.seeds import derive, restart
 from recpair.training.divergence import require_finite
 from recpair.training.objective import Objective
 
@@ -28,7 +28,7 @@ def pool_losses(objective: Objective, sampler: Sampler, epoch: int, seed: int) -
     """Losses (nats) of what the denoiser chooses and passes over, under the final model."""
     if objective.denoiser is None or objective.denoiser.candidates == 1:
         return None
-    torch.manual_seed(derive(seed, epoch, 1))
+    restart(derive(seed, epoch, 1))
     device = next(objective.parameters()).device
     chosen, passed, seen = [], [], 0
     for batch in sampler.epoch(epoch):

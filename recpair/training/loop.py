@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import torch
 from pydantic import Field
+from torch import Tensor
 
 from recpair.batch import Batch
 from recpair.errors import TrainingError
 from recpair.sampling.pairs import Sampler
 from recpair.sampling.prefetch import prefetch
-from recpair.seeds import derive
+from recpair.seeds import derive, restart
 from recpair.training.checkpoint import Checkpoint
 from recpair.training.divergence import Divergence
 from recpair.training.ledger import Ledger
@@ -64,13 +65,13 @@ def train(
     module, optimiser = fabric.setup(objective, _adam(objective, fabric, learning_rate, weight_decay))
     progress = (checkpoint.restore(objective, optimiser) if resume else None) or Progress()
     _require_same(progress, checkpoint, fabric)
-    divergence = Divergence(checkpoint, learning_rate, progress.epoch, progress.epoch)
+    divergence = Divergence(checkpoint, learning_rate, resumed_after=progress.epoch)
     shared = SharedSums(objective, fabric)
     steps = _steps(sampler, fabric)
 
     while progress.epoch < epochs and (patience is None or progress.stale < patience):
         progress.epoch += 1
-        torch.manual_seed(derive(seed, progress.epoch))
+        restart(derive(seed, progress.epoch))
         ledger, started = Ledger(fabric), time.perf_counter()
         module.train()
         objective.prepare()
@@ -79,11 +80,7 @@ def train(
             batch = batch.to(fabric.device)
             set_rate(optimiser, learning_rate * share_left(decay, progress.epoch - 1 + (step - 1) / steps, epochs))
             parts = module(**vars(batch), epoch=progress.epoch)
-            optimiser.zero_grad()
-            fabric.backward(parts["loss"])
-            if clip_norm is not None:
-                fabric.clip_gradients(module, optimiser, max_norm=clip_norm)
-            optimiser.step()
+            _update(fabric, module, optimiser, parts["loss"], clip_norm)
             ledger.add(parts, len(batch))
             if step % CHECK_EVERY == 0:
                 divergence.check_losses(ledger, progress.epoch)
@@ -93,16 +90,14 @@ def train(
         progress.epoch_seconds.append(time.perf_counter() - started)
         shared.combine()
         means, progress.samples = ledger.close()
+        means["learning_rate"] = learning_rate * share_left(decay, progress.epoch - 1, epochs)
         values = {f"train/{name}": value for name, value in means.items()}
-        values["train/learning_rate"] = learning_rate * share_left(decay, progress.epoch - 1, epochs)
 
         if progress.epoch % validate_every == 0 or progress.epoch == epochs:
             module.eval()
             measured = fabric.broadcast(validate() if fabric.is_global_zero else {})
             values |= {f"valid/{name}": value for name, value in measured.items()}
-            if monitor:
-                divergence.check_monitored(monitor, measured[monitor], progress.epoch)
-            progress.observe(measured[monitor] if monitor else None, objective)
+            _keep_best(progress, objective, measured[monitor] if monitor else None, divergence)
         progress.log(values)
         log.epoch(progress.epoch, values)
         if _is_due(progress, checkpoint_every, epochs, patience):
@@ -121,10 +116,28 @@ def _adam(objective: Objective, fabric: "Fabric", learning_rate: float, weight_d
     return torch.optim.AdamW(objective.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=fused)
 
 
+def _update(
+    fabric: "Fabric", module: torch.nn.Module, optimiser: torch.optim.Optimizer, loss: Tensor, clip_norm: float | None
+) -> None:
+    """One step of the optimiser along the gradient of the loss."""
+    optimiser.zero_grad()
+    fabric.backward(loss)
+    if clip_norm is not None:
+        fabric.clip_gradients(module, optimiser, max_norm=clip_norm)
+    optimiser.step()
+
+
+def _keep_best(progress: Progress, objective: Objective, monitored: float | None, divergence: Divergence) -> None:
+    """Keep the weights if the monitored value is the best yet; without one, always."""
+    if monitored is not None:
+        divergence.check_monitored(monitored, progress.epoch)
+    progress.observe(monitored, objective)
+
+
 def _own_noise(seed: int, epoch: int, fabric: "Fabric") -> None:
     """What comes before the steps of an epoch is the same in every process, noise within them is not."""
     if fabric.global_rank > 0:
-        torch.manual_seed(derive(seed, epoch, 0, fabric.global_rank))
+        restart(derive(seed, epoch, 0, fabric.global_rank))
 
 
 def _require_same(progress: Progress, checkpoint: Checkpoint, fabric: "Fabric") -> None:

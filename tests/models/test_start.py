@@ -10,7 +10,7 @@ import recpair
 from recpair.data.interactions import Interactions
 from recpair.data.vocabulary import Vocabulary
 from recpair.models.start import singular_vectors, start_from_spectrum
-from recpair.seeds import isolated
+from recpair.seeds import generator, isolated
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def tables(interactions, start, dim=4, seed=0):
     users, items = nn.Embedding(30, dim), nn.Embedding(20, dim)
     with isolated(seed):
         for table in (users, items):
-            nn.init.normal_(table.weight, std=0.1)
+            nn.init.normal_(table.weight, std=0.1, generator=generator())
         if start == "spectral":
             start_from_spectrum(users, items, interactions, 0.1)
     return users.weight.detach(), items.weight.detach()

@@ -19,7 +19,7 @@ import scipy.sparse as sp
 import torch
 import yaml
 
-from recpair.seeds import isolated
+from recpair.seeds import generator, process_wide
 
 NUMPY_NAMES: dict[str, Any] = {
     "bool": np.bool_,
@@ -39,8 +39,12 @@ _ABSENT = object()
 
 @contextmanager
 def borrowed(seed: int = 0) -> Iterator[None]:
-    """Lend RecBole what it misses; random numbers inside follow from ``seed``, outside they go on undisturbed."""
+    """Lend RecBole what it misses; random numbers inside follow from ``seed``, outside they go on undisturbed.
+
+    RecBole draws from process-wide generators, so of several threads one at a time is inside, and the others wait.
+    """
     with ExitStack() as undo:
+        undo.enter_context(process_wide(seed))  # first, as it ends last: one thread at a time changes all this
         undo.callback(random.setstate, random.getstate())
         _keep(undo, sys, {"argv": sys.argv[:1]})
         _keep(undo, np, {name: value for name, value in NUMPY_NAMES.items() if name not in vars(np)})
@@ -57,7 +61,6 @@ def borrowed(seed: int = 0) -> Iterator[None]:
         undo.callback(np.random.set_state, np.random.get_state())  # noqa: NPY002  (RecBole draws from the global one)
         undo.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")  # they are about RecBole's own lines
-        undo.enter_context(isolated(seed))
         np.random.seed(seed % 2**32)  # noqa: NPY002
         random.seed(seed)
         yield
@@ -71,8 +74,8 @@ def inside(training: bool) -> Iterator[None]:
 
 
 def drawn_seed() -> int:
-    """The next number of torch's generator, as a seed: so what RecBole draws follows from the run's seed."""
-    return int(torch.randint(2**62, ()))
+    """The next number of the run's generator, as a seed: so what RecBole draws follows from the run's seed."""
+    return int(torch.randint(2**62, (), generator=generator()))
 
 
 def _keep(undo: ExitStack, owner: Any, values: Mapping[str, Any]) -> None:
