@@ -1,0 +1,100 @@
+"""Recommendations for one user and for 100 users a call, beside implicit with the same vectors.
+
+PYTHONPATH=/path/to/implicit python benchmarks/serving.py
+
+implicit 0.7.3 is not a dependency: pip install --no-deps --target /path/to/implicit implicit tqdm
+"""
+
+import argparse
+import os
+import statistics
+from pathlib import Path
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line sets it
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as implicit asks for
+
+import numpy as np
+import polars as pl
+import scipy.sparse as sp
+from implicit.cpu.als import AlternatingLeastSquares
+from table import alternate, page
+
+from recpair.data.interactions import Interactions
+from recpair.data.vocabulary import Ids, Vocabulary
+from recpair.models.mf import MF
+from recpair.serving.recommend import Recommender
+from recpair.serving.run import Run
+
+USERS, ITEMS, DIM, EVENTS = 20_000, 10_000, 64, 800_000
+CONFIG = {"model": {"name": "mf"}, "data": {"columns": None}}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=1000)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "serving.md")
+    arguments = parser.parse_args()
+    rng = np.random.default_rng(0)
+    seen = sp.csr_matrix(
+        (np.ones(EVENTS, np.float32), (rng.integers(0, USERS, EVENTS), rng.integers(0, ITEMS, EVENTS))), (USERS, ITEMS)
+    )
+    train = Interactions.from_scipy(seen)
+    model = MF(train, embedding_dim=DIM).eval()
+    numbers = Run(Path("run"), CONFIG, {}, Recommender(model, train), None)
+    texts = Run(Path("run"), CONFIG, {}, Recommender(model, with_text_ids(train)), None)
+    peer = AlternatingLeastSquares(factors=DIM)
+    peer.user_factors = model.user_embedding.weight.detach().numpy().copy()
+    peer.item_factors = model.item_embedding.weight.detach().numpy().copy()
+    hundred = np.arange(100)
+    check(numbers, peer, seen, hundred)
+
+    lines = ["| | implicit 0.7.3 | recpair | recpair takes |", "|---|---:|---:|---:|"]
+    cases = {
+        "one user a call, integer ids": (
+            lambda: peer.recommend(7, seen[7], N=10),
+            lambda: numbers.recommend([7], k=10),
+            arguments.rounds,
+        ),
+        "one user a call, text ids": (
+            lambda: peer.recommend(7, seen[7], N=10),
+            lambda: texts.recommend(["u000007"], k=10),
+            arguments.rounds,
+        ),
+        "100 users a call": (
+            lambda: peer.recommend(hundred, seen[hundred], N=10),
+            lambda: numbers.recommend(hundred, k=10),
+            arguments.rounds // 10,
+        ),
+    }
+    for name, (theirs, ours, rounds) in cases.items():
+        alternate({"theirs": theirs, "ours": ours}, 10)
+        seconds = alternate({"theirs": theirs, "ours": ours}, rounds)
+        their, our = (statistics.median(seconds[who]) for who in ("theirs", "ours"))
+        lines.append(f"| {name} | {their * 1e3:.3f} ms | {our * 1e3:.3f} ms | {our / their:.1f}× |")
+    lines += [
+        "",
+        f"Medians of {arguments.rounds:,} calls ({arguments.rounds // 10:,} for 100 users), the two in turns; {ITEMS:,} "
+        f"items × {DIM} dimensions, {USERS:,} users, k 10, seen items left out.",
+        "",
+        "The recommended items are the same. implicit takes indices and returns arrays; recpair takes ids and",
+        "returns a polars frame of ids, scores and ranks.",
+    ]
+    page(arguments.out, "Serving", "PYTHONPATH=/path/to/implicit python benchmarks/serving.py", lines)
+
+
+def with_text_ids(train: Interactions) -> Interactions:
+    """The same events under ids such as ``u000007``."""
+    users = pl.Series("user_id", [f"u{user:06}" for user in range(USERS)])
+    ids = Vocabulary(Ids("user", users), Ids("item", pl.Series("item_id", [f"i{item:06}" for item in range(ITEMS)])))
+    return Interactions.from_indices(train.user, train.item, vocabulary=ids)
+
+
+def check(run: Run, peer: AlternatingLeastSquares, seen: sp.csr_matrix, users: np.ndarray) -> None:
+    """Both recommend the same items."""
+    ours = run.recommend(users, k=10)["item_id"].to_numpy().reshape(len(users), 10)
+    theirs, _ = peer.recommend(users, seen[users], N=10)
+    assert (ours == theirs).mean() > 0.999, "different items"
+
+
+if __name__ == "__main__":
+    main()
