@@ -24,6 +24,7 @@ from recpair.data.vocabulary import Ids, Vocabulary
 from recpair.models.mf import MF
 from recpair.serving.recommend import Recommender
 from recpair.serving.run import Run
+from recpair.serving.run_folder import RunFolder
 
 USERS, ITEMS, DIM, EVENTS = 20_000, 10_000, 64, 800_000
 CONFIG = {"model": {"name": "mf"}, "data": {"columns": None}}
@@ -40,8 +41,8 @@ def main() -> None:
     )
     train = Interactions.from_scipy(seen)
     model = MF(train, embedding_dim=DIM).eval()
-    numbers = Run(Path("run"), CONFIG, {}, Recommender(model, train), None)
-    texts = Run(Path("run"), CONFIG, {}, Recommender(model, with_text_ids(train)), None)
+    numbers = Run(RunFolder(Path("run"), None), CONFIG, {}, Recommender(model, train), None)
+    texts = Run(RunFolder(Path("run"), None), CONFIG, {}, Recommender(model, with_text_ids(train)), None)
     peer = AlternatingLeastSquares(factors=DIM)
     peer.user_factors = model.user_embedding.weight.detach().numpy().copy()
     peer.item_factors = model.item_embedding.weight.detach().numpy().copy()

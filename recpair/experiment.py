@@ -163,8 +163,8 @@ def fit_into(
         open_run(tracker, output, config.flat(), record, begun.state is not State.EMPTY, tags or {})
         logs = Together([tracker] if log is None else [log, tracker])
         outcome = _learn(components, splits, evaluators, training, logs, seed, load_seconds)
-        metrics = outcome.metrics() | {"data": record, "mlflow_run_id": tracker.run_id}
         named, warnings = title(config, splits.name), _warnings(config, outcome)
+        metrics = outcome.metrics() | {"data": record, "warnings": warnings, "mlflow_run_id": tracker.run_id}
         report = RunReport(output.work, named, config["evaluate"]["monitor"], splits, outcome, warnings)
         report.write(evaluators.test)
         files.write_json(output.work / METRICS, metrics)

@@ -19,13 +19,14 @@ def run_html(folder: Path, config: Mapping[str, Any], metrics: Mapping[str, Any]
         metrics: the content of ``metrics.json``.
         by_loss: whether the model was trained by the config's loss.
     """
-    data = metrics.get("data", {})
+    data = metrics["data"]
     rows = [
         ("model", _model(config, by_loss)),
-        ("data", ", ".join([str(data.get("name", "")), *_sizes(data.get("sizes", {}))])),
+        ("data", ", ".join([str(data.get("name", "")), *_sizes(data.get("sizes"))])),
         ("epochs", _epochs(metrics)),
         ("folder", str(folder)),
-        *(("note", note) for note in data.get("notes", [])),
+        *(("note", note) for note in data.get("notes") or []),
+        *(("warning", warning) for warning in metrics.get("warnings") or []),
     ]
     facts = "".join(
         f'<tr><th style="{CELL}">{_text(name)}</th><td style="{CELL}">{_text(value)}</td></tr>' for name, value in rows
@@ -35,7 +36,7 @@ def run_html(folder: Path, config: Mapping[str, Any], metrics: Mapping[str, Any]
 
 def _metric_table(metrics: Mapping[str, Any]) -> str:
     """Test metrics of the model and of the most popular items; nothing for a run without a test part."""
-    test, popular = metrics.get("test", {}), metrics.get("popularity", {})
+    test, popular = metrics["test"], metrics["popularity"]
     if not test:
         return ""
     head = f'<tr><th style="{CELL}">test metric</th>' + "".join(
@@ -51,21 +52,21 @@ def _metric_table(metrics: Mapping[str, Any]) -> str:
 
 def _model(config: Mapping[str, Any], by_loss: bool) -> str:
     """The names of the components: ``mf · bpr · pld``."""
+    contrast = config.get("contrast")
+    contrast = contrast if isinstance(contrast, list) else []
     sections = [config.get("model"), *([config.get("loss"), config.get("denoise")] if by_loss else [])]
-    names = [section["name"] for section in [*sections, *(config.get("contrast") or [])] if section]
+    names = [section.get("name") for section in [*sections, *contrast] if isinstance(section, Mapping)]
     return " · ".join(map(str, names))
 
 
-def _sizes(sizes: Mapping[str, Any]) -> list[str]:
-    return [f"{_count(size)} {name.replace('_', ' ')}" for name, size in sizes.items() if size]
-
-
-def _count(size: Any) -> str:
-    return f"{size:,}" if isinstance(size, int | float) else str(size)
+def _sizes(sizes: Any) -> list[str]:
+    """The sizes that are not 0, as in ``943 users``."""
+    named = sizes.items() if isinstance(sizes, Mapping) else ()
+    return [f"{size:,} {name.replace('_', ' ')}" for name, size in named if isinstance(size, int) and size]
 
 
 def _epochs(metrics: Mapping[str, Any]) -> str:
-    epochs, best = metrics.get("epochs"), metrics.get("best_epoch")
+    epochs, best = metrics["epochs"], metrics["best_epoch"]
     return f"{epochs}, the best is {best}" if epochs else "fitted without epochs"
 
 

@@ -166,7 +166,9 @@ class Run:
 
     def id_columns(self, kind: Literal["user", "item"]) -> list[str]:
         """Names under which a table may have its ids: that of the run's own data, then ``user_id`` or ``item_id``."""
-        own = (self.config["data"]["columns"] or {}).get(kind)
+        data = self.config.get("data")
+        columns = data.get("columns") if isinstance(data, dict) else None
+        own = columns.get(kind) if isinstance(columns, dict) else None
         return [*([own] if isinstance(own, str) else []), f"{kind}_id"]
 
     def ids_of(self, ids: Any, kind: Literal["user", "item"], name: str | None = None) -> pl.Series:

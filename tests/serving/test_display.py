@@ -10,6 +10,7 @@ from recpair.serving.display import run_html
 
 CONFIG = {"model": {"name": "mf"}, "loss": {"name": "bpr"}, "denoise": {"name": "pld"}, "contrast": []}
 METRICS = {
+    "warnings": ["the best epoch is the last one"],
     "test": {"ndcg@10": 0.123456, "hit@10": 1.0},
     "popularity": {"ndcg@10": 0.1},
     "data": {"name": "shop", "sizes": {"users": 1234, "test_events": 0}, "notes": ["nothing chooses the epoch"]},
@@ -62,6 +63,7 @@ def test_model_data_folder_metrics_and_notes():
     assert cells == [
         *facts,
         *("note", "nothing chooses the epoch"),
+        *("warning", "the best epoch is the last one"),
         *("test metric", "this model", "most popular"),
         *("ndcg@10", "0.1235", "0.1000"),
         *("hit@10", "1.0000", "–"),
@@ -70,9 +72,9 @@ def test_model_data_folder_metrics_and_notes():
 
 @pytest.mark.parametrize("text", ["<script>alert(1)</script>", '"><img src=x>', "a & b", "</table>", "x" * 10_000])
 def test_every_text_is_escaped_and_short(text):
-    data = METRICS["data"] | {"name": text, "notes": [text], "sizes": {text: text}}
+    data = METRICS["data"] | {"name": text, "notes": [text], "sizes": {text: 1}}
     config = CONFIG | {"model": {"name": text}, "contrast": [{"name": text}]}
-    metrics = METRICS | {"data": data, "test": {text: text}, "best_epoch": text}
+    metrics = METRICS | {"data": data, "test": {text: text}, "best_epoch": text, "warnings": [text]}
     page = run_html(Path(text), config, metrics, True)
     cells = outline(page)
     assert cells[1].startswith(text[:200])
