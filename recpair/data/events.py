@@ -12,6 +12,7 @@ import pyarrow as pa
 import scipy.sparse as sp
 
 from recpair.data.formats import read_table
+from recpair.data.indexing import Index
 from recpair.data.interactions import Interactions
 from recpair.data.table import STANDARD, Role, Table, ids_of, standardise
 from recpair.data.vocabulary import Ids
@@ -27,15 +28,25 @@ class Events:
         frame: user_id, item_id and, where known, rating, timestamp, split; in the order of the source.
         items, users: side tables whose first column is item_id or user_id, or None.
         name: for messages and the tracking of the data set.
+        index: of the frame, where a filter has made it already.
     """
 
     frame: pl.DataFrame
     items: pl.DataFrame | None = None
     users: pl.DataFrame | None = None
     name: str = "events"
+    index: Index | None = None
 
     def __len__(self) -> int:
         return len(self.frame)
+
+    def indexed(self) -> Index:
+        """The index of the frame: the one that a filter made, if it is of this frame."""
+        return self.index if self.index is not None and self.index.frame is self.frame else Index.of(self.frame)
+
+    def of_index(self, index: Index) -> "Events":
+        """The same events where an index has filtered them."""
+        return replace(self, frame=index.frame, index=index)
 
 
 @dataclass(frozen=True)
@@ -151,7 +162,7 @@ def events_from(
         kind: None if table is None else _checked_side(Table(as_polars(table, kind), kind), f"{kind[:-1]}_id", frame)
         for kind, table in (("items", items), ("users", users))
     }
-    return Events(frame, **side, name=name)
+    return Events(frame, side["items"], side["users"], name)
 
 
 def as_polars(data: Any, what: str) -> pl.DataFrame:
@@ -217,7 +228,8 @@ def _checked_side(table: Table, key: str, events: pl.DataFrame, standard: str | 
 def require_something_to_rank(events: Events) -> None:
     """Raise a DataError where there is one user or one item only."""
     for kind in ("user", "item"):
-        if events.frame[f"{kind}_id"].n_unique() < 2:
+        ids = events.frame[f"{kind}_id"]
+        if (ids == ids[0]).all():
             raise DataError(
                 f"{events.name} has events of one {kind} only ({events.frame[f'{kind}_id'][0]!r}); "
                 f"recommending needs at least two {kind}s"

@@ -38,17 +38,17 @@ def filter_events(
     """
     report: Report = [("read", len(events))]
 
-    def apply(name: str, change: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
+    def apply(name: str, change: Callable[[Events], Events]) -> None:
         nonlocal events
         before = len(events)
-        events = replace(events, frame=change(events.frame))
+        events = change(events)
         if len(events) == 0:
             raise DataError(f"{events.name}: filter.{name} left none of {before:,} events; loosen it")
         report.append((name, len(events)))
 
     if min_rating is not None:
         _require(events, "rating", "filter.min_rating")
-        apply("min_rating", lambda frame: frame.filter(pl.col("rating") >= min_rating))
+        apply("min_rating", _only(pl.col("rating") >= min_rating))
     for name, bound in (("start", start), ("end", end)):
         if bound is not None:
             _require(events, "timestamp", f"filter.{name}")
@@ -56,9 +56,9 @@ def filter_events(
             time = pl.col("timestamp")
             apply(name, _only(time >= at if name == "start" else time < at))
     if deduplicate != "keep":
-        apply("deduplicate", lambda frame: _deduplicated(frame, deduplicate))
+        apply("deduplicate", lambda events: events.of_index(events.indexed().one_of_each_pair(deduplicate)))
     if user_core > 1 or item_core > 1:
-        apply("core", lambda frame: frame.filter(pl.Series(k_core(frame, user_core, item_core))))
+        apply("core", lambda events: events.of_index(events.indexed().core(user_core, item_core)))
     return events, report
 
 
@@ -76,35 +76,8 @@ def as_time(bound: int | str, key: str) -> int:
         raise ConfigError(f"{key} is {bound!r}; expected a number or a date such as 2014-05-01") from None
 
 
-def k_core(frame: pl.DataFrame, user_core: int, item_core: int) -> np.ndarray:
-    """Mask (E,) of the largest subset in which every user has user_core events and every item item_core."""
-    codes = [frame[name].rank("dense").to_numpy().astype(np.int64) - 1 for name in ("user_id", "item_id")]
-    kept = np.ones(len(frame), dtype=bool)
-    while True:
-        enough = kept.copy()
-        for code, core in zip(codes, (user_core, item_core), strict=True):
-            enough &= np.bincount(code[kept], minlength=code.max() + 1)[code] >= core
-        if enough.sum() == kept.sum() or not enough.any():
-            return enough
-        kept = enough
-
-
-def _only(condition: pl.Expr) -> Callable[[pl.DataFrame], pl.DataFrame]:
-    return lambda frame: frame.filter(condition)
-
-
-def _deduplicated(frame: pl.DataFrame, keep: str) -> pl.DataFrame:
-    """One event per (user, item), in the order of the source."""
-    pair = ["user_id", "item_id"]
-    hashes = frame.select(pl.struct(pair).hash().n_unique()).item()
-    if hashes == len(frame) and keep != "count":  # as many hashes as events: no pair is there twice
-        return frame
-    rows = frame.with_row_index("row")
-    ordered = rows.sort("timestamp", maintain_order=True) if "timestamp" in frame.columns else rows
-    if keep == "count":
-        ordered = ordered.with_columns(pl.len().over(pair).cast(pl.Float32).alias("weight"))
-    kept = ordered.unique(pair, keep="last" if keep == "last" else "first", maintain_order=True)
-    return kept.sort("row").drop("row")
+def _only(condition: pl.Expr) -> Callable[[Events], Events]:
+    return lambda events: replace(events, frame=events.frame.filter(condition))
 
 
 def _require(events: Events, column: str, key: str) -> None:

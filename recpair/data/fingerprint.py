@@ -6,11 +6,11 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
+from recpair.data import kernels
 from recpair.data.interactions import Interactions
 from recpair.data.vocabulary import Ids
 
 KIND = "2"  # raise it where the content of a fingerprint changes; fingerprints of recpair 0.1 have no kind
-BLOCK = 2**20  # events hashed at a time
 
 
 def data_fingerprint(parts: Sequence[Interactions], noise: np.ndarray | None = None) -> str:
@@ -75,20 +75,5 @@ def _add(digest: "hashlib.blake2b", column: np.ndarray | None) -> None:
 
 
 def _sum_of(parts: Sequence[Interactions], users: np.ndarray) -> int:
-    """Sum (mod 2⁶⁴) of a mixed hash of each (user, item) of some users (U,): the same in any order of the events.
-
-    The mixing function is that of splitmix64 (Steele et al., OOPSLA 2014).
-    """
-    total = 0
-    for part in parts:
-        for start in range(0, len(part), BLOCK):
-            block = slice(start, start + BLOCK)
-            kept = users[part.user[block]]
-            z = part.user[block][kept].astype(np.uint64) << np.uint64(32)
-            z |= part.item[block][kept].astype(np.uint64)
-            z += np.uint64(0x9E3779B97F4A7C15)
-            z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-            z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-            z ^= z >> np.uint64(31)
-            total += int(z.sum(dtype=np.uint64))
-    return total % 2**64
+    """Sum (mod 2⁶⁴) of a hash of each (user, item) of some users (U,): the same in any order of the events."""
+    return sum(int(kernels.sum_of_pairs(part.user, part.item, users)) for part in parts) % 2**64

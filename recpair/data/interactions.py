@@ -10,6 +10,7 @@ import polars as pl
 import scipy.sparse as sp
 
 from recpair.boundary import boundary
+from recpair.data.indexing import by_user_and_time
 from recpair.data.vocabulary import Vocabulary
 from recpair.errors import DataError
 
@@ -75,20 +76,22 @@ class Interactions:
                 raise DataError(f"{name} indices must lie in 0 … {size - 1}, found {np.min(column)} … {np.max(column)}")
         order = cls.order(user, time)
         return cls(
-            user=np.ascontiguousarray(user[order], dtype=np.int32),
-            item=np.ascontiguousarray(item[order], dtype=np.int32),
-            time=None if time is None else np.ascontiguousarray(time[order], dtype=np.int64),
-            rating=None if rating is None else np.ascontiguousarray(rating[order], dtype=np.float32),
-            weight=None if weight is None else np.ascontiguousarray(weight[order], dtype=np.float32),
+            user=_column(user, np.int32, order),
+            item=_column(item, np.int32, order),
+            time=None if time is None else _column(time, np.int64, order),
+            rating=None if rating is None else _column(rating, np.float32, order),
+            weight=None if weight is None else _column(weight, np.float32, order),
             vocabulary=vocabulary,
         )
 
     @staticmethod
     def order(user: np.ndarray, time: np.ndarray | None) -> np.ndarray:
         """The permutation that sorts by (user, time) and keeps the given order among equals."""
-        if time is None:
-            return np.argsort(user, kind="stable")
-        return np.lexsort((time, user))
+        user = np.asarray(user, dtype=np.int32)
+        time = None if time is None else np.asarray(time)
+        if _is_sorted(user, time):
+            return np.arange(len(user))
+        return by_user_and_time(user, int(user.max()) + 1, time)[1]
 
     @classmethod
     @boundary
@@ -145,12 +148,12 @@ class Interactions:
     @cached_property
     def indptr(self) -> np.ndarray:
         """int64 (U + 1,): the events of user u are the rows indptr[u] … indptr[u + 1] − 1."""
-        return np.concatenate([[0], np.cumsum(np.bincount(self.user, minlength=self.n_users))]).astype(np.int64)
+        return np.searchsorted(self.user, np.arange(self.n_users + 1, dtype=np.int32)).astype(np.int64)
 
     @cached_property
     def sorted_items(self) -> np.ndarray:
         """int32 (E,): each user's items in ascending order, on the same ``indptr``."""
-        return self.item[np.lexsort((self.item, self.user))]
+        return np.sort(pair_codes(self)).astype(np.int32)
 
     @cached_property
     def item_counts(self) -> np.ndarray:
@@ -172,11 +175,29 @@ class Interactions:
 
     def select(self, rows: np.ndarray) -> "Interactions":
         """The events at ``rows`` (a mask or positions), over the same vocabulary."""
-        return Interactions.from_indices(
-            self.user[rows],
-            self.item[rows],
-            None if self.time is None else self.time[rows],
-            None if self.rating is None else self.rating[rows],
-            None if self.weight is None else self.weight[rows],
-            vocabulary=self.vocabulary,
-        )
+        columns = [self.user, self.item, self.time, self.rating, self.weight]
+        user, item, time, rating, weight = (None if column is None else column[rows] for column in columns)
+        assert user is not None
+        assert item is not None
+        ascending = rows.dtype == bool or ((rows[1:] > rows[:-1]).all() and (len(rows) == 0 or rows[0] >= 0))
+        if ascending:  # and so sorted, as these events are
+            return Interactions(user, item, time, rating, weight, self.vocabulary)
+        return Interactions.from_indices(user, item, time, rating, weight, vocabulary=self.vocabulary)
+
+
+def pair_codes(events: Interactions) -> np.ndarray:
+    """int64 (E,): user · 2³² + item, whose lower half (``astype(np.int32)``) is the item."""
+    codes: np.ndarray = events.user.astype(np.int64) << 32
+    codes |= events.item
+    return codes
+
+
+def _column(values: np.ndarray, dtype: type[np.generic], order: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(values[order], dtype=dtype)
+
+
+def _is_sorted(user: np.ndarray, time: np.ndarray | None) -> bool:
+    """Return True if events stand in the order of (user, time)."""
+    if not (user[1:] >= user[:-1]).all():
+        return False
+    return time is None or bool(((time[1:] >= time[:-1]) | (user[1:] != user[:-1])).all())

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recpair.data.interactions import Interactions
+from recpair.data.interactions import Interactions, pair_codes
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,12 @@ class ItemLists:
     @classmethod
     def of_users(cls, *parts: Interactions) -> "ItemLists":
         """The union of each user's items over the parts."""
-        n_items, n_users = parts[0].n_items, parts[0].n_users
-        codes = np.unique(np.concatenate([p.user.astype(np.int64) * n_items + p.item for p in parts]))
-        counts = np.bincount(codes // n_items, minlength=n_users)
-        return cls(_starts(counts), (codes % n_items).astype(np.int32))
+        codes = np.concatenate([pair_codes(part) for part in parts])
+        codes.sort()
+        if len(codes) and not (first := np.append(True, codes[1:] != codes[:-1])).all():
+            codes = codes[first]
+        indptr = np.searchsorted(codes, np.arange(parts[0].n_users + 1, dtype=np.int64) << 32)
+        return cls(indptr.astype(np.int64), codes.astype(np.int32))
 
     @classmethod
     def of_lists(cls, lists: Sequence[np.ndarray]) -> "ItemLists":

@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import polars as pl
 from pydantic import Field
 
+from recpair.data import kernels
 from recpair.data.dataset import Dataset
 from recpair.data.filtering import as_time
 from recpair.data.fingerprint import data_fingerprint, evaluation_fingerprint
@@ -82,17 +83,15 @@ def ratio(
     events = dataset.interactions
     if order == "time":
         require_times(events, "split.order: time")
-    generator = _generator(seed)
-    shuffle = generator.random(len(events)) if order == "random" else None
-    if by == "all":
-        key = shuffle if shuffle is not None else events.time
-        assert key is not None
-        place = np.empty(len(events), dtype=np.int64)
-        place[np.argsort(key, kind="stable")] = np.arange(len(events))
-        size = np.full(len(events), len(events))
-    else:
-        place, size = places_within_users(events, shuffle)
-    return labels_from_the_end(place, size, *_shares(size, *fractions[1:]))
+    shuffle = _generator(seed).random(len(events)) if order == "random" else None
+    if by == "user":
+        return labels_by_user(events.indptr, shuffle, *_shares(np.diff(events.indptr), *fractions[1:]))
+    key = events.time if shuffle is None else shuffle
+    assert key is not None
+    n_valid, n_test = _shares(np.array([len(events)]), *fractions[1:])
+    labels = np.empty(len(events), dtype=np.int8)
+    labels[np.argsort(key, kind="stable")] = labels_by_user(np.array([0, len(events)]), None, n_valid, n_test)
+    return labels
 
 
 def leave_last(
@@ -112,10 +111,9 @@ def leave_last(
     """
     events = dataset.interactions
     require_times(events, "split.name: leave_last")
-    place, size = places_within_users(events, None)
-    count = np.where(size >= 2 * n + 1, n, 0)
-    validates = _generator(seed).random(len(events.indptr) - 1) < valid_users
-    return labels_from_the_end(place, size, np.where(validates[events.user], count, 0), count)
+    count = np.where(np.diff(events.indptr) >= 2 * n + 1, n, 0)
+    validates = _generator(seed).random(len(count)) < valid_users
+    return labels_by_user(events.indptr, None, np.where(validates, count, 0), count)
 
 
 def temporal(
@@ -168,18 +166,20 @@ def predefined(
             f"split.name is predefined, but {dataset.name} has no split column; name it in data.columns.split"
         )
     words = {train: TRAIN, valid: VALID, test: TEST}
-    found = set(np.unique(dataset.split.astype(str)).tolist())
-    if strange := sorted(found - set(words)):
+    found = dataset.split.unique().cast(pl.String).fill_null("").to_list()
+    if strange := sorted(set(found) - set(words)):
         raise DataError(
             f"the split column of {dataset.name} holds {strange[0]!r}; expected {', '.join(words)} "
             f"(other words: split.train, split.valid, split.test)"
         )
-    labels = np.select([dataset.split == word for word in words], list(words.values())).astype(np.int8)
+    labels = np.zeros(len(dataset.split), dtype=np.int8)
+    for word, label in words.items():
+        labels[(dataset.split == word).to_numpy()] = label
     if not (labels == VALID).any() and valid_fraction > 0:
         rows = np.flatnonzero(labels == TRAIN)
-        generator = _generator(seed)
-        place, size = places_within_users(dataset.interactions.select(rows), generator.random(len(rows)))
-        labels[rows] = labels_from_the_end(place, size, *_shares(size, valid_fraction, 0.0))
+        indptr = dataset.interactions.select(rows).indptr
+        shares = _shares(np.diff(indptr), valid_fraction, 0.0)
+        labels[rows] = labels_by_user(indptr, _generator(seed).random(len(rows)), *shares)
     return labels
 
 
@@ -201,12 +201,13 @@ def apply_split(dataset: Dataset, labels: np.ndarray, name: str = "", *, validat
     events = dataset.interactions
     if not validate:
         labels = np.where(labels == VALID, TRAIN, labels)
-    trained_users = np.bincount(events.user[labels == TRAIN], minlength=events.n_users) > 0
-    trained_items = np.bincount(events.item[labels == TRAIN], minlength=events.n_items) > 0
     held_out = labels != TRAIN
+    trained_users, trained_items = np.zeros(events.n_users, dtype=bool), np.zeros(events.n_items, dtype=bool)
+    trained_users[events.user[~held_out]] = True
+    trained_items[events.item[~held_out]] = True
     lost = held_out & ~trained_users[events.user]
     parts = {
-        part: events.select(np.flatnonzero((labels == label) & ~lost))
+        part: events.select((labels == label) & ~lost)
         for part, label in (("train", TRAIN), ("valid", VALID), ("test", TEST))
     }
     may_be_empty = {part for part, empty in (("valid", not validate), ("test", name == WHOLE)) if empty}
@@ -253,23 +254,23 @@ def _generator(seed: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence([seed, 0x5B117]))
 
 
-def places_within_users(events: Interactions, key: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Each event's place (from 0) among its user's events by ``key`` in [0, 1) (None: by time), and their number."""
-    size = np.diff(events.indptr)[events.user]
-    place = np.arange(len(events)) - events.indptr[events.user]
+def labels_by_user(indptr: np.ndarray, key: np.ndarray | None, n_valid: np.ndarray, n_test: np.ndarray) -> np.ndarray:
+    """Labels int8 (E,): each user's last n_test (U,) events are test, the n_valid (U,) before them valid, the rest train.
+
+    Args:
+        indptr: (U + 1,), the events of each user.
+        key: float64 (E,) from 0, by which a user's events are ordered; None for the order that they have.
+    """
+    sizes = np.stack([np.diff(indptr) - n_valid - n_test, n_valid, n_test], axis=1)
+    in_order = np.repeat(np.tile(np.array([TRAIN, VALID, TEST], dtype=np.int8), len(sizes)), sizes.flatten())
     if key is None:
-        return place, size
-    shuffled = np.empty(len(events), dtype=np.int64)
-    shuffled[np.argsort(events.user + 0.999999 * key)] = place  # one sort of floats, ten times as fast as a lexsort
-    return shuffled, size
-
-
-def labels_from_the_end(place: np.ndarray, size: np.ndarray, n_valid: Any, n_test: Any) -> np.ndarray:
-    """Labels (E,): the last n_test places are test, the n_valid before them valid, the rest train."""
-    from_end = size - place
-    labels = np.full(len(place), TRAIN, dtype=np.int8)
-    labels[from_end <= n_valid + n_test] = VALID
-    labels[from_end <= n_test] = TEST
+        return in_order
+    rows = np.arange(len(key))
+    kernels.sort_segments(
+        indptr, key.view(np.int64), rows
+    )  # floats from 0 are in the order of their bits; key is sorted
+    labels = np.empty_like(in_order)
+    labels[rows] = in_order
     return labels
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recpair.data.dataset import Dataset, indexed
+from recpair.data.dataset import Dataset
 from recpair.data.describe import describe
 from recpair.data.events import Events
 from recpair.data.filtering import filter_events
@@ -83,14 +83,6 @@ def test_rating_and_date_thresholds():
         filter_events(events([(1, 1)]), min_rating=3)
     with pytest.raises(ConfigError, match=r"filter\.start is 'tuesday'"):
         filter_events(stars, start="tuesday")
-
-
-@given(st.lists(st.integers(-(2**40), 2**40), min_size=1))
-def test_indices_follow_the_ascending_order_of_ids(ids):
-    distinct, index = indexed(pl.Series("user_id", ids))
-    expected, inverse = np.unique(ids, return_inverse=True)
-    assert distinct.to_list() == expected.tolist()
-    assert index.tolist() == inverse.tolist()
 
 
 @pytest.mark.parametrize("order", ["random", "time"])
@@ -170,7 +162,7 @@ def test_a_predefined_split_is_taken_as_it_is_and_may_lend_a_validation_part():
     source = events([(u, i) for u in range(2) for i in range(6)], split=words[:5] + ["test"] + words[:5] + ["test"])
     dataset = Dataset.from_events(source)
     labels = predefined(dataset, valid_fraction=0.2)
-    assert (labels == TEST).tolist() == (dataset.split == "test").tolist()
+    assert (labels == TEST).tolist() == (dataset.split == "test").to_list()
     assert [(labels[dataset.interactions.user == u] == VALID).sum() for u in range(2)] == [1, 1]
     assert (predefined(dataset, valid_fraction=0) == VALID).sum() == 0
     with pytest.raises(DataError, match="holds 'test'; expected train, valid, hold"):

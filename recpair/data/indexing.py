@@ -1,0 +1,128 @@
+"""From external ids to dense indices, and the order of events by user and time."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import polars as pl
+
+from recpair.data import kernels
+
+
+@dataclass(frozen=True, eq=False)
+class Index:
+    """Events of a frame in the order of (user, time), equal ones in the order of the frame.
+
+    Attributes:
+        frame: the events by external ids.
+        user_ids, item_ids: distinct ids in ascending order (integers by value, text by code point).
+        indptr: int64 (U + 1,): the events of user u are at indptr[u] … indptr[u + 1] − 1.
+        item: int32 (E,).
+        time: int64 (E,), or None.
+        rows: int64 (E,): the row of each event in ``rest``.
+        rest: the other columns of the frame that was indexed, before the index was filtered.
+        n_rows: number of rows of that frame.
+    """
+
+    frame: pl.DataFrame
+    user_ids: pl.Series
+    item_ids: pl.Series
+    indptr: np.ndarray
+    item: np.ndarray
+    time: np.ndarray | None
+    rows: np.ndarray
+    rest: pl.DataFrame
+    n_rows: int
+
+    @classmethod
+    def of(cls, frame: pl.DataFrame) -> "Index":
+        """Index a frame with user_id, item_id and, where known, timestamp and other columns."""
+        user_ids, user = indexed(frame["user_id"])
+        time = frame["timestamp"].to_numpy() if "timestamp" in frame.columns else None
+        indptr, rows, time = by_user_and_time(user, len(user_ids), time)
+        item_ids, item = indexed(frame["item_id"])
+        rest = frame.drop("user_id", "item_id", "timestamp", strict=False)
+        return cls(frame, user_ids, item_ids, indptr, item[rows], time, rows, rest, len(frame))
+
+    @property
+    def user(self) -> np.ndarray:
+        """int32 (E,)."""
+        return np.repeat(np.arange(len(self.user_ids), dtype=np.int32), np.diff(self.indptr))
+
+    def column(self, name: str) -> np.ndarray | None:
+        """Another numeric column in the order of the index; None where the frame has no such column."""
+        return self.rest[name].to_numpy()[self.rows] if name in self.rest.columns else None
+
+    def one_of_each_pair(self, keep: Literal["first", "last", "count"]) -> "Index":
+        """One event of each user with each item: the first or last in time, or the first with their number as weight."""
+        counts = np.zeros(len(self.item) if keep == "count" else 0, dtype=np.float32)
+        kept = kernels.one_of_each_pair(self.indptr, self.item, len(self.item_ids), keep == "last", counts)
+        if keep != "count":
+            return self._filtered(kept)
+        weight = np.zeros(self.n_rows, dtype=np.float32)
+        weight[self.rows] = counts
+        frame = self.frame.with_columns(pl.Series("weight", weight[self._alive(self.rows)]))
+        weighted = replace(self, frame=frame, rest=self.rest.with_columns(pl.Series("weight", weight)))
+        return weighted._filtered(kept)
+
+    def core(self, user_core: int, item_core: int) -> "Index":
+        """The largest subset in which every user has at least user_core events, and every item item_core."""
+        n_users, n_items = len(self.user_ids), len(self.item_ids)
+        return self._filtered(kernels.core(self.user, self.item, n_users, n_items, user_core, item_core))
+
+    def _filtered(self, kept: np.ndarray) -> "Index":
+        """The events of a mask (E,); ids without an event are dropped."""
+        if kept.all():
+            return self
+        given = np.empty(0, dtype=np.int64) if self.time is None else self.time
+        indptr, item, rows, time = kernels.compact(kept, self.indptr, self.item, self.rows, given)
+        has_events = np.diff(indptr) > 0
+        wanted = np.zeros(len(self.item_ids), dtype=bool)
+        wanted[item] = True
+        return replace(
+            self,
+            frame=self.frame.filter(pl.Series(self._alive(rows)[self._alive(self.rows)])),
+            user_ids=self.user_ids.filter(pl.Series(has_events)),
+            item_ids=self.item_ids.filter(pl.Series(wanted)),
+            indptr=indptr[np.append(True, has_events)],
+            item=item if wanted.all() else (np.cumsum(wanted, dtype=np.int32) - np.int32(1))[item],
+            time=None if self.time is None else time,
+            rows=rows,
+        )
+
+    def _alive(self, rows: np.ndarray) -> np.ndarray:
+        """Mask of some rows among all of the frame that was indexed."""
+        if len(rows) == self.n_rows:
+            return np.ones(self.n_rows, dtype=bool)
+        mask = np.zeros(self.n_rows, dtype=bool)
+        mask[rows] = True
+        return mask
+
+
+def indexed(ids: pl.Series) -> tuple[pl.Series, np.ndarray]:
+    """Distinct ids in ascending order, and the index (int32) of each id among them."""
+    if ids.dtype.is_integer():
+        values = ids.to_numpy()
+        low, high = int(values.min()), int(values.max())
+        if high - low < 10 * len(values) + 1_000_000:  # a table is quicker than a sort
+            present = np.zeros(high - low + 1, dtype=bool)
+            index = kernels.ranks(values, low, present)
+            return pl.Series(ids.name, np.flatnonzero(present) + low), index
+    distinct = ids.unique().sort()
+    table = pl.DataFrame({ids.name: distinct, "index": np.arange(len(distinct), dtype=np.int32)})
+    return distinct, ids.to_frame().join(table, on=ids.name, how="left", maintain_order="left")["index"].to_numpy()
+
+
+def by_user_and_time(
+    user: np.ndarray, n_users: int, time: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """CSR of the rows by user, each user's by time: indptr (U + 1,), rows (E,), and the times (E,) in that order.
+
+    Rows of equal user and time keep their order. ``user`` is of type int32, ``time`` int64 or None.
+    """
+    indptr, rows = kernels.rows_by_user(user, n_users)
+    if time is None:
+        return indptr, rows, None
+    time = time[rows]
+    kernels.sort_segments(indptr, time, rows)
+    return indptr, rows, time

@@ -1,0 +1,168 @@
+"""Sorting and deduplication of events in Numba: one counting sort by user, then work within users."""
+
+import numba
+import numpy as np
+
+SHORT = 16  # runs that are sorted by insertion
+
+
+@numba.njit(nogil=True, cache=True)
+def ranks(values, low, present):
+    """Rank int32 (E,) of each integer among the distinct ones, which are marked in ``present`` by their value − low."""
+    for row in range(len(values)):
+        present[values[row] - low] = True
+    rank = np.empty(len(present), dtype=np.int32)
+    n = 0
+    for place in range(len(present)):
+        rank[place] = n
+        n += present[place]
+    out = np.empty(len(values), dtype=np.int32)
+    for row in range(len(values)):
+        out[row] = rank[values[row] - low]
+    return out
+
+
+@numba.njit(nogil=True, cache=True)
+def rows_by_user(user, n_users):
+    """CSR of the rows of each user: indptr (U + 1,) and rows (E,), in their given order."""
+    indptr = np.zeros(n_users + 1, dtype=np.int64)
+    for row in range(len(user)):
+        indptr[user[row] + 1] += 1
+    for u in range(n_users):
+        indptr[u + 1] += indptr[u]
+    place = indptr[:-1].copy()
+    rows = np.empty(len(user), dtype=np.int64)
+    for row in range(len(user)):
+        u = user[row]
+        rows[place[u]] = row
+        place[u] += 1
+    return indptr, rows
+
+
+@numba.njit(nogil=True, cache=True)
+def sort_segments(indptr, keys, rows):
+    """Sort the keys of each segment, and the rows with them, in place; equal keys keep their order.
+
+    A segment that is sorted already costs one pass. Others are sorted by merging runs of 16, themselves sorted by
+    insertion.
+    """
+    longest = 0
+    for s in range(len(indptr) - 1):
+        longest = max(longest, indptr[s + 1] - indptr[s])
+    other_keys, other_rows = np.empty(longest, dtype=keys.dtype), np.empty(longest, dtype=rows.dtype)
+    for s in range(len(indptr) - 1):
+        start, stop = indptr[s], indptr[s + 1]
+        ordered = True
+        for place in range(start + 1, stop):
+            if keys[place] < keys[place - 1]:
+                ordered = False
+                break
+        if ordered:
+            continue
+        for first in range(start, stop, SHORT):
+            for place in range(first + 1, min(first + SHORT, stop)):
+                key, row, hole = keys[place], rows[place], place
+                while hole > first and keys[hole - 1] > key:
+                    keys[hole], rows[hole] = keys[hole - 1], rows[hole - 1]
+                    hole -= 1
+                keys[hole], rows[hole] = key, row
+        width = SHORT
+        while width < stop - start:
+            for first in range(start, stop - width, 2 * width):
+                _merge(keys, rows, first, first + width, min(first + 2 * width, stop), other_keys, other_rows)
+            width *= 2
+
+
+@numba.njit(nogil=True)
+def _merge(keys, rows, first, middle, stop, other_keys, other_rows):
+    """Merge two sorted runs that follow each other, the first of which is copied aside."""
+    if keys[middle - 1] <= keys[middle]:
+        return
+    size = middle - first
+    for place in range(size):
+        other_keys[place], other_rows[place] = keys[first + place], rows[first + place]
+    left, right, out = 0, middle, first
+    while left < size:
+        if right < stop and keys[right] < other_keys[left]:
+            keys[out], rows[out] = keys[right], rows[right]
+            right += 1
+        else:
+            keys[out], rows[out] = other_keys[left], other_rows[left]
+            left += 1
+        out += 1
+
+
+@numba.njit(nogil=True, cache=True)
+def one_of_each_pair(indptr, item, n_items, last, counts):
+    """Mask (E,) of the first (or ``last``) event of each user with each item, for events sorted by user.
+
+    ``counts`` (E,), where it is not empty, gets the number of the pair's events at the place of the first.
+    """
+    kept = np.ones(len(item), dtype=np.bool_)
+    latest = np.full(n_items, -1, dtype=np.int64)
+    for u in range(len(indptr) - 1):
+        for place in range(indptr[u], indptr[u + 1]):
+            before = latest[item[place]]
+            repeated = before >= indptr[u]
+            if len(counts):
+                counts[before if repeated else place] += 1
+            if not repeated or last:
+                latest[item[place]] = place
+            if repeated:
+                kept[before if last else place] = False
+    return kept
+
+
+@numba.njit(nogil=True, cache=True)
+def compact(kept, indptr, item, rows, time):
+    """The events of a mask: indptr (U + 1,), all users included, items, rows and times; ``time`` may be empty."""
+    n_left = kept.sum()
+    left = np.zeros(len(indptr), dtype=np.int64)
+    items, numbers = np.empty(n_left, dtype=item.dtype), np.empty(n_left, dtype=rows.dtype)
+    times = np.empty(n_left if len(time) else 0, dtype=time.dtype)
+    end = 0
+    for u in range(len(indptr) - 1):
+        for place in range(indptr[u], indptr[u + 1]):
+            if kept[place]:
+                items[end], numbers[end] = item[place], rows[place]
+                if len(time):
+                    times[end] = time[place]
+                end += 1
+        left[u + 1] = end
+    return left, items, numbers, times
+
+
+@numba.njit(nogil=True, cache=True)
+def core(user, item, n_users, n_items, user_core, item_core):
+    """Mask (E,) of the largest subset in which every user has user_core events and every item item_core."""
+    of_user, of_item = np.zeros(n_users, dtype=np.int64), np.zeros(n_items, dtype=np.int64)
+    for row in range(len(user)):
+        of_user[user[row]] += 1
+        of_item[item[row]] += 1
+    kept = np.ones(len(user), dtype=np.bool_)
+    changed = True
+    while changed:
+        changed = False
+        for row in range(len(user)):
+            if kept[row] and (of_user[user[row]] < user_core or of_item[item[row]] < item_core):
+                kept[row] = False
+                of_user[user[row]] -= 1
+                of_item[item[row]] -= 1
+                changed = True
+    return kept
+
+
+@numba.njit(nogil=True, cache=True)
+def sum_of_pairs(user, item, users):
+    """Sum (mod 2⁶⁴) of a mixed hash of each (user, item) of some users (mask (U,)): the same in any order.
+
+    The mixing function is that of splitmix64 (Steele et al., OOPSLA 2014).
+    """
+    total = np.uint64(0)
+    for row in range(len(user)):
+        if users[user[row]]:
+            z = (np.uint64(user[row]) << np.uint64(32) | np.uint64(item[row])) + np.uint64(0x9E3779B97F4A7C15)
+            z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+            z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+            total += z ^ (z >> np.uint64(31))
+    return total

@@ -1,0 +1,156 @@
+"""Sorting, deduplication and item lists against naive versions and NumPy's own."""
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recpair.data import kernels
+from recpair.data.dataset import Dataset
+from recpair.data.events import Events
+from recpair.data.filtering import filter_events
+from recpair.data.indexing import Index, by_user_and_time, indexed
+from recpair.data.interactions import Interactions
+from recpair.data.item_lists import ItemLists
+from recpair.data.splitting import TEST, TRAIN, VALID, labels_by_user
+from recpair.data.vocabulary import Vocabulary
+
+EVENTS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 5), st.integers(-3, 3)), min_size=1, max_size=60)
+
+
+def frame_of(events, *columns):
+    frame = pl.DataFrame(events, schema=["user_id", "item_id", "timestamp"], orient="row")
+    return frame.with_columns(rating=pl.int_range(len(events)).cast(pl.Float32)).select("user_id", "item_id", *columns)
+
+
+@given(st.lists(st.integers(0, 200), min_size=1, max_size=6), st.integers(0, 2**32), st.integers(1, 500))
+@settings(deadline=None)
+def test_events_are_sorted_by_user_and_time_and_keep_their_order(sizes, seed, n_times):
+    """As NumPy's lexsort, for segments on both sides of the length that is sorted by insertion."""
+    generator = np.random.default_rng(seed)
+    user = generator.permutation(np.repeat(np.arange(len(sizes), dtype=np.int32), sizes))
+    time = generator.integers(-n_times, n_times, size=len(user))
+    indptr, rows, sorted_time = by_user_and_time(user, len(sizes), time)
+    expected = np.lexsort((time, user))
+    np.testing.assert_array_equal(rows, expected)
+    np.testing.assert_array_equal(sorted_time, time[expected])
+    np.testing.assert_array_equal(np.diff(indptr), sizes)
+    np.testing.assert_array_equal(Interactions.order(user, time), expected)
+    np.testing.assert_array_equal(Interactions.order(user, None), np.argsort(user, kind="stable"))
+    np.testing.assert_array_equal(Interactions.order(user[expected], sorted_time), np.arange(len(user)))
+
+
+@given(EVENTS, st.sampled_from(["first", "last", "count"]), st.booleans(), st.booleans())
+@settings(deadline=None)
+def test_one_event_of_each_pair_is_kept(events, keep, timed, as_text):
+    frame = frame_of(events, *(["timestamp"] if timed else []), "rating")
+    if as_text:
+        frame = frame.with_columns(pl.format("u{}", "user_id").alias("user_id"))
+    kept: dict = {}
+    for row, (user, item, _) in sorted(enumerate(events), key=lambda entry: entry[1][2] if timed else 0):
+        if keep == "last" or (user, item) not in kept:
+            kept[user, item] = row
+    rows = sorted(kept.values())
+    found, _ = filter_events(Events(frame), deduplicate=keep)
+    expected = frame[rows]
+    if keep == "count":
+        pairs = [event[:2] for event in events]
+        weights = [float(pairs.count(pairs[row])) for row in rows]
+        expected = expected.with_columns(pl.Series("weight", weights, dtype=pl.Float32))
+    assert found.frame.equals(expected)
+    made, anew = Dataset.from_events(found).interactions, Dataset.from_events(Events(found.frame)).interactions
+    for name in ("user", "item", "time", "rating", "weight"):
+        np.testing.assert_array_equal(getattr(made, name), getattr(anew, name))
+    assert made.vocabulary.users.values.equals(anew.vocabulary.users.values)
+
+
+@given(EVENTS, st.integers(1, 3), st.integers(1, 3))
+@settings(deadline=None)
+def test_an_index_that_was_filtered_is_that_of_the_filtered_frame(events, user_core, item_core):
+    whole = Index.of(frame_of(events, "timestamp", "rating"))
+    before = whole.item.copy(), whole.rows.copy()
+    found = whole.one_of_each_pair("last").core(user_core, item_core)
+    if len(found.frame):
+        anew = Index.of(found.frame)
+        for name in ("indptr", "item", "time", "user"):
+            np.testing.assert_array_equal(getattr(found, name), getattr(anew, name))
+        np.testing.assert_array_equal(found.column("rating"), anew.column("rating"))
+        assert found.user_ids.equals(anew.user_ids)
+        assert found.item_ids.equals(anew.item_ids)
+    np.testing.assert_array_equal(whole.item, before[0])
+    np.testing.assert_array_equal(whole.rows, before[1])
+
+
+def test_an_index_of_another_frame_is_not_used():
+    events, _ = filter_events(Events(frame_of([(0, 0, 0), (0, 0, 1), (1, 2, 3)], "timestamp")))
+    changed = Events(events.frame[1:], index=events.index)
+    assert len(Dataset.from_events(changed).interactions) == 1
+
+
+@given(st.lists(st.integers(-(2**40), 2**40), min_size=1), st.booleans())
+def test_indices_follow_the_ascending_order_of_ids(ids, near):
+    ids = [i % 1000 - 500 for i in ids] if near else ids
+    distinct, index = indexed(pl.Series("user_id", ids))
+    expected, inverse = np.unique(ids, return_inverse=True)
+    assert distinct.to_list() == expected.tolist()
+    assert index.tolist() == inverse.tolist()
+    assert index.dtype == np.int32
+
+
+@given(st.lists(EVENTS, min_size=1, max_size=3))
+def test_item_lists_are_the_distinct_items_of_all_parts(parts):
+    made = []
+    for part in parts:
+        user, item, time = np.array(part).T
+        made.append(Interactions.from_indices(user, item, time, vocabulary=Vocabulary.range(5, 6)))
+    lists = ItemLists.of_users(*made)
+    for user in range(5):
+        expected = np.unique(np.concatenate([part.items_of(user) for part in made]))
+        np.testing.assert_array_equal(lists.items[lists.indptr[user] : lists.indptr[user + 1]], expected)
+        own = slice(made[0].indptr[user], made[0].indptr[user + 1])
+        np.testing.assert_array_equal(made[0].sorted_items[own], np.sort(made[0].items_of(user)))
+    assert lists.items.dtype == np.int32
+    assert lists.indptr.dtype == np.int64
+
+
+@given(EVENTS, st.data())
+def test_a_selection_is_sorted_in_any_order_of_its_rows(events, data):
+    user, item, time = np.array(events).T
+    rating = np.arange(len(events), dtype=np.float32)
+    whole = Interactions.from_indices(user, item, time, rating, vocabulary=Vocabulary.range(5, 6))
+    mask = np.array(data.draw(st.lists(st.booleans(), min_size=len(events), max_size=len(events))))
+    rows = np.flatnonzero(mask)
+    shuffled = np.array(data.draw(st.permutations(rows.tolist())), dtype=np.int64)
+    for chosen in (mask, rows, shuffled, rows - len(events), np.where(rows % 2, rows, rows - len(events))):
+        found = whole.select(chosen)
+        for name in ("user", "time") if chosen is shuffled else ("user", "item", "time"):
+            np.testing.assert_array_equal(getattr(found, name), getattr(whole, name)[mask])
+        assert sorted(found.rating) == sorted(whole.rating[mask])
+
+
+@pytest.mark.parametrize("shuffled", [True, False])
+def test_labels_count_from_the_end_of_each_user(shuffled):
+    generator = np.random.default_rng(0)
+    sizes = generator.integers(0, 80, size=50)
+    n_test, n_valid = sizes // 4, sizes // 3
+    indptr = np.concatenate([[0], np.cumsum(sizes)])
+    key = generator.random(indptr[-1]) if shuffled else None
+    labels = labels_by_user(indptr, None if key is None else key.copy(), n_valid, n_test)
+    for user in range(50):
+        own = slice(indptr[user], indptr[user + 1])
+        in_order = labels[own] if key is None else labels[own][np.argsort(key[own])]
+        expected = np.repeat(
+            [TRAIN, VALID, TEST], [sizes[user] - n_valid[user] - n_test[user], n_valid[user], n_test[user]]
+        )
+        np.testing.assert_array_equal(in_order, expected)
+
+
+def test_the_sum_of_pairs_does_not_follow_their_order():
+    generator = np.random.default_rng(0)
+    user, item = generator.integers(9, size=100).astype(np.int32), generator.integers(50, size=100).astype(np.int32)
+    users, order = np.arange(9) < 5, generator.permutation(100)
+    whole = kernels.sum_of_pairs(user, item, users)
+    assert whole == kernels.sum_of_pairs(user[order], item[order], users)
+    assert whole == kernels.sum_of_pairs(user[user < 5], item[user < 5], users)
+    assert whole != kernels.sum_of_pairs(user, np.roll(item, 1), users)
