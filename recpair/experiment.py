@@ -332,10 +332,12 @@ def _terms(config: Config, model: GradientModel, splits: Splits) -> dict[str, tu
     return make_terms(config["contrast"], TERMS, context)
 
 
-def retrieved_of(config: Config, splits: Splits, report: Report = silent) -> Retrieved | None:
+def retrieved_of(config: Config, splits: Splits, report: Report = silent, *, closed: bool = False) -> Retrieved | None:
     """What the semantic stage finds from the training part; None where the config has no such section."""
     section = config["semantics"]
-    return None if section is None else retrieve(splits, config["describe"], config["output"], report, **section)
+    return (
+        None if section is None else retrieve(splits, config["describe"], config["output"], report, closed, **section)
+    )
 
 
 def _loss(config: Config, splits: Splits) -> Loss | None:

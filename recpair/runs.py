@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from recpair.bridges.atomic import write_atomic
 from recpair.config import Config
 from recpair.data.fingerprint import same_kind
 from recpair.data.splitting import Splits
-from recpair.errors import ConfigError, DataError, RunError
+from recpair.errors import ConfigError, DataError, RunError, shown
 from recpair.evaluation.evaluator import Evaluation
 from recpair.experiment import evaluators_of, fit_into, most_popular, prepare, retrieved_of, tracker_of
 from recpair.report.compare import summarise_seeds
@@ -35,6 +36,8 @@ from recpair.tracking.mlflow_tracker import RUN_ID, MlflowTracker, download
 from recpair.training.log import Log
 
 logger = logging.getLogger("recpair")
+CREDENTIALS = ("MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_USERNAME")
+NAMED_FILES = ("semantics.path", "semantics.model", "describe.item_prompt", "describe.history_prompt")
 MONITOR = "evaluate.monitor"  # decides which events train
 
 
@@ -179,9 +182,22 @@ def _same_splits(run: Run, config: Config, data: Any) -> Splits:
 
 @boundary
 def track(run: Run, *, uri: str | None = None) -> str | None:
-    """Upload a finished run from its folder; its MLflow run id, or None where the store is away."""
+    """Upload a finished run from its folder; its MLflow run id, or None where the store is away.
+
+    Raises:
+        ConfigError: no ``uri`` is given, and the config of the run folder, which may be another person's, names a server
+            to which MLflow would send the user's credentials.
+    """
     config = load_config(run.config)
     section = dict(config["tracking"] or {})
+    named = section.get("uri")
+    if uri is None and named and "://" in named and not named.startswith(("sqlite:", "file:")):
+        held = [variable for variable in CREDENTIALS if os.environ.get(variable)]
+        if held and named != os.environ.get("MLFLOW_TRACKING_URI"):
+            raise ConfigError(
+                f"tracking.uri in the config of {run.folder} names a server, and ${held[0]} would be sent to it; "
+                f"give the address with --uri"
+            )
     with MlflowTracker(**(section | ({"uri": uri} if uri else {}))) as tracker:
         upload(tracker, run, config.flat())
     return tracker.run_id
@@ -240,22 +256,48 @@ def neighbours(
     item: Any = None,
     user: Any = None,
     report: Report = silent,
+    of_run: bool = False,
 ) -> tuple[str, pl.DataFrame]:
     """What is nearest to an item, or to what a user took before the last training event: what it is, and a table.
 
+    Args:
+        of_run: the config is that of a run folder, which may be another person's: no endpoint is asked, and no file or
+            model that the folder names is opened, unless an override names it as well.
+
     Raises:
         UnknownIdError: there is no such item or user.
+        ConfigError: the config of the run folder names a file or a model.
+        EndpointError: an answer of an endpoint is missing.
     """
+    if of_run:
+        _refuse_named_files(load_config(config, overrides), overrides)
     checked, splits = _semantic(config, overrides)
     train, ids = splits.train, splits.vocabulary
     asked = ids.items.indices([item])[0] if user is None else ids.users.indices([user])[0]
-    found = retrieved_of(checked, splits, report)
+    found = retrieved_of(checked, splits, report, closed=of_run)
     assert found is not None
     names = titles(splits.items, ids.items)
     if user is None:
         return f"Nearest to {item}: {names[asked]}", near_item(found, train, splits.items, int(asked))
     row = int(train.indptr[asked + 1]) - 1
     return f"Nearest to {user}: {latest(train, names, row)}", near_history(found, train, splits.items, row)
+
+
+def _refuse_named_files(config: Config, overrides: Sequence[str]) -> None:
+    """Raise a ConfigError for a file or model of the semantic stage that the run folder names and the caller does not."""
+    given = [assignment.partition("=")[0].strip() for assignment in overrides]
+    values = config.flat()
+    for key in NAMED_FILES:
+        asked = key in given or key.partition(".")[0] in given
+        if (
+            values.get(key) is not None
+            and not asked
+            and (key != "semantics.model" or values["semantics.name"] != "openai")
+        ):
+            raise ConfigError(
+                f"{key} is {shown(values[key])} in the config of the run folder, which may be another person's; repeat it "
+                f"as an override to open it, {key}=…"
+            )
 
 
 def _semantic(config: str | Path | Mapping[str, Any] | Config, overrides: Sequence[str]) -> tuple[Config, Splits]:

@@ -52,7 +52,8 @@ def neighbours(
 ) -> None:
     """Show what is nearest to an item, or to a user's history: titles and cosine, so that you can judge it.
 
-    A history is what a user took before the last training event. Embeds first, where that has not been done.
+    A history is what a user took before the last training event. Embeds first, where that has not been done. With --run
+    no endpoint is asked, whatever the run's config says: answers that are kept are used.
 
     [bold]Examples[/]
 
@@ -73,5 +74,5 @@ def neighbours(
         config, given = run / "config.yaml", [f"output={json.dumps(str(run))}", *given]
     assert config is not None
     with console.notes(), console.StageBar() as bar:
-        title, frame = runs.neighbours(config, given, item=item_id, user=user, report=bar)
+        title, frame = runs.neighbours(config, given, item=item_id, user=user, report=bar, of_run=run is not None)
     console.frame_table(title, frame)

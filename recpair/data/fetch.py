@@ -14,7 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from recpair import files
 from recpair.data.public import PUBLIC, PublicSet, RemoteFile, Tables
-from recpair.errors import DataError
+from recpair.errors import DataError, shown
 from recpair.registry import nearest
 
 Report = Callable[[str, int, int | None], None]  # file, bytes so far, bytes in all
@@ -41,8 +41,10 @@ def fetch(
         DataError: unknown name, no connection, a download that is cut, or content that is not what
             was published. What was downloaded of a cut file stays and is gone on with.
     """
+    if mirror is not None:
+        _require_address(mirror)
     if name not in known:
-        raise DataError(f"unknown data set {name!r}{nearest(name, known)} (known: {', '.join(known)})")
+        raise DataError(f"unknown data set {shown(name)}{nearest(name, known)} (known: {', '.join(known)})")
     with files.locked(root / name, error=DataError):
         return _fetched(known[name], root / name, report, mirror)
 
@@ -110,6 +112,19 @@ def _at(url: str, mirror: str | None) -> str:
         return url
     scheme, host, *_ = urlsplit(mirror)
     return urlunsplit((scheme, host, *urlsplit(url)[2:]))
+
+
+def _require_address(mirror: str) -> None:
+    try:
+        scheme, host, path, *rest = urlsplit(mirror)
+        good = scheme in ("http", "https") and bool(urlsplit(mirror).hostname) and path in ("", "/") and not any(rest)
+        good = good and (urlsplit(mirror).port or 0) >= 0 and not any(c.isspace() for c in host)
+    except ValueError:  # a bracket or a port that is none
+        good = False
+    if not good:
+        raise DataError(
+            f"--mirror is {shown(mirror)}; expected http://host or https://host, with :port where it has one"
+        )
 
 
 def _verified(file: RemoteFile, path: Path, before: str | None) -> str:

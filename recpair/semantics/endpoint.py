@@ -75,6 +75,7 @@ class Endpoint:
         key_variable: the environment variable that holds the key; None where none is asked for.
         retries: of one request after 408, 409, 429, 5xx, a time-out or a broken connection, with exponential
             backoff or after as long as the server says.
+        closed: nothing is sent and no key is read: the address comes from a run folder, which may be another person's.
     """
 
     section: str
@@ -83,15 +84,18 @@ class Endpoint:
     timeout: float
     retries: int
     pace: Pace
+    closed: bool = False
 
     def chat(self, model: str, prompt: str) -> Choice:
         """The first answer to a prompt."""
+        self._require_open()
         messages = [{"role": "user", "content": prompt}]
         create = self._client.chat.completions.with_raw_response.create
         return self._ask(create, Chat, model=model, messages=messages).choices[0]
 
     def embed(self, texts: list[str], **request: Any) -> list[list[float]]:
         """A vector per text."""
+        self._require_open()
         create = self._client.embeddings.with_raw_response.create
         vectors = self._ask(create, Vectors, input=texts, encoding_format="float", **request).data
         if sorted(vector.index for vector in vectors) != list(range(len(texts))):
@@ -99,6 +103,13 @@ class Endpoint:
                 f"{self.base_url} gave {len(vectors)} vectors for {len(texts)} texts; expected one each"
             )
         return [vector.embedding for vector in sorted(vectors, key=lambda vector: vector.index)]
+
+    def _require_open(self) -> None:
+        if self.closed:
+            raise EndpointError(
+                f"{self.section}.base_url {self.base_url} is named by a run folder, so it is not asked and no key is sent; "
+                f"kept answers alone are used, and some are missing: give your own config with --config"
+            )
 
     def _ask(self, create: Callable[..., Any], shape: type[Shape], **request: Any) -> Shape:
         import openai

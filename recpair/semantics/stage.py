@@ -18,6 +18,7 @@ from recpair.data.splitting import Splits
 from recpair.errors import DataError
 from recpair.semantics.describe import Describer
 from recpair.semantics.encoders import ENCODERS, Encoder, VectorFile, normalised
+from recpair.semantics.endpoint import Endpoint
 from recpair.semantics.history_vectors import history_vectors
 from recpair.semantics.neighbours import Search, nearest
 from recpair.semantics.progress import Report, silent
@@ -84,6 +85,7 @@ def retrieve(
     describe: Mapping[str, Any] | None = None,
     output: str | None = None,
     report: Report = silent,
+    closed: bool = False,
     *,
     template: str = "{title}. {categories}. {brand}",
     k: PositiveInt = 10,
@@ -103,6 +105,7 @@ def retrieve(
         describe: the options of a Describer, which asks a language model about the items, the histories, or both.
         output: the run folder, beside which results are kept in ``.semantics`` where no folder is given.
         report: hears how far each part is (the command line's progress bar).
+        closed: endpoints are not asked; what is kept of their answers is used.
         template: an item's text, from columns of the side table.
         k: neighbours of an item, and of a history.
         decay: how much less an item weighs than the one after it, in the vector of a history without a summary.
@@ -120,13 +123,14 @@ def retrieve(
     place = folder_of(folder, output)
     stage = Stage(splits.train, splits.items, place, report)
     with nullcontext() if place is None else files.locked(place / "stage", error=DataError):
-        return _retrieved(stage, describe, encoder, template, k, decay, same_user, exact_below, recall)
+        return _retrieved(stage, describe, encoder, closed, template, k, decay, same_user, exact_below, recall)
 
 
 def _retrieved(
     stage: Stage,
     describe: Mapping[str, Any] | None,
     encoder: dict[str, Any],
+    closed: bool,
     template: str,
     k: int,
     decay: float,
@@ -137,6 +141,9 @@ def _retrieved(
     train = stage.train
     describer = None if describe is None else Describer(**describe)
     source = ENCODERS[encoder.pop("name")](**encoder)
+    for component in (describer, source):
+        if closed and isinstance(endpoint := getattr(component, "endpoint", None), Endpoint):
+            endpoint.closed = True
     if isinstance(source, VectorFile):
         vectors = normalised(source.read(train.vocabulary.items))
     else:

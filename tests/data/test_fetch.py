@@ -216,3 +216,13 @@ def test_the_command(tmp_path, home, monkeypatch, capsys):
     monkeypatch.setenv("RECPAIR_DATA", str(tmp_path))
     assert main(["data", "describe", "ml-1m"]) == 0
     assert "3" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "mirror",
+    ["x", "http://[::1", "ftp://host", "http://", "http://host:x", "http://host:99999", "http://h/path", "\0", ""],
+)
+def test_a_mirror_that_is_no_address(tmp_path, capsys, mirror):
+    assert main(["data", "fetch", "ml-1m", "--root", str(tmp_path), "--mirror", mirror]) == 2
+    assert "--mirror is " in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

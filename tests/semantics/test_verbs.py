@@ -133,3 +133,57 @@ def test_a_dry_run_asks_nothing_and_writes_nothing(project, capsys, server, monk
 def test_the_verbs_have_a_page_of_help(verb, capsys):
     assert main([verb, "--help"]) == 0
     assert "Examples" in capsys.readouterr().out
+
+
+def with_sections(folder: Path, **sections) -> None:
+    """Change a run folder's config, as another person who made the folder could."""
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    (folder / "config.yaml").write_text(yaml.safe_dump(config | sections))
+
+
+@pytest.mark.parametrize(
+    ("sections", "message"),
+    [
+        (
+            {"describe": {"model": "m", "base_url": "http://127.0.0.1:9/v1", "key_variable": "AWS_SECRET_ACCESS_KEY"}},
+            "describe.base_url http://127.0.0.1:9/v1 is named by a run folder",
+        ),
+        (
+            {
+                "semantics": {
+                    "name": "openai",
+                    "model": "m",
+                    "template": "{title}",
+                    "base_url": "http://127.0.0.1:9/v1",
+                    "key_variable": "AWS_SECRET_ACCESS_KEY",
+                }
+            },
+            "semantics.base_url http://127.0.0.1:9/v1 is named by a run folder",
+        ),
+        (
+            {"semantics": {"name": "file", "path": "/etc/passwd"}},
+            "semantics.path is '/etc/passwd' in the config of the",
+        ),
+        ({"semantics": {"name": "sentence_transformers", "model": "/tmp/code"}}, "semantics.model is '/tmp/code'"),
+        ({"describe": {"model": "m", "item_prompt": "/etc/passwd"}}, "describe.item_prompt is '/etc/passwd'"),
+    ],
+)
+def test_a_run_folder_sends_no_secret_and_opens_no_file(project, capsys, monkeypatch, sections, message):
+    from recpair.semantics.endpoint import Endpoint
+
+    monkeypatch.setattr(Endpoint, "_ask", lambda *args, **kwargs: pytest.fail("the endpoint is asked"))
+    monkeypatch.setattr(Endpoint, "_key", property(lambda self: pytest.fail("the key is read")))
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "T0PSECRET")
+    folder = Path("runs/other")
+    folder.mkdir(parents=True)
+    folder.joinpath("config.yaml").write_text(Path("config.yaml").read_text())
+    with_sections(folder, **sections)
+    assert main(["neighbours", "7", "--run", "runs/other"]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_titles_are_printed_as_they_are(project, capsys, items):
+    titles = [f"Film [/x] {i} :smile: \\" for i in range(len(items))]
+    items.with_columns(title=pl.Series(titles)).write_csv("items.csv")
+    assert main(["neighbours", "7", "--config", "config.yaml"]) == 0
+    assert "Nearest to 7: Film [/x] 7 :smile: \\" in capsys.readouterr().out
