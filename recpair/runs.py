@@ -16,6 +16,7 @@ from recpair.boundary import boundary
 from recpair.bridges.atomic import write_atomic
 from recpair.config import Config
 from recpair.data.fingerprint import same_kind
+from recpair.data.interactions import Interactions
 from recpair.data.splitting import Splits
 from recpair.errors import ConfigError, DataError, RunError, shown
 from recpair.evaluation.evaluator import Evaluation
@@ -29,9 +30,11 @@ from recpair.semantics.looking import latest, near_history, near_item, titles
 from recpair.semantics.progress import Report, silent
 from recpair.semantics.store import folder_of
 from recpair.semantics.telling import estimates
+from recpair.serving.asked import id_column
 from recpair.serving.output import Output, State
 from recpair.serving.run import Run
 from recpair.serving.run_folder import CONFIG, SEEDS, RunFolder
+from recpair.serving.trained_ids import TrainedIds
 from recpair.tracking.mlflow_tracker import RUN_ID, MlflowTracker, download
 from recpair.training.log import Log
 
@@ -265,7 +268,7 @@ def neighbours(
             model that the folder names is opened, unless an override names it as well.
 
     Raises:
-        UnknownIdError: there is no such item or user.
+        UnknownIdError: there is no such item, or no such user with a training event.
         ConfigError: the config of the run folder names a file or a model.
         EndpointError: an answer of an endpoint is missing.
     """
@@ -273,7 +276,7 @@ def neighbours(
         _refuse_named_files(load_config(config, overrides), overrides)
     checked, splits = _semantic(config, overrides)
     train, ids = splits.train, splits.vocabulary
-    asked = ids.items.indices([item])[0] if user is None else ids.users.indices([user])[0]
+    asked = ids.items.indices([item])[0] if user is None else _trained_user(train, user)
     found = retrieved_of(checked, splits, report, closed=of_run)
     assert found is not None
     names = titles(splits.items, ids.items)
@@ -281,6 +284,11 @@ def neighbours(
         return f"Nearest to {item}: {names[asked]}", near_item(found, train, splits.items, int(asked))
     row = int(train.indptr[asked + 1]) - 1
     return f"Nearest to {user}: {latest(train, names, row)}", near_history(found, train, splits.items, row)
+
+
+def _trained_user(train: Interactions, user: Any) -> int:
+    """The index of a user, whose history needs a training event."""
+    return int(TrainedIds(train).require("user", id_column([user], "user_id"))[0])
 
 
 def _refuse_named_files(config: Config, overrides: Sequence[str]) -> None:

@@ -1,6 +1,5 @@
 """Checks of what a run is asked: lists of ids, histories and options, or one line that says what is wrong."""
 
-import reprlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,15 +7,7 @@ import numpy as np
 import polars as pl
 
 from recpair.data.ids import as_column, keys
-from recpair.errors import RunError
-
-SHOWN = 80  # characters of a value that a message repeats
-
-
-def shown(value: object) -> str:
-    """The repr of a value on one line, cut to a bounded length."""
-    text = " ".join(reprlib.repr(value).split())
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
+from recpair.errors import RunError, shown
 
 
 def is_pandas(value: object) -> bool:

@@ -77,6 +77,16 @@ def test_neighbours_of_a_users_history(project, capsys, monkeypatch):
     assert main(["neighbours", "semantics.k=1", "--user", "4", "--config", "config.yaml"]) == 0
 
 
+def test_a_user_without_a_training_event_has_no_history(project, capsys):
+    """The row before the user's would be another user's event."""
+    trained = pl.read_csv("events.csv").with_columns(split=pl.lit("train"))
+    tested = trained.tail(1).with_columns(split=pl.lit("test"))
+    pl.concat([trained.head(-1), tested, tested.with_columns(user_id=pl.lit(99, pl.Int64))]).write_csv("events.csv")
+    labelled = ["-c", "config.yaml", "split=predefined", "evaluate.monitor=null"]
+    assert main(["neighbours", "--user", "99", *labelled]) == 2
+    assert "unknown user_id: 99" in capsys.readouterr().err
+
+
 def test_neighbours_of_a_run(project, capsys, checkerboard):
     Path("runs/demo").mkdir(parents=True)
     Path("runs/demo/config.yaml").write_text(Path("config.yaml").read_text())
