@@ -24,7 +24,7 @@ BASE = {
     "data": {"source": "ml-100k"},
     "split": {"name": "ratio", "fractions": [0.8, 0.1, 0.1], "by": "user", "order": "random", "seed": 42},
     "sampler": {"name": "pairs", "batch_size": 2048},
-    "model": {"name": "mf", "embedding_dim": 64},
+    "model": {"name": "mf", "embedding_dim": 64, "init": "normal"},
     "train": {"epochs": 300, "patience": 20, "seed": 1},
     "evaluate": {"metrics": ["recall", "ndcg"], "cutoffs": [10, 20], "monitor": "ndcg@10"},
     "tracking": None,

@@ -10,12 +10,17 @@ import jaxtyping
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import HealthCheck, settings
 
 PACKAGE = Path(__file__).parent.parent / "recpair"
 CHECKED = ["recpair.batch", "recpair.losses", "recpair.denoising", "recpair.hardening", "recpair.semantics"]
 CHECKED += ["recpair.bridges", "recpair.contrast", "recpair.training.geometry", "recpair.training.objective"]
 CHECKED += [f"recpair.models.{path.stem}" for path in (PACKAGE / "models").glob("*.py") if path.stem != "kernels"]
 HOOK = jaxtyping.install_import_hook(CHECKED, "beartype.beartype")
+
+# On a busy machine an example takes seconds (or compiles a kernel): time is no property that these tests check.
+settings.register_profile("recpair", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("recpair")
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -44,7 +49,7 @@ def quick(tmp_path):
     return {
         "split": {"name": "predefined"},
         "sampler": {"batch_size": 256},
-        "model": {"name": "mf", "embedding_dim": 8},
+        "model": {"name": "mf", "embedding_dim": 8, "init": "normal"},
         "train": {"epochs": 5, "learning_rate": 0.05, "seed": 1},
         "evaluate": {"metrics": ["hit", "ndcg"], "cutoffs": [1, 5], "monitor": "ndcg@5"},
         "tracking": None,

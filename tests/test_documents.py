@@ -80,7 +80,8 @@ def test_the_links_of_the_readme_lead_somewhere():
 def executed(name: str, folder: Path) -> list:
     """The outputs of a notebook's cells, after running it in ``folder``."""
     notebook = nbformat.read(ROOT / "notebooks" / name, as_version=4)
-    client = NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(folder)}})
+    resources = {"metadata": {"path": str(folder)}}
+    client = NotebookClient(notebook, timeout=300, startup_timeout=300, kernel_name="python3", resources=resources)
     client.execute()
     return [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
 

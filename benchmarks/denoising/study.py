@@ -104,7 +104,7 @@ def config(model: str, loss: str, epochs: int) -> dict[str, Any]:
         "filter": {"user_core": 10, "item_core": 5},
         "split": {"name": "ratio", "fractions": [0.7, 0.1, 0.2], "seed": 42},
         "sampler": {"batch_size": 2048 if model == "mf" else 4096, "queries": "users"},
-        "model": {"name": model},
+        "model": {"name": model, "init": "normal"},
         "loss": {"name": loss},
         "train": {"epochs": epochs, "patience": 4, "validate_every": 5},
         "evaluate": {"monitor": "recall@20"},

@@ -80,7 +80,8 @@ class LightGCN(GradientModel):
     """score(u, i) = ⟨e_u, e_i⟩ (or their cosine), e the mean of the embeddings after 0 … L smoothing steps.
 
     Source: He et al., SIGIR 2020. Deviations: no dense adjacency (PLD's code has one); the whole
-    smoothing is one autograd function; an item or user without interactions keeps its own embedding.
+    smoothing is one autograd function; an item or user without interactions keeps its own embedding; the
+    embeddings start from singular vectors of the interactions unless ``init`` is normal.
     """
 
     def __init__(
@@ -89,7 +90,7 @@ class LightGCN(GradientModel):
         *,
         embedding_dim: Annotated[int, Field(gt=0)] = 64,
         n_layers: Annotated[int, Field(ge=0)] = 3,
-        init: Start = "normal",
+        init: Start = "spectral",
         init_std: Annotated[float, Field(gt=0)] = 0.1,
         similarity: Similarity = "dot",
     ) -> None:

@@ -20,9 +20,11 @@ from recpair.seeds import generator
 
 
 class MF(GradientModel):
-    """score(u, i) = ⟨e_u, e_i⟩ (or their cosine), embeddings drawn from N(0, init_std²).
+    """score(u, i) = ⟨e_u, e_i⟩ (or their cosine).
 
-    Source: Rendle et al., BPR (UAI 2009), section 5.1; N(0, 0.1²) as in PLD's code (WWW 2025).
+    The embeddings start from singular vectors of the interactions (``init: spectral``), or are drawn from N(0, init_std²)
+    (``init: normal``). Source: Rendle et al., BPR (UAI 2009), section 5.1; N(0, 0.1²) as in PLD's code (WWW 2025).
+    Deviation: the spectral start is the default, as it ranks better after fewer epochs (benchmarks/defaults).
     """
 
     def __init__(
@@ -30,7 +32,7 @@ class MF(GradientModel):
         interactions: Interactions,
         *,
         embedding_dim: Annotated[int, Field(gt=0)] = 64,
-        init: Start = "normal",
+        init: Start = "spectral",
         init_std: Annotated[float, Field(gt=0)] = 0.1,
         similarity: Similarity = "dot",
     ) -> None:

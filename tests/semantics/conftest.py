@@ -80,8 +80,10 @@ def server():
                 served.requests.append((self.path, request, self.headers["Authorization"], time.monotonic()))
                 served.running += 1
                 served.most = max(served.most, served.running)
+            time.sleep(served.delay)
+            with served.lock:  # before the client can know of the answer and send its next request
+                served.running -= 1
             try:
-                time.sleep(served.delay)
                 status, body = served.answer(self.path, request)
                 content = body if isinstance(body, bytes) else json.dumps(body).encode()
                 self.send_response(status)
@@ -92,9 +94,6 @@ def server():
                 self.wfile.write(content)
             except (BrokenPipeError, ConnectionResetError):
                 pass  # the client did not wait
-            finally:
-                with served.lock:
-                    served.running -= 1
 
         def log_message(self, *arguments):
             pass
