@@ -28,6 +28,7 @@ ALIASES = {
     "max_item_list_length": "history_length",
     "topk": "cutoffs",
     "valid_metric": "monitor",
+    "has_header": "header",
 }
 CHECKS = ConfigDict(extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
 TYPE_NAMES = {"str", "int", "float", "bool"}  # how pydantic marks the branches of a union

@@ -177,7 +177,12 @@ def fit_into(
 
 def prepare(config: Config, data: Any = None, items: Any = None) -> Splits:
     """From the source to train, valid and test, with what there is to tell about them."""
-    events = read_data(**config["data"]) if data is None else events_from(data, config["data"]["columns"], items)
+    section = config["data"]
+    if data is None:
+        events = read_data(**section)
+    else:
+        as_read = {name: section[name] for name in ("columns", "time_unit", "time_format", "on_missing")}
+        events = events_from(data, items=items, **as_read)
     events, filtered = filter_events(events, **config["filter"])
     require_something_to_rank(events)
     dataset = Dataset.from_events(events)
@@ -185,6 +190,7 @@ def prepare(config: Config, data: Any = None, items: Any = None) -> Splits:
     name = split.pop("name")
     labels = SPLITS[name](dataset, **split)
     splits = apply_split(dataset, labels, name, validate=config["evaluate"]["monitor"] is not None)
+    splits = replace(splits, notes=(*events.notes, *splits.notes))
     if config["noise"] is not None:
         splits = add_noise(splits, **config["noise"])
     if issubclass(ALL_MODELS[config["model"]["name"]], SequenceModel):

@@ -1,5 +1,6 @@
 """A data set before anything is trained on it; needs neither torch nor numba."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from recpair.errors import DataError
 from recpair.registry import nearest
 from recpair.schema import check_keys
 
+logger = logging.getLogger("recpair")
+
 
 @boundary
 def describe(source: str, overrides: Sequence[str] = ()) -> tuple[Description, Report]:
@@ -22,4 +25,7 @@ def describe(source: str, overrides: Sequence[str] = ()) -> tuple[Description, R
         raise DataError(f"{source} is neither a named set nor a file{near}")
     config = check_keys({"data": {"source" if known else "path": source}}, overrides)
     events = read_data(**config["data"])
-    return describe_events(events), filter_events(events, **config["filter"])[1]
+    filtered, report = filter_events(events, **config["filter"])
+    for note in filtered.notes:
+        logger.info(note)
+    return describe_events(events), report

@@ -29,7 +29,8 @@ def describe(
     """
     from recpair import console, overview
 
-    description, filtered = overview.describe(source, overrides or [])
+    with console.notes():
+        description, filtered = overview.describe(source, overrides or [])
     rows = [(name, f"{value:,.4f}" if value % 1 else f"{value:,.0f}") for name, value in description.counts.items()]
     if description.time_span:
         rows.append(("time span", " – ".join(description.days())))

@@ -7,6 +7,7 @@ import polars as pl
 
 from recpair.data.events import Events
 from recpair.data.interactions import Interactions
+from recpair.data.times import UNKNOWN, Clock
 from recpair.data.vocabulary import Ids, Vocabulary
 
 
@@ -18,6 +19,7 @@ class Dataset:
         interactions: every event.
         split: the source's own split label of each event (row of ``interactions``), or None.
         items, users: side tables by external id, or None.
+        clock: how the times are to be read.
     """
 
     interactions: Interactions
@@ -25,6 +27,7 @@ class Dataset:
     items: pl.DataFrame | None
     users: pl.DataFrame | None
     name: str
+    clock: Clock = UNKNOWN
 
     @classmethod
     def from_events(cls, events: Events) -> "Dataset":
@@ -37,4 +40,4 @@ class Dataset:
         )
         interactions = Interactions(index.user, index.item, index.time, rating, weight, vocabulary)
         split = index.rest["split"][index.rows] if "split" in index.rest.columns else None
-        return cls(interactions, split, events.items, events.users, events.name)
+        return cls(interactions, split, events.items, events.users, events.name, events.clock)

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from recpair.data.events import Events
+from recpair.data.times import UNKNOWN, Clock
 
 EDGES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10_000)
 
@@ -17,21 +18,20 @@ class Description:
     Attributes:
         counts: name → number, ready to print.
         user_activity, item_activity: (from, to, how many) for bins of events per user and per item.
-        time_span: first and last time in the unit of the source, or None.
+        time_span: first and last time as ``clock`` says, or None.
+        clock: how the times are to be read.
     """
 
     counts: dict[str, float]
     user_activity: list[tuple[int, int, int]]
     item_activity: list[tuple[int, int, int]]
     time_span: tuple[int, int] | None
+    clock: Clock = UNKNOWN
 
     def days(self) -> tuple[str, str]:
-        """First and last day, where the times are plausible seconds since 1970, else the times as they are."""
+        """First and last day, or the numbers of the source if the unit of the times is unknown."""
         assert self.time_span is not None
-        plausible = all(0 < t < 4_102_444_800 for t in self.time_span) and self.time_span[1] > 31_536_000
-        first, last = (
-            str(np.datetime64(t, "s").astype("datetime64[D]")) if plausible else str(t) for t in self.time_span
-        )
+        first, last = map(self.clock.shown, self.time_span)
         return first, last
 
 
@@ -53,7 +53,7 @@ def describe(events: Events) -> Description:
     span = None
     if "timestamp" in frame.columns:
         span = int(frame["timestamp"].min()), int(frame["timestamp"].max())  # type: ignore[arg-type]
-    return Description(counts, _histogram(per_user), _histogram(per_item), span)
+    return Description(counts, _histogram(per_user), _histogram(per_item), span, events.clock)
 
 
 def _histogram(counts: np.ndarray) -> list[tuple[int, int, int]]:

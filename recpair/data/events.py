@@ -5,16 +5,19 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
-import pyarrow as pa
 import scipy.sparse as sp
 
+from recpair.data.content import unpacked
 from recpair.data.formats import read_table
+from recpair.data.frames import as_polars
 from recpair.data.indexing import Index
 from recpair.data.interactions import Interactions
-from recpair.data.table import STANDARD, Role, Table, ids_of, standardise
+from recpair.data.reading import OnMissing, Standardised, standardise
+from recpair.data.table import STANDARD, Role, Table, ids_of, listed
+from recpair.data.times import UNKNOWN, Clock, TimeUnit
 from recpair.data.vocabulary import Ids
 from recpair.errors import ConfigError, DataError
 from recpair.registry import lookup
@@ -25,10 +28,13 @@ class Events:
     """Events by external ids, with what is known about their items and users.
 
     Attributes:
-        frame: user_id, item_id and, where known, rating, timestamp, split; in the order of the source.
+        frame: user_id, item_id and, where known, rating, timestamp, weight, split; in the order of the source.
         items, users: side tables whose first column is item_id or user_id, or None.
         name: for messages and the tracking of the data set.
         index: of the frame, where a filter has made it already.
+        clock: how the times are to be read.
+        notes: what was assumed when the events were read.
+        unrated: the first event without a rating, for a message, or None.
     """
 
     frame: pl.DataFrame
@@ -36,6 +42,9 @@ class Events:
     users: pl.DataFrame | None = None
     name: str = "events"
     index: Index | None = None
+    clock: Clock = UNKNOWN
+    notes: tuple[str, ...] = ()
+    unrated: str | None = None
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -104,16 +113,25 @@ def read_data(
     users: str | None = None,
     columns: dict[Role, str | int] | None = None,
     separator: str | None = None,
-    has_header: bool | None = None,
+    header: bool | Literal["auto"] | None = None,
+    time_unit: TimeUnit | None = None,
+    time_format: str | None = None,
+    on_missing: OnMissing = "error",
 ) -> Events:
     """The events of a named set (``source``) or of a file or folder (``path``), with side tables.
 
     Args:
         source: a name of ``SOURCES``.
-        path: csv, tsv, txt, dat, parquet (a file or a folder of them), jsonl, ``.inter``, or RecBole's data set folder.
+        path: csv, tsv, txt, dat or jsonl, also packed (gz, zst, bz2); parquet (a file or a folder of them); ``.inter``,
+            or RecBole's data set folder.
         items, users: side tables in any of these formats, one row per item or user.
-        columns: role (user, item, rating, time, split) → the column's name or 0-based position.
-        separator, has_header: of text files; found where they are not given.
+        columns: role (user, item, rating, time, split, weight) → the column's name or 0-based position. ``weight`` is
+            how much an event counts (above 0), and is read only if it is given here.
+        separator: of text files; found where it is not given.
+        header: whether line 1 of a text file names the columns; ``auto`` (or null): guessed, with a note.
+        time_unit: of times that are numbers: s, ms, us or ns since 1970, or ``order`` for positions; found if null.
+        time_format: of times that are text: a strptime format such as ``%d/%m/%Y``; found if null.
+        on_missing: ``error`` or ``drop`` for rows without a user, an item or a time.
 
     Raises:
         DataError: names the file, the line and the column that cannot be used.
@@ -126,9 +144,10 @@ def read_data(
         located = lookup(SOURCES, source, "data.source")()
         name = source
     else:
-        located, name = _located(Path(str(path)).expanduser()), Path(str(path)).stem
-    table = read_table(located.events, separator=separator, has_header=has_header)
-    events = Events(standardise(table, named), name=name)
+        located = _located(Path(str(path)).expanduser())
+        name = unpacked(located.events).stem
+    table = read_table(located.events, named, separator=separator, header=header)
+    events = _events(standardise(table, named, **_reading(time_unit, time_format, on_missing)), name)
     items_path, users_path = items or located.items, users or located.users
     return replace(
         events,
@@ -143,10 +162,14 @@ def events_from(
     items: Any = None,
     users: Any = None,
     name: str = "events",
+    *,
+    time_unit: TimeUnit | None = None,
+    time_format: str | None = None,
+    on_missing: OnMissing = "error",
 ) -> Events:
     """Events from objects in memory: polars or pandas frames, Interactions, a scipy matrix of users × items.
 
-    Events are given back as they are.
+    Events are given back as they are. The other arguments are those of ``read_data``.
 
     Raises:
         DataError: the object is of another kind, or a row cannot be used.
@@ -154,33 +177,32 @@ def events_from(
     if isinstance(data, Events):
         return data
     if isinstance(data, sp.sparray | sp.spmatrix):
-        data, columns = Interactions.from_scipy(data), None
+        data = Interactions.from_scipy(data)
     if isinstance(data, Interactions):
-        data, columns = data.to_polars(), None
-    frame = standardise(Table(as_polars(data, "events"), name), columns)
-    side = {
-        kind: None if table is None else _checked_side(Table(as_polars(table, kind), kind), f"{kind[:-1]}_id", frame)
-        for kind, table in (("items", items), ("users", users))
-    }
-    return Events(frame, side["items"], side["users"], name)
+        columns = None if data.weight is None else {"weight": "weight"}
+        data = data.to_polars()
+    columns = dict(columns or {})
+    frame, existing = as_polars(data, name, columns)
+    table = Table(frame, name, columns=existing)
+    events = _events(standardise(table, columns, **_reading(time_unit, time_format, on_missing)), name)
+    return replace(
+        events,
+        items=None if items is None else _checked_side(_whole(items, "items"), "item_id", events.frame),
+        users=None if users is None else _checked_side(_whole(users, "users"), "user_id", events.frame),
+    )
 
 
-def as_polars(data: Any, what: str) -> pl.DataFrame:
-    """A polars frame of a polars (also lazy) or pandas frame."""
-    if isinstance(data, pl.LazyFrame):
-        return data.collect()
-    if isinstance(data, pl.DataFrame):
-        return data
-    if type(data).__module__.partition(".")[0] == "pandas":
-        try:
-            frame: pl.DataFrame = pl.from_pandas(data)
-        except pa.ArrowException as error:
-            reason = str(error).splitlines()[0]
-            raise DataError(
-                f"{what} have a column of mixed types ({reason}); make it one, as with astype(str)"
-            ) from None
-        return frame
-    raise DataError(f"{what} are of type {type(data).__name__}; expected a polars or pandas frame, or a scipy matrix")
+def _reading(time_unit: TimeUnit | None, time_format: str | None, on_missing: OnMissing) -> dict[str, Any]:
+    return {"time_unit": time_unit, "time_format": time_format, "on_missing": on_missing}
+
+
+def _whole(data: Any, kind: str) -> Table:
+    frame, columns = as_polars(data, kind)
+    return Table(frame, kind, columns=columns)
+
+
+def _events(read: Standardised, name: str) -> Events:
+    return Events(read.frame, name=name, clock=read.clock, notes=read.notes, unrated=read.unrated)
 
 
 def _located(path: Path) -> Located:
@@ -195,12 +217,13 @@ def _located(path: Path) -> Located:
 def _side_table(
     path: str | Path, kind: str, columns: Mapping[str, str | int], located: Located, events: pl.DataFrame
 ) -> pl.DataFrame:
-    table = read_table(path)
-    renamed = {old: new for old, new in (located.rename or {}).items() if old in table.frame.columns}
-    table = replace(table, frame=table.frame.rename(renamed))
     key = columns.get(kind)
+    table = read_table(path, {kind: key} if isinstance(key, str) else {}, whole=True)
+    renamed = {old: new for old, new in (located.rename or {}).items() if old in table.frame.columns}
+    frame = table.frame.rename(renamed)
+    table = table.with_frame(frame, frame.columns)
     return _checked_side(
-        table, key if isinstance(key, str) and key in table.frame.columns else STANDARD[kind], events, STANDARD[kind]
+        table, key if isinstance(key, str) and key in frame.columns else STANDARD[kind], events, STANDARD[kind]
     )
 
 
@@ -208,7 +231,7 @@ def _checked_side(table: Table, key: str, events: pl.DataFrame, standard: str | 
     """The side table with its id first, in canonical form, one row per id; text if the events' ids are text."""
     standard = standard or key
     if key not in table.frame.columns:
-        raise DataError(f"{table.name} has no column {key!r} (found: {', '.join(table.frame.columns)})")
+        raise DataError(f"{table.name} has no column {key!r} (found: {listed(table.columns)})")
     ids, known = ids_of(table, key), events[standard]
     place = pl.Series(Ids(standard.removesuffix("_id"), known.unique()).find(ids))
     row = table.first_true(~ids.is_first_distinct() | ((place >= 0) & ~place.is_first_distinct()))

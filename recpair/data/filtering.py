@@ -4,12 +4,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, Literal
 
-import numpy as np
 import polars as pl
 from pydantic import Field
 
 from recpair.data.events import Events
-from recpair.errors import ConfigError, DataError
+from recpair.errors import DataError
 
 Report = list[tuple[str, int]]  # what was done → events left
 
@@ -18,8 +17,8 @@ def filter_events(
     events: Events,
     *,
     min_rating: float | None = None,
-    start: int | str | None = None,
-    end: int | str | None = None,
+    start: int | float | str | None = None,
+    end: int | float | str | None = None,
     deduplicate: Literal["first", "last", "count", "keep"] = "first",
     user_core: Annotated[int, Field(ge=1)] = 1,
     item_core: Annotated[int, Field(ge=1)] = 1,
@@ -28,9 +27,9 @@ def filter_events(
 
     Args:
         min_rating: keep ratings of at least this.
-        start, end: keep times in [start, end): in the unit of the data, or a date such as 2014-05-01.
+        start, end: keep times in [start, end): numbers in the unit of the data, or a date such as 2014-05-01 (UTC).
         deduplicate: of several events of a user with an item keep the ``first`` or ``last`` in time, the
-            first with their number as ``weight`` (``count``), or ``keep`` all.
+            first with their number (or the sum of their weights) as ``weight`` (``count``), or ``keep`` all.
         user_core, item_core: repeat until every user has at least this many events, and every item.
 
     Raises:
@@ -48,32 +47,25 @@ def filter_events(
 
     if min_rating is not None:
         _require(events, "rating", "filter.min_rating")
+        if events.unrated is not None:
+            raise DataError(f"{events.unrated}; filter.min_rating needs a number in every row")
         apply("min_rating", _only(pl.col("rating") >= min_rating))
     for name, bound in (("start", start), ("end", end)):
         if bound is not None:
             _require(events, "timestamp", f"filter.{name}")
-            at = as_time(bound, f"filter.{name}")
+            at = events.clock.at(bound, f"filter.{name}")
             time = pl.col("timestamp")
             apply(name, _only(time >= at if name == "start" else time < at))
+            if report[-1][1] == report[-2][1]:
+                times = events.frame["timestamp"]
+                span = " … ".join(events.clock.shown(int(tick)) for tick in (times.min(), times.max()))  # type: ignore[arg-type]
+                note = f"filter.{name} ({bound}) leaves out nothing: the times are {span}"
+                events = replace(events, notes=(*events.notes, note))
     if deduplicate != "keep":
         apply("deduplicate", lambda events: events.of_index(events.indexed().one_of_each_pair(deduplicate)))
     if user_core > 1 or item_core > 1:
         apply("core", lambda events: events.of_index(events.indexed().core(user_core, item_core)))
     return events, report
-
-
-def as_time(bound: int | str, key: str) -> int:
-    """A time in the unit of the data; a date is read as midnight UTC, in seconds since 1970.
-
-    Raises:
-        ConfigError: the text is neither a number nor a date.
-    """
-    if isinstance(bound, int):
-        return bound
-    try:
-        return int(np.datetime64(bound, "s").astype(np.int64))
-    except ValueError:
-        raise ConfigError(f"{key} is {bound!r}; expected a number or a date such as 2014-05-01") from None
 
 
 def _only(condition: pl.Expr) -> Callable[[Events], Events]:

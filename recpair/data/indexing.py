@@ -54,11 +54,17 @@ class Index:
         return self.rest[name].to_numpy()[self.rows] if name in self.rest.columns else None
 
     def one_of_each_pair(self, keep: Literal["first", "last", "count"]) -> "Index":
-        """One event of each user with each item: the first or last in time, or the first with their number as weight."""
+        """One event of each user with each item: the first or last in time, or the first with their sum of weights.
+
+        Without weights each counts as 1.
+        """
         counts = np.zeros(len(self.item) if keep == "count" else 0, dtype=np.float32)
         kept = kernels.one_of_each_pair(self.indptr, self.item, len(self.item_ids), keep == "last", counts)
         if keep != "count":
             return self._filtered(kept)
+        if (given := self.column("weight")) is not None:
+            pairs = pl.DataFrame({"user": self.user, "item": self.item, "weight": given})
+            counts = pairs.select(pl.col("weight").sum().over("user", "item")).to_series().to_numpy()
         weight = np.zeros(self.n_rows, dtype=np.float32)
         weight[self.rows] = counts
         frame = self.frame.with_columns(pl.Series("weight", weight[self._alive(self.rows)]))

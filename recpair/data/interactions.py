@@ -117,8 +117,23 @@ class Interactions:
     @classmethod
     @boundary
     def from_scipy(cls, matrix: sp.sparray | sp.spmatrix) -> "Interactions":
-        """An event for every non-zero entry of a users × items matrix; ids are row and column numbers."""
+        """An event for every non-zero entry of a users × items matrix; ids are row and column numbers.
+
+        Raises:
+            DataError: the matrix does not have two dimensions, or holds complex or infinite values or NaN.
+        """
         entries: sp.coo_array = sp.coo_array(matrix)  # type: ignore[call-overload]
+        if len(entries.shape) != 2 or entries.dtype.kind not in "biuf":
+            raise DataError(
+                f"the matrix is of shape {entries.shape} and type {entries.dtype}; "
+                f"expected users × items of real numbers"
+            )
+        if not (finite := np.isfinite(entries.data)).all():
+            place = int(finite.argmin())
+            raise DataError(
+                f"the matrix holds {entries.data[place]} in row {entries.row[place]}, column {entries.col[place]}; "
+                f"expected finite numbers"
+            )
         kept = entries.data != 0
         users, items = entries.shape
         rating = entries.data[kept].astype(np.float32)

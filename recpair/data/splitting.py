@@ -11,7 +11,6 @@ from pydantic import Field
 
 from recpair.data import kernels
 from recpair.data.dataset import Dataset
-from recpair.data.filtering import as_time
 from recpair.data.fingerprint import data_fingerprint, evaluation_fingerprint
 from recpair.data.interactions import Interactions
 from recpair.data.vocabulary import Vocabulary
@@ -120,8 +119,8 @@ def temporal(
     dataset: Dataset,
     *,
     fractions: tuple[float, float, float] = (0.8, 0.1, 0.1),
-    valid_from: int | str | None = None,
-    test_from: int | str | None = None,
+    valid_from: int | float | str | None = None,
+    test_from: int | float | str | None = None,
 ) -> np.ndarray:
     """Labels (E,) by two cuts in time for all users: at given times, else where the shares lie.
 
@@ -134,7 +133,7 @@ def temporal(
     if (valid_from is None) != (test_from is None):
         raise ConfigError("split.valid_from and split.test_from go together; give both or neither")
     if valid_from is not None and test_from is not None:
-        cuts = [as_time(valid_from, "split.valid_from"), as_time(test_from, "split.test_from")]
+        cuts = [dataset.clock.at(valid_from, "split.valid_from"), dataset.clock.at(test_from, "split.test_from")]
     else:
         check_fractions(fractions)
         train, valid, _ = fractions

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from recpair import files
-from recpair.data.formats import DELIMITERS, TEXT_ENDINGS, read_table
+from recpair.data.formats import read_table
 from recpair.data.ids import keys
 from recpair.errors import DataError, RunError
 from recpair.serving import flat
@@ -83,16 +83,7 @@ def _column(path: Path, columns: Sequence[str]) -> pl.Series:
 
 def _table(path: Path) -> pl.DataFrame:
     """A table of any format; text needs a header, and may have a single column."""
-    if path.suffix.lower() not in TEXT_ENDINGS or not path.is_file():
-        return read_table(path).frame
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
-        header = file.readline()
-    if any(delimiter in header for delimiter in DELIMITERS) or not header.strip():
-        return read_table(path, has_header=True).frame
-    try:
-        return pl.read_csv(path, infer_schema=False, glob=False)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(f"{path} is no readable csv file ({' '.join(str(error).split())[:160]})") from None
+    return read_table(path, header=True, whole=True, single=True).frame
 
 
 def write_table(path: Path, frame: pl.DataFrame) -> None:

@@ -1,5 +1,7 @@
 """Filters, splits, noise and counts against naive loops and their definitions."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -12,6 +14,7 @@ from recpair.data.events import Events
 from recpair.data.filtering import filter_events
 from recpair.data.noise import add_noise
 from recpair.data.splitting import SPLITS, TEST, TRAIN, VALID, apply_split, leave_last, predefined, ratio, temporal
+from recpair.data.times import Clock
 from recpair.errors import ConfigError, DataError
 
 PAIRS = st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), min_size=1, max_size=60)
@@ -74,6 +77,7 @@ def test_duplicates(keep, times):
 
 def test_rating_and_date_thresholds():
     stars = events([(1, 1), (1, 2), (2, 1)], rating=[1.0, 4.0, 5.0], timestamp=[0, 86_400, 3 * 86_400])
+    stars = replace(stars, clock=Clock(1))
     assert filter_events(stars, min_rating=4)[0].frame["rating"].to_list() == [4.0, 5.0]
     assert len(filter_events(stars, start="1970-01-02", end="1970-01-04")[0]) == 1
     assert len(filter_events(stars, end=86_401)[0]) == 2

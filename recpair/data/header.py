@@ -1,0 +1,52 @@
+"""Whether the first line of a text names its columns."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from recpair.data.table import STANDARD
+
+Header = bool | Literal["auto"] | None
+DATA = re.compile(r"^\s*([+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ].*)?)\s*$")
+USUAL = ("user_id", "item_id", "rating", "timestamp")
+
+
+def positional(n: int) -> tuple[str, ...]:
+    """Names for a file without a header: the usual order, then numbers."""
+    return (*USUAL[:n], *(f"column_{i}" for i in range(len(USUAL), n)))
+
+
+def header_of(
+    sample: Sequence[Sequence[str]], header: Header, columns: Mapping[str, str | int]
+) -> tuple[bool, str | None]:
+    """Whether the first record names the columns, and a note unless that is certain.
+
+    Certain: ``header`` says so, or the record holds a standard name or a name of ``columns``. Else it is a header if
+    the values below differ in kind (numbers or dates below words), and an event if it holds a number or date itself;
+    if all values are words, it is an event where ``columns`` gives positions, else a header.
+
+    Args:
+        sample: the first records of the file.
+        columns: role → the column's name or position.
+    """
+    if isinstance(header, bool):
+        return header, None
+    first, rows = sample[0], sample[1:]
+    named = {column for column in columns.values() if isinstance(column, str)}
+    if set(first) & (named | set(STANDARD.values())):
+        return True, None
+    shown = ", ".join(field[:20] for field in first[:4])
+    numbers = [place for place, field in enumerate(first) if DATA.match(field)]
+    same_width = [row for row in rows if len(row) == len(first)]
+    below = {place: [bool(DATA.match(row[place])) for row in same_width if row[place]] for place in range(len(first))}
+    if any(below[place] and all(below[place]) for place in range(len(first)) if place not in numbers and first[place]):
+        return True, f"line 1 ({shown}) is read as a header, as numbers or dates stand below words"
+    counted = list(map(str, range(len(first))))
+    if list(first) == counted and any(below[place] and not any(below[place]) for place in numbers):
+        return True, f"line 1 ({shown}) is read as a header, as words stand below its numbers"
+    event = "is read as an event; if it names the columns, set data.header: true"
+    if numbers:
+        return False, f"line 1 ({shown}) holds a number or date and {event}"
+    if any(isinstance(column, int) for column in columns.values()):
+        return False, f"line 1 ({shown}) {event}"
+    return True, f"line 1 ({shown}) is read as a header; if it is an event, set data.header: false"
