@@ -131,6 +131,8 @@ def _parsed(path: Path, lines: Lines, width: int, places: list[int]) -> pl.DataF
         content, separator = content[:].replace(separator.encode(), STAND_IN.encode()), STAND_IN
     all_names = list(map(str, range(width)))
     names = [all_names[place] for place in places]
+    if not names:  # all columns, to pyarrow
+        return pl.DataFrame()
     convert = arrow.ConvertOptions(
         include_columns=names,
         column_types=dict.fromkeys(names, pa.string()),

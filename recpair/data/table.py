@@ -75,6 +75,10 @@ def role_columns(table: Table, columns: Mapping[str, str | int]) -> dict[str, st
     """
     existing = table.columns or tuple(table.frame.columns)
     known = set(existing)
+    mapped = {
+        existing[column] if isinstance(column, int) and 0 <= column < len(existing) else column
+        for column in columns.values()
+    }
     names: dict[str, str] = {}
     for role in (*STANDARD, "weight"):
         wanted = columns.get(role, STANDARD.get(role))
@@ -85,7 +89,7 @@ def role_columns(table: Table, columns: Mapping[str, str | int]) -> dict[str, st
                     f"positions count from 0"
                 )
             wanted = existing[wanted]
-        if wanted is None:
+        if wanted is None or (role not in columns and role not in ("user", "item") and wanted in mapped):
             continue
         if wanted in known:
             names[role] = wanted

@@ -9,7 +9,6 @@ import pytest
 from recpair.data.events import read_data
 from recpair.data.vocabulary import Ids
 from recpair.semantics.encoders.vector_file import VectorFile
-from recpair.serving import run_folder
 from recpair.serving.batch import read_users
 
 PACKAGE = Path(__file__).parents[2] / "recpair"
@@ -33,7 +32,6 @@ def test_special_characters_name_one_file(tmp_path, name):
         assert len(read_users(folder / f"{name}.{ending}")) == 2
     (folder / "a1.parquet").unlink()
     assert len(read_data(path=str(folder))) == 2
-    assert len(run_folder.read_frame(folder, f"{name}.parquet")) == 2
     assert VectorFile(path=str(folder / f"{name}.vectors")).read(Ids("item", pl.Series([3, 4]))).shape == (2, 1)
 
 

@@ -292,3 +292,10 @@ def test_describe_counts():
 def test_a_histogram_begins_at_the_least_active():
     found = describe(events([(u, i) for u in (1, 2) for i in range(12 * u)]))
     assert found.user_activity == [(10, 19, 1), (20, 24, 1)]
+
+
+def test_counting_duplicates_adds_their_weights():
+    given_events = events([(1, 1), (1, 2), (1, 1)], weight=[2.0, 7.0, 0.5])
+    kept, _ = filter_events(given_events, deduplicate="count")
+    assert dict(kept.frame.select("item_id", "weight").rows()) == {1: 2.5, 2: 7.0}
+    assert filter_events(given_events, deduplicate="last")[0].frame["weight"].to_list() == [7.0, 0.5]

@@ -1,5 +1,7 @@
 """Every format gives the same events; every bad row is named."""
 
+import datetime
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -7,6 +9,7 @@ import pytest
 import scipy.sparse as sp
 
 from recpair.data.events import events_from, read_data
+from recpair.data.filtering import filter_events
 from recpair.data.interactions import Interactions
 from recpair.errors import ConfigError, DataError
 
@@ -224,3 +227,136 @@ def test_a_pandas_column_of_mixed_types_is_an_error_that_says_so():
     frame = pd.DataFrame({"user_id": [1, "x"], "item_id": ["a", "b"]})
     with pytest.raises(DataError, match="mixed types"):
         events_from(frame)
+
+
+GAPS = pl.DataFrame(
+    {"user_id": ["a", None, "b", "", "c"], "item_id": [1, 2, None, 4, 5], "timestamp": [5, 6, 7, None, 9]}
+)
+
+
+def test_rows_that_lack_a_value_are_all_counted_and_may_be_left_out(tmp_path):
+    GAPS.write_csv(tmp_path / "events.csv")
+    counted = r"3 of 5 events lack a value \(user_id 2, item_id 1, timestamp 1\)"
+    with pytest.raises(DataError, match=rf"line 3: user_id is empty; {counted}"):
+        read_data(path=str(tmp_path / "events.csv"))
+    for events in (
+        read_data(path=str(tmp_path / "events.csv"), on_missing="drop"),
+        events_from(GAPS, on_missing="drop"),
+    ):
+        assert events.frame.rows() == [("a", 1, 5), ("c", 5, 9)]
+        assert any("3 of 5 events lack a value" in note and "left out" in note for note in events.notes)
+    with pytest.raises(DataError, match="leaves none"):
+        events_from(GAPS.filter(pl.col("item_id").is_null()), on_missing="drop")
+
+
+def test_ratings_that_nothing_uses_may_have_gaps():
+    frame = pl.DataFrame({"user_id": [1, 2], "item_id": [1, 2], "rating": ["4", "good"]})
+    events = events_from(frame)
+    assert events.frame["rating"].is_nan().to_list() == [False, True]
+    assert "1 of 2 events have no rating" in events.notes[0]
+    with pytest.raises(DataError, match=r"row 2: rating is 'good'; filter\.min_rating needs a number"):
+        filter_events(events, min_rating=3)
+    with pytest.raises(DataError, match=r"row 2: rating is 'good'; expected a number"):
+        events_from(frame, {"rating": "rating"})
+    assert "rating" not in events_from(frame.with_columns(rating=pl.lit("good"))).frame.columns
+    assert "rating" not in events_from(frame.with_columns(rating=pl.concat_list(pl.lit(1)))).frame.columns
+
+
+@pytest.mark.parametrize(("weight", "shown"), [(0.0, "0"), (-1.0, "-1"), (float("inf"), "inf")])
+def test_weights_are_read_where_they_are_named_and_above_0(weight, shown):
+    frame = pl.DataFrame({"user_id": [1, 2], "item_id": [1, 2], "weight": [2.0, weight]})
+    assert "weight" not in events_from(frame).frame.columns
+    assert events_from(frame[:1], {"weight": "weight"}).frame["weight"].to_list() == [2.0]
+    with pytest.raises(DataError, match=f"row 2: weight is {shown}; expected a weight above 0"):
+        events_from(frame, {"weight": "weight"})
+
+
+def test_interactions_keep_their_weights_and_fractions_of_time():
+    frame = pl.DataFrame({"user_id": [1, 1], "item_id": [1, 2], "timestamp": [0.5, 0.25], "weight": [2.0, 3.0]})
+    once = Interactions.from_polars(frame, columns={"weight": "weight"})
+    again = Interactions.from_polars(events_from(once).frame, columns={"weight": "weight"})
+    assert once.item.tolist() == again.item.tolist() == [1, 0]
+    assert once.weight.tolist() == again.weight.tolist() == [3.0, 2.0]
+
+
+@pytest.mark.parametrize("folder", ["split=train", "nested/a=1/split=train", "plain"])
+def test_partitioned_folders_are_read_with_their_columns(tmp_path, folder):
+    for label in ("train", "test"):
+        part = tmp_path / folder.replace("train", label) / f"{label}.parquet"
+        part.parent.mkdir(parents=True, exist_ok=True)
+        EVENTS.write_parquet(part)
+    (tmp_path / "_temporary").mkdir()
+    (tmp_path / "_temporary" / "x.parquet").write_bytes(b"half")
+    frame = read_data(path=str(tmp_path)).frame
+    assert len(frame) == 8
+    if "split" in folder:
+        assert frame["split"].value_counts().sort("split").rows() == [("test", 4), ("train", 4)]
+
+
+def test_partitions_may_name_users_and_have_escaped_or_no_values(tmp_path):
+    for value, n in (("a%20b", 1), ("__HIVE_DEFAULT_PARTITION__", 2)):
+        part = tmp_path / f"user_id={value}" / "x.parquet"
+        part.parent.mkdir()
+        pl.DataFrame({"item_id": range(n)}).write_parquet(part)
+    assert read_data(path=str(tmp_path), on_missing="drop").frame.rows() == [("a b", 0)]
+    with pytest.raises(DataError, match="2 of 3 events lack a value"):
+        read_data(path=str(tmp_path))
+
+
+def test_only_columns_with_a_role_are_read(tmp_path):
+    path = tmp_path / "wide.parquet"
+    EVENTS.with_columns(other=pl.lit("x")).write_parquet(path)
+    assert read_data(path=str(path)).frame.columns == EVENTS.columns
+    assert read_data(path=str(path), columns={"user": 4}).frame["user_id"].to_list() == ["x"] * 4
+
+
+ODD = {
+    "objects as ids": pl.DataFrame({"user_id": pl.Series([object()] * 2), "item_id": [1, 2]}),
+    "lists as ids": pl.DataFrame({"user_id": [[1], [2]], "item_id": [1, 2]}),
+    "structs as ids": pl.DataFrame({"user_id": [{"a": 1}, {"a": 2}], "item_id": [1, 2]}),
+    "dates as ids": pl.DataFrame({"user_id": [datetime.date(2024, 1, 1)] * 2, "item_id": [1, 2]}),
+    "binary": pl.DataFrame({"user_id": [b"\xff", b"a"], "item_id": [1, 2]}),
+    "nulls": pl.DataFrame({"user_id": [None, None], "item_id": [1, 2]}),
+    "no rows": EVENTS.head(0),
+    "no columns": pl.DataFrame(),
+    "no columns in pandas": pd.DataFrame(),
+    "two columns of a name": pd.DataFrame([[1, 2, 3]], columns=["user_id", "item_id", "item_id"]),
+    "levels of names": pd.DataFrame([[1, 2]], columns=pd.MultiIndex.from_tuples([("user_id", "a"), ("item_id", "b")])),
+    "mixed types": pd.DataFrame({"user_id": [1, "x"], "item_id": ["a", "b"]}),
+    "objects in pandas": pd.DataFrame({"user_id": [object(), object()], "item_id": [1, 2]}),
+    "names that are numbers": pd.DataFrame([[1, 2]]),
+    "durations as times": EVENTS.with_columns(timestamp=pl.duration(seconds=1)),
+    "a lazy frame without its file": pl.scan_parquet("nowhere.parquet"),
+    "complex numbers": sp.csr_array(np.array([[1j, 0], [0, 2]])),
+    "infinite values": sp.csr_array(np.array([[np.inf, 0], [0, 2]])),
+    "a list": [1, 2, 3],
+    "a series": pd.Series([1]),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_odd_frames_are_refused_in_one_line(kind):
+    with pytest.raises(DataError) as caught:
+        events_from(ODD[kind])
+    assert len(str(caught.value)) < 400
+    assert "\n" not in str(caught.value)
+
+
+def test_unused_columns_of_pandas_may_be_of_any_type():
+    frame = pd.DataFrame({"user_id": [1, 2], "item_id": ["a", "b"], "extra": [1, "x"], 5: [object(), None]})
+    assert events_from(frame).frame.rows() == [(1, "a"), (2, "b")]
+    assert events_from(pd.DataFrame([[1, 2]]), {"user": 0, "item": 1}).frame.rows() == [(1, 2)]
+
+
+@pytest.mark.parametrize("kind", ["objects as ids", "two columns of a name", "mixed types"])
+def test_odd_side_tables_are_refused_in_one_line(kind):
+    with pytest.raises(DataError) as caught:
+        events_from(EVENTS, users=ODD[kind])
+    assert "\n" not in str(caught.value)
+
+
+def test_json_lines_are_numbered_through_blank_lines(tmp_path):
+    path = tmp_path / "events.jsonl"
+    path.write_text('{"user_id": 1, "item_id": "a"}\n\n{"user_id": null, "item_id": "b"}\n')
+    with pytest.raises(DataError, match="line 3: user_id is empty"):
+        read_data(path=str(path))
