@@ -1,6 +1,7 @@
 """The output folder of a fit: an earlier run stays loadable until the new one is complete."""
 
 import logging
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -33,13 +34,24 @@ def state_of(folder: Path) -> State:
     if not folder.is_dir():
         return State.FOREIGN
     if (manifest := Manifest.read(folder)) is not None:
-        return State.COMPLETE if manifest.complete else State.UNFINISHED
+        begun = State.UNFINISHED if (folder / CONFIG).is_file() else State.EMPTY
+        return State.COMPLETE if manifest.complete else begun
     if is_unfinished(folder):
         return State.UNFINISHED
     names = [CONFIG, SEEDS] if (folder / SEEDS).exists() else [CONFIG, METRICS, WEIGHTS]
     if all((folder / name).is_file() for name in names):
         return State.COMPLETE
-    return State.FOREIGN if any(folder.iterdir()) else State.EMPTY
+    return State.EMPTY if all(_is_temporary(path) for path in folder.iterdir()) else State.FOREIGN
+
+
+def clear(folder: Path) -> None:
+    """Remove a folder that holds no run: nothing, or what an interrupted ``Output.start`` left."""
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+def _is_temporary(path: Path) -> bool:
+    return path.name.startswith(".") and path.name.endswith(".part")
 
 
 @dataclass
@@ -124,13 +136,15 @@ class Output:
             for folder in (self.partial, self.final):
                 if state_of(folder) is State.UNFINISHED:
                     self._set_aside(folder)
-        if resumed is State.COMPLETE:
-            self._continue()
+        if state_of(self.work) is State.EMPTY and self.work.exists() and any(self.work.iterdir()):
+            clear(self.work)
         manifest = Manifest.read(self.work)
         if manifest is None or manifest.complete:
             before = None if self.work == self.final else Manifest.read(self.final)
             Manifest(data, replaces=before.id if before is not None else None).write(self.work)
-        files.write_text(self.work / CONFIG, config)
+        if resumed is State.COMPLETE:
+            self._continue()
+        files.write_text(self.work / CONFIG, config)  # last: with it, the run counts as begun
 
     def complete(self) -> None:
         """Write the checksums, then put the run in the place of the earlier one."""
@@ -161,8 +175,7 @@ class Output:
 
     def _exchange(self) -> None:
         if state_of(self.final) is State.EMPTY:
-            if self.final.exists():
-                self.final.rmdir()
+            clear(self.final)
             files.move(self.partial, self.final)
         elif files.exchange(self.partial, self.final):
             self._retire(self.partial)
@@ -181,8 +194,8 @@ class Output:
             free = len(places) - 1
             logger.info("%s is removed: output_keep is %s", places[free], self.keep)
             files.remove_folder(places[free])
-        elif places[free].exists():
-            places[free].rmdir()
+        else:
+            clear(places[free])
         for k in range(free, 0, -1):
             files.move(places[k - 1], places[k])
         files.move(folder, places[0])
@@ -207,9 +220,9 @@ class Output:
         aside = self.final.with_name(f"{self.final.name}.unfinished")
         if (state := state_of(aside)) is State.FOREIGN:
             raise RunError(f"{aside} exists and is not a run folder; move it, or resume {folder} with --resume")
-        if state is not State.EMPTY:
+        if state is State.EMPTY:
+            clear(aside)
+        else:
             files.remove_folder(aside)
-        elif aside.exists():
-            aside.rmdir()
         files.move(folder, aside)
         logger.info("the unfinished run in %s is now %s; --resume would have continued it", folder, aside)
