@@ -19,7 +19,7 @@ class Index:
         indptr: int64 (U + 1,): the events of user u are at indptr[u] … indptr[u + 1] − 1.
         item: int32 (E,).
         time: int64 (E,), or None.
-        rows: int64 (E,): the row of each event in ``rest``.
+        rows: int32 or int64 (E,): the row of each event in ``rest``.
         rest: the other columns of the frame that was indexed, before the index was filtered.
         n_rows: number of rows of that frame.
     """
@@ -38,11 +38,11 @@ class Index:
     def of(cls, frame: pl.DataFrame) -> "Index":
         """Index a frame with user_id, item_id and, where known, timestamp and other columns."""
         user_ids, user = indexed(frame["user_id"])
-        time = frame["timestamp"].to_numpy() if "timestamp" in frame.columns else None
-        indptr, rows, time = by_user_and_time(user, len(user_ids), time)
         item_ids, item = indexed(frame["item_id"])
+        time = frame["timestamp"].to_numpy() if "timestamp" in frame.columns else None
+        indptr, rows, item, time = by_user_and_time(user, item, time, len(user_ids))
         rest = frame.drop("user_id", "item_id", "timestamp", strict=False)
-        return cls(frame, user_ids, item_ids, indptr, item[rows], time, rows, rest, len(frame))
+        return cls(frame, user_ids, item_ids, indptr, item, time, rows, rest, len(frame))
 
     @property
     def user(self) -> np.ndarray:
@@ -51,7 +51,12 @@ class Index:
 
     def column(self, name: str) -> np.ndarray | None:
         """Another numeric column in the order of the index; None where the frame has no such column."""
-        return self.rest[name].to_numpy()[self.rows] if name in self.rest.columns else None
+        if name not in self.rest.columns:
+            return None
+        values = self.rest[name].to_numpy()
+        out = np.empty(len(self.rows), dtype=values.dtype)
+        kernels.gather(values, self.rows, out)
+        return out
 
     def one_of_each_pair(self, keep: Literal["first", "last", "count"]) -> "Index":
         """One event of each user with each item: the first or last in time, or the first with their sum of weights.
@@ -101,34 +106,51 @@ class Index:
         if len(rows) == self.n_rows:
             return np.ones(self.n_rows, dtype=bool)
         mask = np.zeros(self.n_rows, dtype=bool)
-        mask[rows] = True
+        kernels.mark(rows, mask)
         return mask
 
 
 def indexed(ids: pl.Series) -> tuple[pl.Series, np.ndarray]:
     """Distinct ids in ascending order, and the index (int32) of each id among them."""
-    if ids.dtype.is_integer():
-        values = ids.to_numpy()
-        low, high = int(values.min()), int(values.max())
-        if high - low < 10 * len(values) + 1_000_000:  # a table is quicker than a sort
-            present = np.zeros(high - low + 1, dtype=bool)
-            index = kernels.ranks(values, low, present)
-            return pl.Series(ids.name, np.flatnonzero(present) + low), index
-    distinct = ids.unique().sort()
-    table = pl.DataFrame({ids.name: distinct, "index": np.arange(len(distinct), dtype=np.int32)})
-    return distinct, ids.to_frame().join(table, on=ids.name, how="left", maintain_order="left")["index"].to_numpy()
+    if not ids.dtype.is_integer():
+        return _indexed_text(ids)
+    values = ids.to_numpy()
+    low, high = int(values.min()), int(values.max())
+    if high - low < 2 * len(values) + 1_000_000:  # a table is quicker than a sort
+        present = np.zeros(high - low + 1, dtype=bool)
+        index = kernels.ranks(values, low, present)
+        return pl.Series(ids.name, np.flatnonzero(present) + low), index
+    distinct = np.sort(values)
+    distinct = distinct[np.append(True, distinct[1:] != distinct[:-1])]
+    table = pl.DataFrame({"id": distinct, "index": np.arange(len(distinct), dtype=np.int32)})
+    joined = ids.alias("id").to_frame().join(table, on="id", how="left", maintain_order="left")
+    return pl.Series(ids.name, distinct), joined["index"].to_numpy()
+
+
+def _indexed_text(ids: pl.Series) -> tuple[pl.Series, np.ndarray]:
+    categories = ids.cast(pl.Categorical)
+    present = categories.unique()
+    names, codes = present.cast(pl.String), categories.to_physical().to_numpy()
+    order = names.arg_sort().to_numpy()
+    rank = np.empty(int(codes.max()) + 1, dtype=np.int32)
+    rank[present.to_physical().to_numpy()[order]] = np.arange(len(order), dtype=np.int32)
+    index = np.empty(len(codes), dtype=np.int32)
+    kernels.gather(rank, codes, index)
+    return names[order], index
 
 
 def by_user_and_time(
-    user: np.ndarray, n_users: int, time: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """CSR of the rows by user, each user's by time: indptr (U + 1,), rows (E,), and the times (E,) in that order.
+    user: np.ndarray, item: np.ndarray, time: np.ndarray | None, n_users: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
+    """CSR of the rows by user, each user's by time: indptr (U + 1,), and rows, items and times (E,) in that order.
 
-    Rows of equal user and time keep their order. ``user`` is of type int32, ``time`` int64 or None.
+    Rows of equal user and time keep their order. Users and items are of type int32, times int64.
     """
-    indptr, rows = kernels.rows_by_user(user, n_users)
+    rows = np.empty(len(user), dtype=np.int32 if len(user) < 2**31 else np.int64)
+    indptr, items, times = kernels.by_user(
+        user, item, np.empty(0, dtype=np.int64) if time is None else time, n_users, rows
+    )
     if time is None:
-        return indptr, rows, None
-    time = time[rows]
-    kernels.sort_segments(indptr, time, rows)
-    return indptr, rows, time
+        return indptr, rows, items, None
+    kernels.sort_segments(indptr, times, items, rows)
+    return indptr, rows, items, times

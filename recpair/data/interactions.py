@@ -91,7 +91,7 @@ class Interactions:
         time = None if time is None else np.asarray(time)
         if _is_sorted(user, time):
             return np.arange(len(user))
-        return by_user_and_time(user, int(user.max()) + 1, time)[1]
+        return by_user_and_time(user, user, time, int(user.max()) + 1)[1]
 
     @classmethod
     @boundary
@@ -168,7 +168,7 @@ class Interactions:
     @cached_property
     def sorted_items(self) -> np.ndarray:
         """int32 (E,): each user's items in ascending order, on the same ``indptr``."""
-        return np.sort(pair_codes(self)).astype(np.int32)
+        return np.sort(pair_codes(self, 0, self.n_users)).astype(np.int32)
 
     @cached_property
     def item_counts(self) -> np.ndarray:
@@ -200,10 +200,11 @@ class Interactions:
         return Interactions.from_indices(user, item, time, rating, weight, vocabulary=self.vocabulary)
 
 
-def pair_codes(events: Interactions) -> np.ndarray:
-    """int64 (E,): user · 2³² + item, whose lower half (``astype(np.int32)``) is the item."""
-    codes: np.ndarray = events.user.astype(np.int64) << 32
-    codes |= events.item
+def pair_codes(events: Interactions, first: int, end: int) -> np.ndarray:
+    """int64: user · 2³² + item of each event of the users first … end − 1; the lower half, as int32, is the item."""
+    rows = slice(events.indptr[first], events.indptr[end])
+    codes: np.ndarray = events.user[rows].astype(np.int64) << 32
+    codes |= events.item[rows]
     return codes
 
 

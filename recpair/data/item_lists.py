@@ -7,6 +7,8 @@ import numpy as np
 
 from recpair.data.interactions import Interactions, pair_codes
 
+BLOCK = 2**20  # events that are sorted at a time
+
 
 @dataclass(frozen=True)
 class ItemLists:
@@ -21,12 +23,19 @@ class ItemLists:
     @classmethod
     def of_users(cls, *parts: Interactions) -> "ItemLists":
         """The union of each user's items over the parts."""
-        codes = np.concatenate([pair_codes(part) for part in parts])
-        codes.sort()
-        if len(codes) and not (first := np.append(True, codes[1:] != codes[:-1])).all():
-            codes = codes[first]
-        indptr = np.searchsorted(codes, np.arange(parts[0].n_users + 1, dtype=np.int64) << 32)
-        return cls(indptr.astype(np.int64), codes.astype(np.int32))
+        n_users, total = parts[0].n_users, sum(map(len, parts))
+        items, lengths, end = np.empty(total, dtype=np.int32), np.zeros(n_users, dtype=np.int64), 0
+        borders = np.searchsorted(parts[0].indptr, np.arange(0, len(parts[0]) + 1, BLOCK))
+        for first, last in zip(
+            borders, [*borders[1:], n_users], strict=True
+        ):  # of users: large arrays are slow to make
+            codes = np.concatenate([pair_codes(part, int(first), int(last)) for part in parts])
+            codes.sort()
+            codes = codes[np.append(True, codes[1:] != codes[:-1])[: len(codes)]]
+            lengths[first:last] = np.bincount((codes >> 32) - first, minlength=last - first)
+            items[end : end + len(codes)] = codes
+            end += len(codes)
+        return cls(_starts(lengths), items[:end])
 
     @classmethod
     def of_lists(cls, lists: Sequence[np.ndarray]) -> "ItemLists":

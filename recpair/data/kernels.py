@@ -23,25 +23,27 @@ def ranks(values, low, present):
 
 
 @numba.njit(nogil=True, cache=True)
-def rows_by_user(user, n_users):
-    """CSR of the rows of each user: indptr (U + 1,) and rows (E,), in their given order."""
+def by_user(user, item, time, n_users, rows):
+    """Counting sort by user: indptr (U + 1,), items, times; fills rows (E,). ``time`` may be empty."""
     indptr = np.zeros(n_users + 1, dtype=np.int64)
     for row in range(len(user)):
         indptr[user[row] + 1] += 1
     for u in range(n_users):
         indptr[u + 1] += indptr[u]
     place = indptr[:-1].copy()
-    rows = np.empty(len(user), dtype=np.int64)
+    items, times = np.empty(len(user), dtype=item.dtype), np.empty(len(time), dtype=time.dtype)
     for row in range(len(user)):
-        u = user[row]
-        rows[place[u]] = row
-        place[u] += 1
-    return indptr, rows
+        to = place[user[row]]
+        place[user[row]] = to + 1
+        rows[to], items[to] = row, item[row]
+        if len(time):
+            times[to] = time[row]
+    return indptr, items, times
 
 
 @numba.njit(nogil=True, cache=True)
-def sort_segments(indptr, keys, rows):
-    """Sort the keys of each segment, and the rows with them, in place; equal keys keep their order.
+def sort_segments(indptr, keys, items, rows):
+    """Sort the keys of each segment in place, and items and rows with them; equal keys keep their order.
 
     A segment that is sorted already costs one pass. Others are sorted by merging runs of 16, themselves sorted by
     insertion.
@@ -49,7 +51,11 @@ def sort_segments(indptr, keys, rows):
     longest = 0
     for s in range(len(indptr) - 1):
         longest = max(longest, indptr[s + 1] - indptr[s])
-    other_keys, other_rows = np.empty(longest, dtype=keys.dtype), np.empty(longest, dtype=rows.dtype)
+    spare = (
+        np.empty(longest, dtype=keys.dtype),
+        np.empty(longest, dtype=items.dtype),
+        np.empty(longest, dtype=rows.dtype),
+    )
     for s in range(len(indptr) - 1):
         start, stop = indptr[s], indptr[s + 1]
         ordered = True
@@ -61,35 +67,54 @@ def sort_segments(indptr, keys, rows):
             continue
         for first in range(start, stop, SHORT):
             for place in range(first + 1, min(first + SHORT, stop)):
-                key, row, hole = keys[place], rows[place], place
+                key, item, row, hole = keys[place], items[place], rows[place], place
                 while hole > first and keys[hole - 1] > key:
-                    keys[hole], rows[hole] = keys[hole - 1], rows[hole - 1]
+                    keys[hole], items[hole], rows[hole] = keys[hole - 1], items[hole - 1], rows[hole - 1]
                     hole -= 1
-                keys[hole], rows[hole] = key, row
+                keys[hole], items[hole], rows[hole] = key, item, row
         width = SHORT
         while width < stop - start:
             for first in range(start, stop - width, 2 * width):
-                _merge(keys, rows, first, first + width, min(first + 2 * width, stop), other_keys, other_rows)
+                _merge(keys, items, rows, first, first + width, min(first + 2 * width, stop), spare)
             width *= 2
 
 
 @numba.njit(nogil=True)
-def _merge(keys, rows, first, middle, stop, other_keys, other_rows):
+def _merge(keys, items, rows, first, middle, stop, spare):
     """Merge two sorted runs that follow each other, the first of which is copied aside."""
     if keys[middle - 1] <= keys[middle]:
         return
+    left_keys, left_items, left_rows = spare
     size = middle - first
     for place in range(size):
-        other_keys[place], other_rows[place] = keys[first + place], rows[first + place]
+        left_keys[place], left_items[place], left_rows[place] = (
+            keys[first + place],
+            items[first + place],
+            rows[first + place],
+        )
     left, right, out = 0, middle, first
     while left < size:
-        if right < stop and keys[right] < other_keys[left]:
-            keys[out], rows[out] = keys[right], rows[right]
+        if right < stop and keys[right] < left_keys[left]:
+            keys[out], items[out], rows[out] = keys[right], items[right], rows[right]
             right += 1
         else:
-            keys[out], rows[out] = other_keys[left], other_rows[left]
+            keys[out], items[out], rows[out] = left_keys[left], left_items[left], left_rows[left]
             left += 1
         out += 1
+
+
+@numba.njit(nogil=True, cache=True)
+def gather(values, rows, out):
+    """out = values[rows], without a copy of the rows in another type."""
+    for place in range(len(rows)):
+        out[place] = values[rows[place]]
+
+
+@numba.njit(nogil=True, cache=True)
+def mark(rows, mask):
+    """mask[rows] = True, without a copy of the rows in another type."""
+    for place in range(len(rows)):
+        mask[rows[place]] = True
 
 
 @numba.njit(nogil=True, cache=True)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import Annotated, Literal
 
 import numpy as np
@@ -17,6 +18,7 @@ from recpair.data.vocabulary import Vocabulary
 from recpair.errors import ConfigError, DataError
 
 TRAIN, VALID, TEST = 0, 1, 2
+BLOCK = 2**20  # events that are shuffled at a time
 FUTURE_LEAK = (
     "a {name} split trains on events that are later than other users' test events; "
     "split: {{name: temporal}} cuts at one time for all"
@@ -82,10 +84,10 @@ def ratio(
     events = dataset.interactions
     if order == "time":
         require_times(events, "split.order: time")
-    shuffle = _generator(seed).random(len(events)) if order == "random" else None
+    generator = _generator(seed) if order == "random" else None
     if by == "user":
-        return labels_by_user(events.indptr, shuffle, *_shares(np.diff(events.indptr), *fractions[1:]))
-    key = events.time if shuffle is None else shuffle
+        return labels_by_user(events.indptr, generator, *_shares(np.diff(events.indptr), *fractions[1:]))
+    key = events.time if generator is None else generator.random(len(events))
     assert key is not None
     n_valid, n_test = _shares(np.array([len(events)]), *fractions[1:])
     labels = np.empty(len(events), dtype=np.int8)
@@ -178,7 +180,7 @@ def predefined(
         rows = np.flatnonzero(labels == TRAIN)
         indptr = dataset.interactions.select(rows).indptr
         shares = _shares(np.diff(indptr), valid_fraction, 0.0)
-        labels[rows] = labels_by_user(indptr, _generator(seed).random(len(rows)), *shares)
+        labels[rows] = labels_by_user(indptr, _generator(seed), *shares)
     return labels
 
 
@@ -253,23 +255,28 @@ def _generator(seed: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence([seed, 0x5B117]))
 
 
-def labels_by_user(indptr: np.ndarray, key: np.ndarray | None, n_valid: np.ndarray, n_test: np.ndarray) -> np.ndarray:
+def labels_by_user(
+    indptr: np.ndarray, generator: np.random.Generator | None, n_valid: np.ndarray, n_test: np.ndarray
+) -> np.ndarray:
     """Labels int8 (E,): each user's last n_test (U,) events are test, the n_valid (U,) before them valid, the rest train.
 
     Args:
         indptr: (U + 1,), the events of each user.
-        key: float64 (E,) from 0, by which a user's events are ordered; None for the order that they have.
+        generator: gives a number in [0, 1) to each event, by which a user's are ordered; None for the order they have.
     """
     sizes = np.stack([np.diff(indptr) - n_valid - n_test, n_valid, n_test], axis=1)
-    in_order = np.repeat(np.tile(np.array([TRAIN, VALID, TEST], dtype=np.int8), len(sizes)), sizes.flatten())
-    if key is None:
-        return in_order
-    rows = np.arange(len(key))
-    kernels.sort_segments(
-        indptr, key.view(np.int64), rows
-    )  # floats from 0 are in the order of their bits; key is sorted
-    labels = np.empty_like(in_order)
-    labels[rows] = in_order
+    labels = np.repeat(np.tile(np.array([TRAIN, VALID, TEST], dtype=np.int8), len(sizes)), sizes.flatten())
+    if generator is None:
+        return labels
+    borders = np.minimum(np.searchsorted(indptr, np.arange(0, len(labels) + BLOCK, BLOCK)), len(sizes))
+    for first, end in pairwise(borders):  # of users
+        own = indptr[first : end + 1] - indptr[first]
+        key = generator.random(own[-1])
+        rows = np.arange(len(key), dtype=np.int32)
+        # Floats from 0 are in the order of their bits. The items are not needed.
+        kernels.sort_segments(own, key.view(np.int64), rows.copy(), rows)
+        block = labels[indptr[first] : indptr[end]]
+        block[rows] = block.copy()
     return labels
 
 

@@ -1,12 +1,14 @@
 """Sorting, deduplication and item lists against naive versions and NumPy's own."""
 
+from unittest import mock
+
 import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recpair.data import kernels
+from recpair.data import item_lists, kernels, splitting
 from recpair.data.dataset import Dataset
 from recpair.data.events import Events
 from recpair.data.filtering import filter_events
@@ -31,9 +33,11 @@ def test_events_are_sorted_by_user_and_time_and_keep_their_order(sizes, seed, n_
     generator = np.random.default_rng(seed)
     user = generator.permutation(np.repeat(np.arange(len(sizes), dtype=np.int32), sizes))
     time = generator.integers(-n_times, n_times, size=len(user))
-    indptr, rows, sorted_time = by_user_and_time(user, len(sizes), time)
+    item = generator.integers(9, size=len(user)).astype(np.int32)
+    indptr, rows, sorted_item, sorted_time = by_user_and_time(user, item, time, len(sizes))
     expected = np.lexsort((time, user))
     np.testing.assert_array_equal(rows, expected)
+    np.testing.assert_array_equal(sorted_item, item[expected])
     np.testing.assert_array_equal(sorted_time, time[expected])
     np.testing.assert_array_equal(np.diff(indptr), sizes)
     np.testing.assert_array_equal(Interactions.order(user, time), expected)
@@ -89,8 +93,9 @@ def test_an_index_of_another_frame_is_not_used():
 
 
 @given(st.lists(st.integers(-(2**40), 2**40), min_size=1), st.booleans())
+@settings(deadline=None)
 def test_indices_follow_the_ascending_order_of_ids(ids, near):
-    ids = [i % 1000 - 500 for i in ids] if near else ids
+    ids = [i % 1000 - 500 for i in ids] if near else ids  # by a table, or by a sort
     distinct, index = indexed(pl.Series("user_id", ids))
     expected, inverse = np.unique(ids, return_inverse=True)
     assert distinct.to_list() == expected.tolist()
@@ -98,13 +103,24 @@ def test_indices_follow_the_ascending_order_of_ids(ids, near):
     assert index.dtype == np.int32
 
 
-@given(st.lists(EVENTS, min_size=1, max_size=3))
-def test_item_lists_are_the_distinct_items_of_all_parts(parts):
+@given(st.lists(st.text(max_size=3), min_size=1))
+@settings(deadline=None)
+def test_indices_of_text_follow_its_code_points(ids):
+    distinct, index = indexed(pl.Series("user_id", ids))
+    assert distinct.to_list() == sorted(set(ids))
+    assert [distinct[i] for i in index.tolist()] == ids
+    assert index.dtype == np.int32
+
+
+@given(st.lists(st.one_of(EVENTS, st.just([])), min_size=1, max_size=3), st.sampled_from([1, 7, 2**20]))
+@settings(deadline=None)
+def test_item_lists_are_the_distinct_items_of_all_parts(parts, block):
     made = []
     for part in parts:
-        user, item, time = np.array(part).T
+        user, item, time = np.array(part, dtype=np.int64).reshape(-1, 3).T
         made.append(Interactions.from_indices(user, item, time, vocabulary=Vocabulary.range(5, 6)))
-    lists = ItemLists.of_users(*made)
+    with mock.patch.object(item_lists, "BLOCK", block):
+        lists = ItemLists.of_users(*made)
     for user in range(5):
         expected = np.unique(np.concatenate([part.items_of(user) for part in made]))
         np.testing.assert_array_equal(lists.items[lists.indptr[user] : lists.indptr[user + 1]], expected)
@@ -115,6 +131,7 @@ def test_item_lists_are_the_distinct_items_of_all_parts(parts):
 
 
 @given(EVENTS, st.data())
+@settings(deadline=None)
 def test_a_selection_is_sorted_in_any_order_of_its_rows(events, data):
     user, item, time = np.array(events).T
     rating = np.arange(len(events), dtype=np.float32)
@@ -130,16 +147,19 @@ def test_a_selection_is_sorted_in_any_order_of_its_rows(events, data):
 
 
 @pytest.mark.parametrize("shuffled", [True, False])
-def test_labels_count_from_the_end_of_each_user(shuffled):
+@pytest.mark.parametrize("block", [1, 40, 2**20])
+def test_labels_count_from_the_end_of_each_user(shuffled, block, monkeypatch):
+    monkeypatch.setattr(splitting, "BLOCK", block)
     generator = np.random.default_rng(0)
     sizes = generator.integers(0, 80, size=50)
     n_test, n_valid = sizes // 4, sizes // 3
     indptr = np.concatenate([[0], np.cumsum(sizes)])
-    key = generator.random(indptr[-1]) if shuffled else None
-    labels = labels_by_user(indptr, None if key is None else key.copy(), n_valid, n_test)
+    draws = np.random.default_rng(1) if shuffled else None
+    key = np.random.default_rng(1).random(indptr[-1]) if shuffled else np.arange(indptr[-1])
+    labels = labels_by_user(indptr, draws, n_valid, n_test)
     for user in range(50):
         own = slice(indptr[user], indptr[user + 1])
-        in_order = labels[own] if key is None else labels[own][np.argsort(key[own])]
+        in_order = labels[own][np.argsort(key[own])]
         expected = np.repeat(
             [TRAIN, VALID, TEST], [sizes[user] - n_valid[user] - n_test[user], n_valid[user], n_test[user]]
         )
