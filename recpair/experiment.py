@@ -151,13 +151,15 @@ def fit_into(
     checkpoint = Checkpoint(output.work / CHECKPOINT, splits.fingerprint)
     training = _training(config, components, splits, evaluators, fabric, checkpoint, resume)
     seed = config["train"]["seed"]
+    if fabric.is_global_zero:
+        output.start(config.to_yaml(), splits.fingerprint, begun.state)
+    fabric.barrier()  # every rank reads the checkpoint that is there now
     if not fabric.is_global_zero:  # takes part, and writes nothing
         with isolated(seed):
             training(Together())
         fabric.barrier()
         return Run.open(output.work if output.member else output.final)
 
-    output.start(config.to_yaml(), splits.fingerprint, begun.state)
     with tracker_of(config) as tracker:
         record = data_record(splits, config["data"] | {"split": config["split"]})
         open_run(tracker, output, config.flat(), record, begun.state is not State.EMPTY, tags or {})

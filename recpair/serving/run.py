@@ -19,7 +19,7 @@ from recpair.seeds import isolated
 from recpair.serving.asked import flag, id_column, is_pandas
 from recpair.serving.display import run_html
 from recpair.serving.recommend import OnUnknown, Recommender
-from recpair.serving.run_folder import AUDIT, CONFIG, HISTORY, ITEMS, PER_USER, TRAIN, RunFolder, consistent
+from recpair.serving.run_folder import AUDIT, CONFIG, HISTORY, ITEMS, PER_USER, SEEDS, TRAIN, RunFolder, consistent
 
 logger = logging.getLogger("recpair")
 
@@ -59,6 +59,9 @@ class Run:
 
     @classmethod
     def _read(cls, files: RunFolder) -> "Run":
+        if files.has(SEEDS):
+            members = ", ".join(str(name) for name in files.json(SEEDS)["runs"][:3])
+            raise RunError(f"{files.path} holds several seeds; open one of its runs ({members})")
         metrics, config = files.metrics(), files.config()
         train = files.training_data()
         try:

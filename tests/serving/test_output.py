@@ -237,6 +237,8 @@ def test_seeds_and_single_runs_are_not_resumed_as_each_other(checkerboard, quick
     fit_seeds(quick, [1, 2], ["train.epochs=1", f"output={quick['output']}-many"], data=checkerboard)
     with pytest.raises(RunError, match="holds several seeds; add --seeds"):
         recpair.fit(quick, ["train.epochs=1", f"output={quick['output']}-many"], data=checkerboard, resume=True)
+    with pytest.raises(RunError, match=r"holds several seeds; open one of its runs \(seed-1, seed-2\)"):
+        recpair.load(f"{quick['output']}-many")
     with pytest.raises(ConfigError, match="is complete with the runs seed-1, seed-2; choose another output"):
         fit_seeds(quick, [1, 3], ["train.epochs=1", f"output={quick['output']}-many"], data=checkerboard, resume=True)
 
