@@ -37,7 +37,7 @@ class Recommender:
 
     model: Model
     train: Interactions
-    process: int = field(default_factory=os.getpid)
+    process: int = field(default_factory=lambda: os.getpid())
 
     def recommend(
         self,
