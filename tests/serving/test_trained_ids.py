@@ -1,6 +1,7 @@
 """Ids without a training event: unknown when asked for, and never recommended."""
 
 import logging
+import threading
 
 import numpy as np
 import polars as pl
@@ -153,3 +154,24 @@ def test_models_without_vectors_and_weights_say_so():
     for name in ("popularity", "neumf"):
         with pytest.raises(RunError, match=r"has no item vectors and no item–item weights .*; use a model such as mf"):
             recommender(name).similar_items(["i01"], k=2)
+
+
+def test_threads_do_not_mix_the_histories_of_a_borrowed_encoder():
+    """RecBole's autoencoders read histories from the model's attributes, which a history replaces for a call."""
+    answers = recommender("recbole/MultiVAE")
+    asked = [[["i01", "i02"]], [["i05"], ["i06", "i07"], ["i08"]]]
+    expected = [answers.recommend(histories=histories, k=5) for histories in asked]
+    users = answers.recommend(k=5)
+    wrong, barrier = [], threading.Barrier(3)
+
+    def ask(call, right):
+        barrier.wait()
+        wrong.extend(None for _ in range(30) if not call().equals(right))
+
+    calls = [lambda h=h: answers.recommend(histories=h, k=5) for h in asked] + [lambda: answers.recommend(k=5)]
+    threads = [threading.Thread(target=ask, args=pair) for pair in zip(calls, [*expected, users], strict=True)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []

@@ -143,11 +143,12 @@ class RecBoleModel(OwnLossModel):
                 f"recbole/{self.source.__name__} cannot score people who were not in training; ask for users that were, "
                 f"or train a model that can (lightgcn, ease, recbole/MultiVAE)"
             )
-        known = self.inner.history_item_id, self.inner.history_item_value
         lists = [torch.from_numpy(items.astype(np.int64) + 1) for items in histories]
-        padded = nn.utils.rnn.pad_sequence(lists, batch_first=True).to(known[0].device)
-        self.inner.history_item_id, self.inner.history_item_value = padded, (padded > 0).to(known[1])
-        try:
-            return TableScorer(self._table(torch.arange(len(lists), device=padded.device)))
-        finally:
-            self.inner.history_item_id, self.inner.history_item_value = known
+        with inside(self.training):  # one thread at a time: the model's own histories are exchanged meanwhile
+            known = self.inner.history_item_id, self.inner.history_item_value
+            padded = nn.utils.rnn.pad_sequence(lists, batch_first=True).to(known[0].device)
+            self.inner.history_item_id, self.inner.history_item_value = padded, (padded > 0).to(known[1])
+            try:
+                return TableScorer(self._table(torch.arange(len(lists), device=padded.device)))
+            finally:
+                self.inner.history_item_id, self.inner.history_item_value = known
