@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 import polars as pl
 
 from recpair.data.events import Events
+from recpair.data.indexing import Index
 from recpair.data.interactions import Interactions
 from recpair.data.times import UNKNOWN, Clock
 from recpair.data.vocabulary import Ids, Vocabulary
@@ -32,12 +32,9 @@ class Dataset:
     @classmethod
     def from_events(cls, events: Events) -> "Dataset":
         """Index the ids in ascending order (integers by value, text by code point) and sort by (user, time)."""
-        index = events.indexed()
+        index = Index.of(events.frame) if events.index is None else events.index
         vocabulary = Vocabulary(Ids("user", index.user_ids), Ids("item", index.item_ids))
-        rating, weight = (
-            None if (column := index.column(name)) is None else column.astype(np.float32, copy=False)
-            for name in ("rating", "weight")
-        )
+        rating, weight = index.column("rating"), index.column("weight")
         interactions = Interactions(index.user, index.item, index.time, rating, weight, vocabulary)
-        split = index.rest["split"][index.rows] if "split" in index.rest.columns else None
+        split = index.source["split"][index.rows] if "split" in index.source.columns else None
         return cls(interactions, split, events.items, events.users, events.name, events.clock)

@@ -28,16 +28,16 @@ class Events:
     """Events by external ids, with what is known about their items and users.
 
     Attributes:
-        frame: user_id, item_id and, where known, rating, timestamp, weight, split; in the order of the source.
+        source: user_id, item_id and, where known, rating, timestamp, weight, split; in the order of the source.
         items, users: side tables whose first column is item_id or user_id, or None.
         name: for messages and the tracking of the data set.
-        index: of the frame, where a filter has made it already.
+        index: of the source, where a filter has made it; then only its events count.
         clock: how the times are to be read.
         notes: what was assumed when the events were read.
         unrated: the first event without a rating, for a message, or None.
     """
 
-    frame: pl.DataFrame
+    source: pl.DataFrame
     items: pl.DataFrame | None = None
     users: pl.DataFrame | None = None
     name: str = "events"
@@ -47,15 +47,20 @@ class Events:
     unrated: str | None = None
 
     def __len__(self) -> int:
-        return len(self.frame)
+        return len(self.source if self.index is None else self.index)
 
-    def indexed(self) -> Index:
-        """The index of the frame: the one that a filter made, if it is of this frame."""
-        return self.index if self.index is not None and self.index.frame is self.frame else Index.of(self.frame)
+    @property
+    def frame(self) -> pl.DataFrame:
+        """The events as a frame, in the order of the source."""
+        return self.source if self.index is None else self.index.frame
+
+    def of_frame(self, frame: pl.DataFrame) -> "Events":
+        """The same events after a change of the frame."""
+        return replace(self, source=frame, index=None)
 
     def of_index(self, index: Index) -> "Events":
-        """The same events where an index has filtered them."""
-        return replace(self, frame=index.frame, index=index)
+        """The same events where an index has left some out."""
+        return replace(self, source=index.source, index=index)
 
 
 @dataclass(frozen=True)
@@ -251,9 +256,8 @@ def _checked_side(table: Table, key: str, events: pl.DataFrame, standard: str | 
 def require_something_to_rank(events: Events) -> None:
     """Raise a DataError where there is one user or one item only."""
     for kind in ("user", "item"):
-        ids = events.frame[f"{kind}_id"]
+        ids: pl.Series = events.frame[f"{kind}_id"] if events.index is None else getattr(events.index, f"{kind}_ids")
         if (ids == ids[0]).all():
             raise DataError(
-                f"{events.name} has events of one {kind} only ({events.frame[f'{kind}_id'][0]!r}); "
-                f"recommending needs at least two {kind}s"
+                f"{events.name} has events of one {kind} only ({ids[0]!r}); recommending needs at least two {kind}s"
             )

@@ -8,6 +8,7 @@ import polars as pl
 from pydantic import Field
 
 from recpair.data.events import Events
+from recpair.data.indexing import Index
 from recpair.errors import DataError
 
 Report = list[tuple[str, int]]  # what was done → events left
@@ -62,14 +63,16 @@ def filter_events(
                 note = f"filter.{name} ({bound}) leaves out nothing: the times are {span}"
                 events = replace(events, notes=(*events.notes, note))
     if deduplicate != "keep":
-        apply("deduplicate", lambda events: events.of_index(events.indexed().one_of_each_pair(deduplicate)))
+        apply("deduplicate", lambda events: events.of_index(Index.of(events.frame, deduplicate)))
     if user_core > 1 or item_core > 1:
-        apply("core", lambda events: events.of_index(events.indexed().core(user_core, item_core)))
+        apply(
+            "core", lambda events: events.of_index((events.index or Index.of(events.frame)).core(user_core, item_core))
+        )
     return events, report
 
 
 def _only(condition: pl.Expr) -> Callable[[Events], Events]:
-    return lambda events: replace(events, frame=events.frame.filter(condition))
+    return lambda events: events.of_frame(events.frame.filter(condition))
 
 
 def _require(events: Events, column: str, key: str) -> None:

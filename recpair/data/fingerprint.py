@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from recpair.data import kernels
 from recpair.data.interactions import Interactions
 from recpair.data.vocabulary import Ids
 
@@ -76,4 +75,6 @@ def _add(digest: "hashlib.blake2b", column: np.ndarray | None) -> None:
 
 def _sum_of(parts: Sequence[Interactions], users: np.ndarray) -> int:
     """Sum (mod 2⁶⁴) of a hash of each (user, item) of some users (U,): the same in any order of the events."""
+    from recpair.data import kernels  # Numba takes a while to load
+
     return sum(int(kernels.sum_of_pairs(part.user, part.item, users)) for part in parts) % 2**64

@@ -91,6 +91,8 @@ class Interactions:
         time = None if time is None else np.asarray(time)
         if _is_sorted(user, time):
             return np.arange(len(user))
+        if time is not None and time.dtype.kind not in "iu":
+            return np.lexsort((time, user))
         return by_user_and_time(user, user, time, int(user.max()) + 1)[1]
 
     @classmethod

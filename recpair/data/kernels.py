@@ -7,38 +7,42 @@ SHORT = 16  # runs that are sorted by insertion
 
 
 @numba.njit(nogil=True, cache=True)
-def ranks(values, low, present):
-    """Rank int32 (E,) of each integer among the distinct ones, which are marked in ``present`` by their value − low."""
-    for row in range(len(values)):
-        present[values[row] - low] = True
-    rank = np.empty(len(present), dtype=np.int32)
-    n = 0
-    for place in range(len(present)):
-        rank[place] = n
-        n += present[place]
-    out = np.empty(len(values), dtype=np.int32)
-    for row in range(len(values)):
-        out[row] = rank[values[row] - low]
-    return out
+def mark(values, low, mask):
+    """mask[values − low] = True."""
+    for place in range(len(values)):
+        mask[values[place] - low] = True
 
 
 @numba.njit(nogil=True, cache=True)
-def by_user(user, item, time, n_users, rows):
-    """Counting sort by user: indptr (U + 1,), items, times; fills rows (E,). ``time`` may be empty."""
+def gather(table, values, low, out):
+    """out = table[values − low], without an array of the differences."""
+    for place in range(len(values)):
+        out[place] = table[values[place] - low]
+
+
+@numba.njit(nogil=True, cache=True)
+def by_user(user, item, n_users, rows, items):
+    """Counting sort by user: returns indptr (U + 1,), fills rows (E,) and items (E,)."""
     indptr = np.zeros(n_users + 1, dtype=np.int64)
     for row in range(len(user)):
         indptr[user[row] + 1] += 1
     for u in range(n_users):
         indptr[u + 1] += indptr[u]
     place = indptr[:-1].copy()
-    items, times = np.empty(len(user), dtype=item.dtype), np.empty(len(time), dtype=time.dtype)
     for row in range(len(user)):
         to = place[user[row]]
         place[user[row]] = to + 1
         rows[to], items[to] = row, item[row]
-        if len(time):
-            times[to] = time[row]
-    return indptr, items, times
+    return indptr
+
+
+@numba.njit(nogil=True, cache=True)
+def scatter(user, values, place, out):
+    """Put each value at its user's next place (U,), which moves on."""
+    for row in range(len(user)):
+        to = place[user[row]]
+        place[user[row]] = to + 1
+        out[to] = values[row]
 
 
 @numba.njit(nogil=True, cache=True)
@@ -104,24 +108,11 @@ def _merge(keys, items, rows, first, middle, stop, spare):
 
 
 @numba.njit(nogil=True, cache=True)
-def gather(values, rows, out):
-    """out = values[rows], without a copy of the rows in another type."""
-    for place in range(len(rows)):
-        out[place] = values[rows[place]]
-
-
-@numba.njit(nogil=True, cache=True)
-def mark(rows, mask):
-    """mask[rows] = True, without a copy of the rows in another type."""
-    for place in range(len(rows)):
-        mask[rows[place]] = True
-
-
-@numba.njit(nogil=True, cache=True)
-def one_of_each_pair(indptr, item, n_items, last, counts):
+def one_of_each_pair(indptr, item, n_items, last, weights, sums):
     """Mask (E,) of the first (or ``last``) event of each user with each item, for events sorted by user.
 
-    ``counts`` (E,), where it is not empty, gets the number of the pair's events at the place of the first.
+    ``sums`` (E,), where it is not empty, gets the sum of the weights (E,) of a pair's events at the place of the first;
+    without weights, of ones.
     """
     kept = np.ones(len(item), dtype=np.bool_)
     latest = np.full(n_items, -1, dtype=np.int64)
@@ -129,8 +120,8 @@ def one_of_each_pair(indptr, item, n_items, last, counts):
         for place in range(indptr[u], indptr[u + 1]):
             before = latest[item[place]]
             repeated = before >= indptr[u]
-            if len(counts):
-                counts[before if repeated else place] += 1
+            if len(sums):
+                sums[before if repeated else place] += weights[place] if len(weights) else 1.0
             if not repeated or last:
                 latest[item[place]] = place
             if repeated:
@@ -139,22 +130,19 @@ def one_of_each_pair(indptr, item, n_items, last, counts):
 
 
 @numba.njit(nogil=True, cache=True)
-def compact(kept, indptr, item, rows, time):
-    """The events of a mask: indptr (U + 1,), all users included, items, rows and times; ``time`` may be empty."""
-    n_left = kept.sum()
+def compact(kept, indptr, items, rows, times):
+    """Move the events of a mask to the front, in place; returns their indptr (U + 1,). ``times`` may be empty."""
     left = np.zeros(len(indptr), dtype=np.int64)
-    items, numbers = np.empty(n_left, dtype=item.dtype), np.empty(n_left, dtype=rows.dtype)
-    times = np.empty(n_left if len(time) else 0, dtype=time.dtype)
     end = 0
     for u in range(len(indptr) - 1):
         for place in range(indptr[u], indptr[u + 1]):
             if kept[place]:
-                items[end], numbers[end] = item[place], rows[place]
-                if len(time):
-                    times[end] = time[place]
+                items[end], rows[end] = items[place], rows[place]
+                if len(times):
+                    times[end] = times[place]
                 end += 1
         left[u + 1] = end
-    return left, items, numbers, times
+    return left
 
 
 @numba.njit(nogil=True, cache=True)

@@ -10,7 +10,6 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from recpair.data import kernels
 from recpair.data.dataset import Dataset
 from recpair.data.fingerprint import data_fingerprint, evaluation_fingerprint
 from recpair.data.interactions import Interactions
@@ -264,6 +263,8 @@ def labels_by_user(
         indptr: (U + 1,), the events of each user.
         generator: gives a number in [0, 1) to each event, by which a user's are ordered; None for the order they have.
     """
+    from recpair.data import kernels  # Numba takes a while to load
+
     sizes = np.stack([np.diff(indptr) - n_valid - n_test, n_valid, n_test], axis=1)
     labels = np.repeat(np.tile(np.array([TRAIN, VALID, TEST], dtype=np.int8), len(sizes)), sizes.flatten())
     if generator is None:

@@ -45,10 +45,12 @@ def test_events_are_sorted_by_user_and_time_and_keep_their_order(sizes, seed, n_
     np.testing.assert_array_equal(Interactions.order(user[expected], sorted_time), np.arange(len(user)))
 
 
-@given(EVENTS, st.sampled_from(["first", "last", "count"]), st.booleans(), st.booleans())
+@given(EVENTS, st.sampled_from(["first", "last", "count"]), st.booleans(), st.booleans(), st.booleans())
 @settings(deadline=None)
-def test_one_event_of_each_pair_is_kept(events, keep, timed, as_text):
+def test_one_event_of_each_pair_is_kept(events, keep, timed, as_text, weighted):
     frame = frame_of(events, *(["timestamp"] if timed else []), "rating")
+    if weighted:
+        frame = frame.with_columns(weight=pl.col("rating") + 0.5)
     if as_text:
         frame = frame.with_columns(pl.format("u{}", "user_id").alias("user_id"))
     kept: dict = {}
@@ -59,8 +61,11 @@ def test_one_event_of_each_pair_is_kept(events, keep, timed, as_text):
     found, _ = filter_events(Events(frame), deduplicate=keep)
     expected = frame[rows]
     if keep == "count":
-        pairs = [event[:2] for event in events]
-        weights = [float(pairs.count(pairs[row])) for row in rows]
+        given_weights = frame["weight"].to_list() if "weight" in frame.columns else [1.0] * len(events)
+        weights = [
+            sum(weight for weight, other in zip(given_weights, events, strict=True) if other[:2] == events[row][:2])
+            for row in rows
+        ]
         expected = expected.with_columns(pl.Series("weight", weights, dtype=pl.Float32))
     assert found.frame.equals(expected)
     made, anew = Dataset.from_events(found).interactions, Dataset.from_events(Events(found.frame)).interactions
@@ -72,10 +77,10 @@ def test_one_event_of_each_pair_is_kept(events, keep, timed, as_text):
 @given(EVENTS, st.integers(1, 3), st.integers(1, 3))
 @settings(deadline=None)
 def test_an_index_that_was_filtered_is_that_of_the_filtered_frame(events, user_core, item_core):
-    whole = Index.of(frame_of(events, "timestamp", "rating"))
+    whole = Index.of(frame_of(events, "timestamp", "rating"), "last")
     before = whole.item.copy(), whole.rows.copy()
-    found = whole.one_of_each_pair("last").core(user_core, item_core)
-    if len(found.frame):
+    found = whole.core(user_core, item_core)
+    if len(found):
         anew = Index.of(found.frame)
         for name in ("indptr", "item", "time", "user"):
             np.testing.assert_array_equal(getattr(found, name), getattr(anew, name))
@@ -86,10 +91,20 @@ def test_an_index_that_was_filtered_is_that_of_the_filtered_frame(events, user_c
     np.testing.assert_array_equal(whole.rows, before[1])
 
 
-def test_an_index_of_another_frame_is_not_used():
-    events, _ = filter_events(Events(frame_of([(0, 0, 0), (0, 0, 1), (1, 2, 3)], "timestamp")))
-    changed = Events(events.frame[1:], index=events.index)
-    assert len(Dataset.from_events(changed).interactions) == 1
+def test_events_can_be_filtered_again():
+    given = Events(frame_of([(0, 0, 0), (0, 0, 1), (0, 1, 1), (1, 2, 3), (1, 0, 5)], "timestamp"))
+    once, _ = filter_events(given)
+    twice, report = filter_events(once, end=4, user_core=2)
+    assert report == [("read", 4), ("end", 3), ("deduplicate", 3), ("core", 2)]
+    assert twice.frame.rows() == [(0, 0, 0), (0, 1, 1)]
+    assert once.frame.rows() == [(0, 0, 0), (0, 1, 1), (1, 2, 3), (1, 0, 5)]
+    assert len(Dataset.from_events(once.of_frame(once.frame[1:])).interactions) == 3
+
+
+def test_times_between_seconds_order_events():
+    user, time = np.zeros(3, dtype=np.int64), np.array([0.7, 0.2, 0.5])
+    made = Interactions.from_indices(user, np.arange(3), time, vocabulary=Vocabulary.range(1, 3))
+    assert made.item.tolist() == [1, 2, 0]
 
 
 @given(st.lists(st.integers(-(2**40), 2**40), min_size=1), st.booleans())
