@@ -66,6 +66,12 @@ def refuse_contradictions(config: Config) -> None:
             f"denoise.name is {config['denoise']['name']}, but model {config['model']['name']} is not trained by a "
             f"loss; choose a model such as mf, or drop denoise"
         )
+    unweighted = config["loss"]["name"] == OWN if issubclass(model, GradientModel) else not model.weighs_events
+    if "weight" in (config["data"]["columns"] or {}) and unweighted:
+        raise ConfigError(
+            f"data.columns.weight is given, but model {name} does not use weights of events; choose a model such as mf, "
+            f"ials or item_knn, or drop it"
+        )
     if config["evaluate"]["trim"] > 0 and (config["loss"]["name"] == OWN or issubclass(model, FittedModel)):
         raise ConfigError(
             f"evaluate.trim looks at losses of validation events, but model {name} is not trained by a loss of pairs; "

@@ -180,11 +180,8 @@ def fit_into(
 def prepare(config: Config, data: Any = None, items: Any = None) -> Splits:
     """From the source to train, valid and test, with what there is to tell about them."""
     section = config["data"]
-    if data is None:
-        events = read_data(**section)
-    else:
-        as_read = {name: section[name] for name in ("columns", "time_unit", "time_format", "on_missing")}
-        events = events_from(data, items=items, **as_read)
+    as_read = _options(section, events_from)
+    events = read_data(**section) if data is None else events_from(data, section["columns"], items, **as_read)
     events, filtered = filter_events(events, **config["filter"])
     require_something_to_rank(events)
     dataset = Dataset.from_events(events)
@@ -315,7 +312,7 @@ def _objective(config: Config, model: GradientModel, splits: Splits, sampler: Sa
     denoise = dict(config["denoise"] or {})
     denoiser = DENOISERS[denoise.pop("name")](n_events, **denoise) if denoise else None
     terms = _terms(config, model, splits)
-    noise = None if splits.noise is None else torch.from_numpy(splits.noise)
+    noise, weight = (None if c is None else torch.from_numpy(c) for c in (splits.noise, splits.train.varying_weight))
     function = _loss(config, splits)
     hard = dict(config["hard_negatives"] or {})
     hardener = HARDENERS[hard.pop("name")](**hard) if hard else None
@@ -325,7 +322,7 @@ def _objective(config: Config, model: GradientModel, splits: Splits, sampler: Sa
     if sampler.log_q is not None:  # in units of score
         correction = torch.from_numpy(sampler.log_q) * config["loss"].get("temperature", 1.0)
     memory = Memory(n_events)
-    return Objective(model, function, denoiser, terms, memory, noise, pointwise, hardener, correction, **rest)
+    return Objective(model, function, denoiser, terms, memory, noise, pointwise, hardener, correction, weight, **rest)
 
 
 def _terms(config: Config, model: GradientModel, splits: Splits) -> dict[str, tuple[float, Term]]:

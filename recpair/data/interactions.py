@@ -190,6 +190,20 @@ class Interactions:
         matrix.data[:] = 1.0
         return matrix
 
+    @property
+    def varying_weight(self) -> np.ndarray | None:
+        """The weights, or None where every event has the weight 1."""
+        return None if self.weight is None or (self.weight == 1).all() else self.weight
+
+    def weights_in(self, matrix: sp.csr_matrix) -> np.ndarray:
+        """float32: the weight of each entry of ``to_scipy()``; of a repeated event the largest."""
+        if self.weight is None:
+            return np.ones(len(matrix.data), dtype=np.float32)
+        order = np.lexsort((self.item, self.user))
+        user, item = self.user[order], self.item[order]
+        starts = np.flatnonzero(np.append(True, (np.diff(user) != 0) | (np.diff(item) != 0)))
+        return np.maximum.reduceat(self.weight[order], starts)
+
     def select(self, rows: np.ndarray) -> "Interactions":
         """The events at ``rows`` (a mask or positions), over the same vocabulary."""
         columns = [self.user, self.item, self.time, self.rating, self.weight]

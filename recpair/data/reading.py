@@ -12,6 +12,7 @@ from recpair.data.times import UNKNOWN, BadTime, Clock, TimeUnit, read_times
 from recpair.errors import ConfigError, DataError
 
 OnMissing = Literal["error", "drop"]
+WEIGHTS = (1e-9, 1e9)  # products of two, and sums of many products, are float32 and not 0
 
 
 @dataclass(frozen=True)
@@ -114,9 +115,12 @@ def _times(
 
 def _weights(table: Table, name: str) -> pl.Series:
     weights = _numbers(table, name)
-    row = table.first_true(~(weights.is_finite() & (weights > 0)).fill_null(value=True))
+    low, high = WEIGHTS
+    row = table.first_true(~weights.is_between(low, high).fill_null(value=True))
     if row is not None:
-        raise DataError(f"{table.place(row)}: {name} is {weights[row]:g}; expected a weight above 0")
+        raise DataError(
+            f"{table.place(row)}: {name} is {weights[row]:g}; expected a weight above 0 (from {low:g} to {high:g})"
+        )
     return weights
 
 

@@ -26,9 +26,11 @@ class Model(nn.Module, ABC):
     Attributes:
         item_to_item: whether scores are sums of item–item weights over a history, so that ``fold_in`` of one item
             gives its weights to all items.
+        weighs_events: whether ``fit`` uses the weights of the events; in a gradient model, losses of pairs do.
     """
 
     item_to_item: bool = False
+    weighs_events: bool = False
 
     @abstractmethod
     def score(self, batch: Batch) -> Scorer:

@@ -18,11 +18,13 @@ from recpair.seeds import generator
 
 
 class IALS(FittedModel):
-    """Vectors that minimise Σ_taken (1 + w)(1 − ⟨u, i⟩)² + Σ_others ⟨u, i⟩² + λ(‖U‖² + ‖I‖²).
+    """Vectors that minimise Σ_taken (1 + w·r)(1 − ⟨u, i⟩)² + Σ_others ⟨u, i⟩² + λ(‖U‖² + ‖I‖²).
 
-    Source: Hu et al., ICDM 2008, with confidence 1 + w for what was taken. Users and items in turns, each
-    half-step exact.
+    Source: Hu et al., ICDM 2008, with confidence 1 + w·r for an event of weight r (1 unless the data has weights).
+    Users and items in turns, each half-step exact.
     """
+
+    weighs_events = True
 
     def __init__(
         self,
@@ -41,23 +43,29 @@ class IALS(FittedModel):
 
     def fit(self, interactions: Interactions) -> None:
         users = interactions.to_scipy()
+        users.data = interactions.weights_in(users)
         items = users.T.tocsr()
         user_vectors, item_vectors = self.user_vectors.numpy(), self.item_vectors.numpy()
         for _ in range(self.iterations):
-            self._half_step(users.indptr, users.indices, item_vectors, user_vectors)
-            self._half_step(items.indptr, items.indices, user_vectors, item_vectors)
-        self._half_step(users.indptr, users.indices, item_vectors, user_vectors)
+            self._half_step(users.indptr, users.indices, users.data, item_vectors, user_vectors)
+            self._half_step(items.indptr, items.indices, items.data, user_vectors, item_vectors)
+        self._half_step(users.indptr, users.indices, users.data, item_vectors, user_vectors)
 
-    def _half_step(self, indptr: np.ndarray, indices: np.ndarray, fixed: np.ndarray, out: np.ndarray) -> None:
+    def _half_step(
+        self, indptr: np.ndarray, indices: np.ndarray, weights: np.ndarray, fixed: np.ndarray, out: np.ndarray
+    ) -> None:
         gram = fixed.T @ fixed
-        kernels.least_squares(indptr, indices, fixed, gram, np.float32(self.weight), np.float32(self.ridge), out)
+        weight, ridge = np.float32(self.weight), np.float32(self.ridge)
+        kernels.least_squares(indptr, indices, weights, fixed, gram, weight, ridge, out)
 
     def score(self, batch: Batch) -> Vectors:
         return Vectors(queries=self.user_vectors[batch.user], items=self.item_vectors)
 
     def fold_in(self, histories: Sequence[np.ndarray]) -> Vectors:
-        """The exact half-step for the given items."""
+        """The exact half-step for the given items, each of weight 1."""
         given = ItemLists.of_lists(histories)
         out = np.zeros((len(histories), self.item_vectors.shape[1]), dtype=np.float32)
-        self._half_step(given.indptr, given.items, self.item_vectors.numpy(), out)
+        self._half_step(
+            given.indptr, given.items, np.ones(len(given.items), np.float32), self.item_vectors.numpy(), out
+        )
         return Vectors(queries=torch.from_numpy(out), items=self.item_vectors)

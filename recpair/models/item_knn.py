@@ -39,13 +39,17 @@ class NeighbourScorer:
 
 
 class ItemKNN(FittedModel):
-    """Each item's k most similar items by cosine with shrinkage: |U_i ∩ U_j| / (√|U_i|·√|U_j| + shrinkage).
+    """Each item's k most similar items by cosine with shrinkage: ⟨x_i, x_j⟩ / (‖x_i‖·‖x_j‖ + shrinkage).
+
+    x_i (U,) holds the weights of the events with item i, 1 unless the data has weights: then it is
+    |U_i ∩ U_j| / (√|U_i|·√|U_j| + shrinkage). Histories are sets of items, without weights.
 
     Source: Sarwar et al., WWW 2001; shrinkage as in Dacrema et al., RecSys 2019. A score is the sum of the
     similarities towards the item from what the user took, each item with its own neighbours only.
     """
 
     item_to_item = True
+    weighs_events = True
     neighbours: Tensor
     weights: Tensor
 
@@ -65,9 +69,11 @@ class ItemKNN(FittedModel):
 
     def fit(self, interactions: Interactions) -> None:
         users = interactions.to_scipy()
+        users.data = interactions.weights_in(users)
         items = users.T.tocsr()
-        norms = np.sqrt(np.diff(items.indptr)).astype(np.float32)
-        tables = (items.indptr, items.indices, users.indptr, users.indices)
+        squares = np.bincount(users.indices, users.data.astype(np.float64) ** 2, minlength=interactions.n_items)
+        norms = np.sqrt(squares).astype(np.float32)
+        tables = (items.indptr, items.indices, items.data, users.indptr, users.indices, users.data)
         shrinkage = np.float32(self.shrinkage)
         kernels.nearest_by_cosine(*tables, norms, shrinkage, self.neighbours.numpy(), self.weights.numpy())
 

@@ -28,10 +28,10 @@ def add_neighbours(indptr, items, neighbours, weights, out):
 
 
 @numba.njit(parallel=True, nogil=True, cache=True)
-def least_squares(indptr, indices, fixed, gram, weight, ridge, out):
+def least_squares(indptr, indices, values, fixed, gram, weight, ridge, out):
     """One half-step of implicit ALS: out (R, D), each row from the vectors (C, D) of its entries.
 
-    Solves (G + w·Σ v vᵀ + λ·1) x = (1 + w)·Σ v for each row, v over its entries.
+    Solves (G + w·Σ r·v vᵀ + λ·1) x = Σ (1 + w·r)·v for each row, v over its entries and r their values.
     """
     dim = fixed.shape[1]
     for row in numba.prange(len(indptr) - 1):
@@ -40,20 +40,22 @@ def least_squares(indptr, indices, fixed, gram, weight, ridge, out):
         for d in range(dim):
             left[d, d] += ridge
         for entry in range(indptr[row], indptr[row + 1]):
-            vector = fixed[indices[entry]]
+            vector, confidence = fixed[indices[entry]], weight * values[entry]
             for i in range(dim):
-                right[i] += (1.0 + weight) * vector[i]
+                right[i] += (1.0 + confidence) * vector[i]
                 for j in range(dim):
-                    left[i, j] += weight * vector[i] * vector[j]
+                    left[i, j] += confidence * vector[i] * vector[j]
         out[row] = np.linalg.solve(left, right)
 
 
 @numba.njit(parallel=True, nogil=True, cache=True)
-def nearest_by_cosine(indptr, indices, columns_indptr, columns, norms, shrinkage, neighbours, weights):
+def nearest_by_cosine(
+    indptr, indices, values, columns_indptr, columns, column_values, norms, shrinkage, neighbours, weights
+):
     """The most similar items of each: neighbours (I, k) and their cosines with shrinkage (I, k), best first.
 
-    ``indptr, indices`` are users by item, ``columns_indptr, columns`` items by user. Unused places keep
-    weight 0. Of equal weights the lower item stands first.
+    ``indptr, indices, values`` are users by item, ``columns_indptr, columns, column_values`` items by user. The
+    products of two values must not be 0. Unused places keep weight 0. Of equal weights the lower item stands first.
     """
     n_items, k = neighbours.shape
     n_parts = 64
@@ -70,7 +72,7 @@ def nearest_by_cosine(indptr, indices, columns_indptr, columns, norms, shrinkage
                         if common[other] == 0.0:
                             touched[n_touched] = other
                             n_touched += 1
-                        common[other] += 1.0
+                        common[other] += values[entry] * column_values[place]
             found = np.sort(touched[:n_touched])
             cosine = np.empty(n_touched, dtype=np.float32)
             for j in range(n_touched):

@@ -39,6 +39,8 @@ class Objective(nn.Module):
         hardener: chooses among the candidate negatives, or None.
         correction: what is taken from the score of each item (I,) as a negative, or None.
         noise: for each training row, whether it was injected (E,); logs how much of it is drawn and chosen.
+        weight: how much each training row counts (E,): losses are averaged with these weights, Σ w·ℓ / Σ w over the
+            batch. Denoisers and the memory see losses without them. None: a plain mean.
         l2: weight of the mean over the batch of ‖u‖² + ‖p‖² + ‖n‖² of the raw embeddings (averaged
             over P and over N), as the papers have it.
         audit_from: the first epoch whose losses the memory keeps (before, they say nothing).
@@ -46,6 +48,7 @@ class Objective(nn.Module):
 
     noise: Tensor | None
     correction: Tensor | None
+    weight: Tensor | None
 
     def __init__(
         self,
@@ -58,6 +61,7 @@ class Objective(nn.Module):
         pointwise: bool = False,
         hardener: Hardener | None = None,
         correction: Tensor | None = None,
+        weight: Tensor | None = None,
         *,
         l2: Annotated[float, Field(ge=0)] = 0.0,
         audit_from: Annotated[int, Field(gt=0)] = 6,
@@ -75,6 +79,7 @@ class Objective(nn.Module):
         self.l2 = l2
         self.register_buffer("noise", noise, persistent=False)
         self.register_buffer("correction", correction, persistent=False)
+        self.register_buffer("weight", weight, persistent=False)
 
     def forward(
         self,
@@ -104,9 +109,14 @@ class Objective(nn.Module):
             choice = self._choice(partial(self.losses, scorer, against, batch), against, batch, epoch)
             # Where every candidate is a query of its own, norms and terms see them all.
             chosen = batch if batch.pools is not None else batch.take(choice.columns)
+            rows = (
+                chosen.rows
+                if chosen.pools is None
+                else batch.pooled(batch.rows).gather(1, choice.columns).reshape(-1, 1)
+            )
             pos, against, choice = self._compared(scorer, against, chosen, choice)
             losses = self.loss(pos, against)
-        recommendation = self._recommendation(losses, pos, against, choice)
+        recommendation = self._mean(self._weighted(losses, pos, against, choice), rows)
         return self._total(recommendation, chosen, scorer) | choice.stats
 
     def _with_own_loss(self, batch: Batch, epoch: int) -> dict[str, Float[Tensor, ""]]:
@@ -175,14 +185,14 @@ class Objective(nn.Module):
         single = torch.zeros_like(queries).unsqueeze(1)
         return pos[queries], against[queries], replace(choice, columns=single, weights=weights)
 
-    def _recommendation(
+    def _weighted(
         self, losses: Float[Tensor, "Q S"], pos: Float[Tensor, "Q S"], neg: Float[Tensor, "Q N"], choice: Choice
-    ) -> Float[Tensor, ""]:
-        """The mean loss of what was chosen, weighted; in a pointwise loss each side has its own weights."""
+    ) -> Float[Tensor, "Q S"]:
+        """The losses of what was chosen, weighted by the choice; in a pointwise loss each side has its own weights."""
         if not self.pointwise:
-            return (losses if choice.weights is None else losses * choice.weights).mean()
+            return losses if choice.weights is None else losses * choice.weights
         if choice.weights is None and choice.negative_weights is None and choice.relabelled is None:
-            return losses.mean()
+            return losses
         negative = softplus(neg)
         positive = losses - negative.sum(1, keepdim=True)
         if choice.relabelled is not None:
@@ -191,7 +201,15 @@ class Objective(nn.Module):
             positive = positive * choice.weights
         if choice.negative_weights is not None:
             negative = negative * choice.negative_weights
-        return (positive + negative.sum(1, keepdim=True)).mean()
+        weighted: Tensor = positive + negative.sum(1, keepdim=True)
+        return weighted
+
+    def _mean(self, losses: Float[Tensor, "Q S"], rows: Int[Tensor, "Q S"]) -> Float[Tensor, ""]:
+        """The mean of the losses of training rows, by the weights of the events."""
+        if self.weight is None:
+            return losses.mean()
+        weight = self.weight[rows]
+        return (losses * weight).sum() / weight.sum()
 
     @torch.no_grad()
     def _choice(self, losses: Callable[[], Tensor], against: Float[Tensor, "Q N"], batch: Batch, epoch: int) -> Choice:
