@@ -30,7 +30,7 @@ from recpair.semantics.looking import latest, near_history, near_item, titles
 from recpair.semantics.progress import Report, silent
 from recpair.semantics.store import folder_of
 from recpair.semantics.telling import estimates
-from recpair.serving.asked import id_column
+from recpair.serving.asked import id_column, is_list
 from recpair.serving.output import Output, State
 from recpair.serving.run import Run
 from recpair.serving.run_folder import CONFIG, SEEDS, RunFolder
@@ -83,8 +83,8 @@ def fit_seeds(
     Raises:
         ConfigError: no seed, one twice, or one that is not a seed; or several processes.
     """
-    if not seeds or len(set(seeds)) != len(seeds):
-        raise ConfigError(f"seeds are {list(seeds)}; expected at least one, each once")
+    if not is_list(seeds) or len(seeds) == 0 or len({*map(str, seeds)}) != len(seeds):
+        raise ConfigError(f"seeds are {shown(seeds)}; expected a list of at least one, each once")
     if processes.in_all() > 1:
         raise ConfigError("several seeds train one after another in one process; start them without torchrun")
     checked = load_config(config, overrides)

@@ -16,6 +16,7 @@ from recpair.errors import RunError
 from recpair.evaluation.evaluator import Evaluator
 from recpair.evaluation.significance import holm, paired
 from recpair.registry import nearest, options
+from recpair.serving.asked import is_list
 from recpair.serving.run_folder import PER_USER, SEEDS, RunFolder, consistent
 
 logger = logging.getLogger("recpair")
@@ -136,7 +137,7 @@ def compare(folders: Sequence[Path], metric: str) -> pl.DataFrame:
     Raises:
         RunError: fewer than two runs, an unknown metric, or tests that are not the same.
     """
-    if len(folders) < 2:
+    if not is_list(folders) or len(folders) < 2:
         raise RunError("compare takes two runs or more; the first is the one that the others are compared with")
     results = [Results.of(folder) for folder in folders]
     first = results[0]

@@ -10,7 +10,7 @@ import polars as pl
 
 from recpair import files
 from recpair.data.formats import read_table
-from recpair.data.ids import keys
+from recpair.data.ids import canonical
 from recpair.errors import DataError, RunError
 from recpair.serving import flat
 
@@ -53,7 +53,7 @@ def read_users(path: Path, columns: Sequence[str] = ("user_id",)) -> pl.Series:
             lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
         except UnicodeDecodeError:
             raise DataError(f"{path} is not UTF-8; save the file as UTF-8") from None
-        users = pl.Series("user_id", [line for line in lines if line], dtype=pl.String)
+        users = canonical(pl.Series("user_id", [line for line in lines if line], dtype=pl.String), str(path))
     else:
         users = _column(path, columns)
     if users.is_empty():
@@ -74,9 +74,11 @@ def _column(path: Path, columns: Sequence[str]) -> pl.Series:
         )
     if len(found) > 1:
         logger.info("%s: the users are read from column %s, not %s", path, found[0], found[1])
-    ids = keys(frame[found[0]], f"{path} column {found[0]!r}")
-    users = ids.filter(ids.is_not_null() & (ids.cast(pl.String) != ""))
-    if missing := len(ids) - len(users):
+    column = frame[found[0]]
+    if column.dtype == pl.String:
+        column = column.filter(column != "")
+    users = canonical(column, f"{path} column {found[0]!r}").drop_nulls()
+    if missing := len(frame) - len(users):
         logger.info("%s: %s rows without %s are left out", path, f"{missing:,}", found[0])
     return users
 

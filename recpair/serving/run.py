@@ -179,7 +179,9 @@ class Run:
         return id_column(ids, name or f"{kind}_id", self.id_columns(kind))
 
     def _delivered(self, frame: pl.DataFrame, key: str, titles: bool, pandas: bool) -> Any:
-        if titles and self._side_table is not None:
+        if titles and self._side_table is None:
+            logger.info("%s has no item table, so titles adds no columns", self.folder)
+        elif titles and self._side_table is not None:
             suffix = "_right"  # for columns of the item table that are named like one of the recommendations
             while {f"{column}{suffix}" for column in frame.columns} & {*self._side_table.columns}:
                 suffix += "_right"

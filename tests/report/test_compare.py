@@ -12,7 +12,7 @@ from scipy import stats
 
 import recpair
 from recpair.cli import main
-from recpair.errors import RunError
+from recpair.errors import ConfigError, RunError
 from recpair.report.compare import compare
 from recpair.runs import fit_seeds
 
@@ -146,3 +146,11 @@ def test_seeds_count_as_one_run_in_a_comparison(checkerboard, quick, tmp_path):
 def test_bad_seeds_on_the_command_line(capsys):
     assert main(["fit", "-c", "none.yaml", "--seeds", "1,two"]) == 2
     assert capsys.readouterr().err.startswith("error: ")
+
+
+@pytest.mark.parametrize("given", ["ab", None, 5, {"a": 1, "b": 2}, (name for name in ("a", "b"))])
+def test_what_is_not_a_list_of_runs_or_seeds_is_refused(given, quick, checkerboard):
+    with pytest.raises(RunError, match="compare takes two runs or more"):
+        compare(given, "ndcg@5")
+    with pytest.raises(ConfigError, match=r"seeds are .*; expected a list of at least one, each once"):
+        fit_seeds(quick, given, data=checkerboard)

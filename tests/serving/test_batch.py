@@ -7,6 +7,7 @@ import logging
 import polars as pl
 import pytest
 
+import recpair
 from recpair.cli import main
 from recpair.errors import DataError, RecpairError, RunError
 from recpair.serving.batch import check_output, read_users, write_table
@@ -91,12 +92,27 @@ def test_notes_say_which_rows_of_the_users_are_left_out(tmp_path, caplog):
     path = tmp_path / "u.csv"
     path.write_text("user_id,uid,x\n1,7,a\n,,b\n1,7,c\n2,8,d\n")
     with caplog.at_level(logging.INFO, "recpair"):
-        assert read_users(path, ["uid", "user_id"]).to_list() == ["7", "8"]
+        assert read_users(path, ["uid", "user_id"]).to_list() == [7, 8]
     assert [message.removeprefix(f"{path}: ") for message in caplog.messages] == [
         "the users are read from column uid, not user_id",
         "1 rows without uid are left out",
         "1 repeated ids are answered once",
     ]
+
+
+def test_floats_of_a_column_with_gaps_are_the_ids_that_they_stand_for(fitted, tmp_path):
+    (tmp_path / "u.csv").write_text("user_id,x\n4.0,a\n,b\n2.0,c\n")
+    (tmp_path / "u.txt").write_text("4.0\n2.0\n")
+    for name in ("u.csv", "u.txt"):
+        assert recommend(fitted, tmp_path / "r.csv", "--users", str(tmp_path / name)) == 0
+        assert (tmp_path / "r.csv").read_text().splitlines()[1].startswith("4,")
+
+
+def test_a_run_without_an_item_table_says_so(checkerboard, quick, caplog):
+    run = recpair.fit(quick | {"model": "popularity", "train": {}, "sampler": {}}, data=checkerboard)
+    with caplog.at_level(logging.INFO, "recpair"):
+        assert run.recommend([1], k=1, titles=True).columns == ["user_id", "item_id", "score", "rank"]
+    assert caplog.messages[-1].endswith("has no item table, so titles adds no columns")
 
 
 @pytest.mark.parametrize(
