@@ -1,11 +1,13 @@
 """From external ids to dense indices, and the order of events by user and time."""
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Literal
 
 import numpy as np
 import polars as pl
+
+from recpair.data.threads import blocks_of_users, on_threads
 
 Keep = Literal["first", "last", "count", "keep"]
 
@@ -42,8 +44,8 @@ class Index:
             keep: all events, or one of each user with each item: the ``first`` or ``last`` in time, or the first with
                 the sum of the weights (1 each, where there are none) as its weight (``count``).
         """
-        user_ids, user = indexed(frame["user_id"])
-        item_ids, item = indexed(frame["item_id"])
+        columns = [partial(indexed, frame[name]) for name in ("user_id", "item_id")]
+        (user_ids, user), (item_ids, item) = on_threads(columns, len(frame))
         time = frame["timestamp"] if "timestamp" in frame.columns else None
         indptr, rows, item, times = by_user_and_time(user, item, time, len(user_ids))
         index = cls(frame, user_ids, item_ids, indptr, item, times, rows)
@@ -164,5 +166,9 @@ def by_user_and_time(
     for chunk in pl.Series(time).cast(pl.Int64).get_chunks():
         kernels.scatter(user[end : end + len(chunk)], chunk.to_numpy(), place, times)
         end += len(chunk)
-    kernels.sort_segments(indptr, times, items, rows)
+    sort = [
+        partial(kernels.sort_segments, indptr[first : end + 1], times, items, rows)
+        for first, end in blocks_of_users(indptr)
+    ]
+    on_threads(sort, len(user))
     return indptr, rows, items, times

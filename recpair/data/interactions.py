@@ -1,7 +1,7 @@
 """Interactions: who took what, when; validated once, trusted by everything after."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import scipy.sparse as sp
 
 from recpair.boundary import boundary
 from recpair.data.indexing import by_user_and_time
+from recpair.data.threads import on_threads
 from recpair.data.vocabulary import Vocabulary
 from recpair.errors import DataError
 
@@ -206,10 +207,16 @@ class Interactions:
 
     def select(self, rows: np.ndarray) -> "Interactions":
         """The events at ``rows`` (a mask or positions), over the same vocabulary."""
-        columns = [self.user, self.item, self.time, self.rating, self.weight]
-        user, item, time, rating, weight = (None if column is None else column[rows] for column in columns)
-        assert user is not None
-        assert item is not None
+        if rows.dtype == bool and 2 * np.count_nonzero(rows) < len(rows):
+            rows = np.flatnonzero(rows)  # quicker than a mask in each column
+        columns = [
+            column for column in (self.user, self.item, self.time, self.rating, self.weight) if column is not None
+        ]
+        selected = iter(on_threads([partial(column.__getitem__, rows) for column in columns], len(self)))
+        user, item = next(selected), next(selected)
+        time, rating, weight = (
+            None if column is None else next(selected) for column in (self.time, self.rating, self.weight)
+        )
         ascending = rows.dtype == bool or ((rows[1:] > rows[:-1]).all() and (len(rows) == 0 or rows[0] >= 0))
         if ascending:  # and so sorted, as these events are
             return Interactions(user, item, time, rating, weight, self.vocabulary)

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from recpair.data.interactions import Interactions, pair_codes
-
-BLOCK = 2**20  # events that are sorted at a time
+from recpair.data.threads import blocks_of_users, on_threads
 
 
 @dataclass(frozen=True)
@@ -23,19 +23,17 @@ class ItemLists:
     @classmethod
     def of_users(cls, *parts: Interactions) -> "ItemLists":
         """The union of each user's items over the parts."""
-        n_users, total = parts[0].n_users, sum(map(len, parts))
-        items, lengths, end = np.empty(total, dtype=np.int32), np.zeros(n_users, dtype=np.int64), 0
-        borders = np.searchsorted(parts[0].indptr, np.arange(0, len(parts[0]) + 1, BLOCK))
-        for first, last in zip(
-            borders, [*borders[1:], n_users], strict=True
-        ):  # of users: large arrays are slow to make
-            codes = np.concatenate([pair_codes(part, int(first), int(last)) for part in parts])
+
+        def block(first: int, end: int) -> tuple[np.ndarray, np.ndarray]:
+            codes = np.concatenate([pair_codes(part, first, end) for part in parts])
             codes.sort()
             codes = codes[np.append(True, codes[1:] != codes[:-1])[: len(codes)]]
-            lengths[first:last] = np.bincount((codes >> 32) - first, minlength=last - first)
-            items[end : end + len(codes)] = codes
-            end += len(codes)
-        return cls(_starts(lengths), items[:end])
+            return np.bincount((codes >> 32) - first, minlength=end - first), codes.astype(np.int32)
+
+        # In blocks, as large arrays of codes take longer to allocate than to sort.
+        tasks = [partial(block, first, end) for first, end in blocks_of_users(parts[0].indptr)]
+        lengths, items = zip(*on_threads(tasks, len(parts[0])), strict=True)
+        return cls(_starts(np.concatenate(lengths)), np.concatenate(items))
 
     @classmethod
     def of_lists(cls, lists: Sequence[np.ndarray]) -> "ItemLists":

@@ -2,8 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
-from itertools import pairwise
+from functools import cached_property, partial
 from typing import Annotated, Literal
 
 import numpy as np
@@ -13,11 +12,12 @@ from pydantic import Field
 from recpair.data.dataset import Dataset
 from recpair.data.fingerprint import data_fingerprint, evaluation_fingerprint
 from recpair.data.interactions import Interactions
+from recpair.data.threads import blocks_of_users, on_threads
 from recpair.data.vocabulary import Vocabulary
 from recpair.errors import ConfigError, DataError
 
 TRAIN, VALID, TEST = 0, 1, 2
-BLOCK = 2**20  # events that are shuffled at a time
+AT_ONCE = 8  # blocks of users whose events are shuffled at a time
 FUTURE_LEAK = (
     "a {name} split trains on events that are later than other users' test events; "
     "split: {{name: temporal}} cuts at one time for all"
@@ -269,15 +269,21 @@ def labels_by_user(
     labels = np.repeat(np.tile(np.array([TRAIN, VALID, TEST], dtype=np.int8), len(sizes)), sizes.flatten())
     if generator is None:
         return labels
-    borders = np.minimum(np.searchsorted(indptr, np.arange(0, len(labels) + BLOCK, BLOCK)), len(sizes))
-    for first, end in pairwise(borders):  # of users
-        own = indptr[first : end + 1] - indptr[first]
-        key = generator.random(own[-1])
+
+    def shuffle(first: int, end: int, key: np.ndarray) -> None:
         rows = np.arange(len(key), dtype=np.int32)
-        # Floats from 0 are in the order of their bits. The items are not needed.
-        kernels.sort_segments(own, key.view(np.int64), rows.copy(), rows)
+        # Floats from 0 are in the order of their bits. The kernel's items are not needed.
+        kernels.sort_segments(indptr[first : end + 1] - indptr[first], key.view(np.int64), rows.copy(), rows)
         block = labels[indptr[first] : indptr[end]]
         block[rows] = block.copy()
+
+    blocks = blocks_of_users(indptr)
+    for place in range(0, len(blocks), AT_ONCE):  # keys are drawn in the order of the events
+        tasks = [
+            partial(shuffle, first, end, generator.random(indptr[end] - indptr[first]))
+            for first, end in blocks[place : place + AT_ONCE]
+        ]
+        on_threads(tasks, len(labels))
     return labels
 
 

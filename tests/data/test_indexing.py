@@ -1,5 +1,6 @@
 """Sorting, deduplication and item lists against naive versions and NumPy's own."""
 
+from functools import partial
 from unittest import mock
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recpair.data import item_lists, kernels, splitting
+from recpair.data import item_lists, kernels, splitting, threads
 from recpair.data.dataset import Dataset
 from recpair.data.events import Events
 from recpair.data.filtering import filter_events
@@ -16,6 +17,7 @@ from recpair.data.indexing import Index, by_user_and_time, indexed
 from recpair.data.interactions import Interactions
 from recpair.data.item_lists import ItemLists
 from recpair.data.splitting import TEST, TRAIN, VALID, labels_by_user
+from recpair.data.threads import blocks_of_users, on_threads
 from recpair.data.vocabulary import Vocabulary
 
 EVENTS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 5), st.integers(-3, 3)), min_size=1, max_size=60)
@@ -134,7 +136,7 @@ def test_item_lists_are_the_distinct_items_of_all_parts(parts, block):
     for part in parts:
         user, item, time = np.array(part, dtype=np.int64).reshape(-1, 3).T
         made.append(Interactions.from_indices(user, item, time, vocabulary=Vocabulary.range(5, 6)))
-    with mock.patch.object(item_lists, "BLOCK", block):
+    with mock.patch.object(item_lists, "blocks_of_users", lambda indptr: blocks_of_users(indptr, block)):
         lists = ItemLists.of_users(*made)
     for user in range(5):
         expected = np.unique(np.concatenate([part.items_of(user) for part in made]))
@@ -164,7 +166,8 @@ def test_a_selection_is_sorted_in_any_order_of_its_rows(events, data):
 @pytest.mark.parametrize("shuffled", [True, False])
 @pytest.mark.parametrize("block", [1, 40, 2**20])
 def test_labels_count_from_the_end_of_each_user(shuffled, block, monkeypatch):
-    monkeypatch.setattr(splitting, "BLOCK", block)
+    monkeypatch.setattr(splitting, "blocks_of_users", lambda indptr: blocks_of_users(indptr, block))
+    monkeypatch.setattr(threads, "SMALL", 0)
     generator = np.random.default_rng(0)
     sizes = generator.integers(0, 80, size=50)
     n_test, n_valid = sizes // 4, sizes // 3
@@ -189,3 +192,18 @@ def test_the_sum_of_pairs_does_not_follow_their_order():
     assert whole == kernels.sum_of_pairs(user[order], item[order], users)
     assert whole == kernels.sum_of_pairs(user[user < 5], item[user < 5], users)
     assert whole != kernels.sum_of_pairs(user, np.roll(item, 1), users)
+
+
+@given(st.lists(st.integers(0, 5), max_size=20), st.integers(1, 30))
+def test_blocks_of_users_cover_all_users_once(sizes, n_events):
+    indptr = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
+    blocks = blocks_of_users(indptr, n_events)
+    assert [user for first, end in blocks for user in range(first, end)] == list(range(len(sizes)))
+    assert all(indptr[end] - indptr[first] < n_events + max(sizes, default=1) + 1 for first, end in blocks)
+
+
+def test_results_of_threads_are_in_the_order_of_their_tasks():
+    tasks = [partial(pow, base, 2) for base in range(50)]
+    assert on_threads(tasks, 10**9) == on_threads(tasks, 0) == [base**2 for base in range(50)]
+    with pytest.raises(ZeroDivisionError):
+        on_threads([partial(divmod, 1, 0)] * 3, 10**9)
