@@ -14,6 +14,7 @@ from recpair.data.interactions import Interactions
 from recpair.seeds import generator
 
 Start = Literal["normal", "spectral"]
+MOST = 2_000_000  # events whose matrix is decomposed: seconds
 JITTER = 0.01  # of the normal start, added to the spectral one
 
 
@@ -33,17 +34,42 @@ def start_from_spectrum(users: nn.Embedding, items: nn.Embedding, interactions: 
 
 
 def singular_vectors(interactions: Interactions, dim: int) -> tuple[Float[Tensor, "U R"], Float[Tensor, "I R"]]:
-    """U·√Σ and V·√Σ of the normalised interactions, R = min(dim, U − 1, I − 1), the largest singular value first."""
+    """U·√Σ and V·√Σ of the normalised interactions, R = min(dim, U − 1, I − 1), the largest singular value first.
+
+    Of more than MOST events, those of randomly drawn users are decomposed; two products with the whole matrix then
+    give the vectors of all users and items (a step of subspace iteration with Rayleigh–Ritz).
+    """
     taken: Any = interactions.to_scipy().astype(np.float32)
-    rank = min(dim, min(taken.shape) - 1)
+    scale = [1.0 / np.sqrt(np.maximum(np.asarray(taken.sum(axis)).ravel(), 1)) for axis in (1, 0)]
+    normalised: Any = sp.csr_array(sp.diags_array(scale[0]) @ taken @ sp.diags_array(scale[1]))
+    rows = _drawn_rows(np.diff(interactions.indptr))
+    part = normalised if rows is None else normalised[rows]
+    rank = min(dim, min(part.shape) - 1)
     if rank == 0:
         return torch.zeros(interactions.n_users, 0), torch.zeros(interactions.n_items, 0)
-    scale = [1.0 / np.sqrt(np.maximum(np.asarray(taken.sum(axis)).ravel(), 1)) for axis in (1, 0)]
-    normalised = sp.csr_array(sp.diags_array(scale[0]) @ taken @ sp.diags_array(scale[1]))
-    first = torch.randn(min(taken.shape), generator=generator()).numpy()
+    first = torch.randn(min(part.shape), generator=generator()).numpy()
     with threadpool_limits(1):  # the same sums on any number of threads
-        left, values, right = svds(normalised, k=rank, v0=first)
+        left, values, right = svds(part, k=rank, v0=first)
+        if rows is not None:
+            left, values, right = _of_all_rows(normalised, right.T)
     order = np.argsort(-values)
     roots = np.sqrt(values[order])
     users, items = (torch.from_numpy((side[:, order] * roots).astype(np.float32)) for side in (left, right.T))
     return users, items
+
+
+def _drawn_rows(sizes: np.ndarray) -> np.ndarray | None:
+    """Users whose events are decomposed, about MOST in all, at least two users; None: all."""
+    if sizes.sum() <= MOST:
+        return None
+    drawn = torch.randperm(len(sizes), generator=generator()).numpy()
+    return np.sort(drawn[: max(2, int(np.searchsorted(np.cumsum(sizes[drawn]), MOST)))])
+
+
+def _of_all_rows(matrix: Any, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """U (U, R), Σ (R,) and Vᵀ (R, I) within the span of ``matrix @ right``, from vectors ``right`` (I, R)."""
+    left = matrix @ right
+    squares, rotation = np.linalg.eigh(left.T.astype(np.float64) @ left)
+    values = np.sqrt(np.maximum(squares, 1e-12 * squares.max()))
+    left = (left @ rotation) / values
+    return left, values, (matrix.T @ left / values).T

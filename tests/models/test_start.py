@@ -33,6 +33,25 @@ def test_the_products_are_the_best_approximation_of_their_rank(interactions):
     np.testing.assert_allclose(users.norm(dim=0) ** 2, values[:4], rtol=1e-4)
 
 
+def test_a_sample_of_the_users_gives_the_vectors_of_all(monkeypatch):
+    """Oracle: the decomposition of the whole. Four groups of items, once exact and once with noise."""
+    exact = np.kron(np.eye(4), np.ones((30, 5)))
+    noisy = np.random.default_rng(0).random(exact.shape) < np.where(exact, 0.8, 0.05)
+    for matrix, tolerance in ((exact, 1e-5), (noisy, 0.1)):
+        user, item = np.nonzero(matrix)
+        events = Interactions.from_indices(user, item, vocabulary=Vocabulary.range(120, 20))
+        monkeypatch.setattr("recpair.models.start.MOST", 10**6)
+        users, items = singular_vectors(events, 4)
+        whole = users @ items.T
+        monkeypatch.setattr("recpair.models.start.MOST", len(user) // 2)
+        with isolated(0):
+            users, items = singular_vectors(events, 4)
+        assert (users.shape, items.shape) == ((120, 4), (20, 4))
+        assert (users @ items.T - whole).norm() < tolerance * whole.norm()
+        torch.testing.assert_close(users.norm(dim=0), items.norm(dim=0), rtol=0.2, atol=0.0)
+        assert users.norm(dim=0).diff().max() <= 1e-5
+
+
 def tables(interactions, start, dim=4, seed=0):
     users, items = nn.Embedding(30, dim), nn.Embedding(20, dim)
     with isolated(seed):
