@@ -19,7 +19,9 @@ def curves(history: pl.DataFrame, best_epoch: int, monitor: str | None) -> Figur
     """Parts of the loss (left) and, where there are any, validation metrics (right) by epoch, the chosen epoch marked."""
     figure = Figure(figsize=(9 if monitor else 4.5, 3.6), layout="constrained")
     loss_axes = figure.add_subplot(1, 2 if monitor else 1, 1)
-    losses = [name for name in _names(history, "train/") if name.split("/")[1] in ("loss", "recommendation", "l2")]
+    losses = [name for name in ("train/loss", "train/recommendation", "train/l2") if name in _names(history, "train/")]
+    if "train/l2" not in losses and _same(history, *losses[:2]):
+        losses = losses[:1]  # without further terms the two are one line
     _lines(loss_axes, history, losses)
     loss_axes.set(xlabel="epoch", ylabel="nats per query", title="Training loss")
     if monitor:
@@ -129,6 +131,12 @@ def _names(history: pl.DataFrame, prefix: str) -> Sequence[str]:
     return [name for name in history["metric"].unique(maintain_order=True) if name.startswith(prefix)]
 
 
+def _same(history: pl.DataFrame, *names: str) -> bool:
+    """Whether the values of all these metrics are equal in every epoch."""
+    values = [history.filter(pl.col("metric") == name)["value"].to_list() for name in names]
+    return all(other == values[0] for other in values)
+
+
 def _lines(axes, history: pl.DataFrame, names: Sequence[str]) -> None:  # type: ignore[no-untyped-def]
     for name, colour in zip(names, PALETTE, strict=False):
         rows = history.filter(pl.col("metric") == name)
@@ -144,5 +152,12 @@ def _tidy(figure: Figure, legend_at: float = -0.2) -> None:
         axes.set_axisbelow(True)
         n_labels = len(axes.get_legend_handles_labels()[1])
         if n_labels:
-            columns, place = min(n_labels, 4), (0.5, legend_at)
-            axes.legend(frameon=False, fontsize=8, ncols=columns, loc="upper center", bbox_to_anchor=place)
+            axes.legend(
+                frameon=False,
+                fontsize=8,
+                ncols=min(n_labels, 4),
+                columnspacing=1.2,
+                handlelength=1.4,
+                loc="upper center",
+                bbox_to_anchor=(0.5, legend_at),
+            )

@@ -26,7 +26,7 @@ def history(epochs: int, names: list[str]) -> pl.DataFrame:
 def some_figures():
     valid = [f"valid/{metric}@{k}" for metric in ("ndcg", "recall") for k in (10, 20, 50)]
     yield plots.curves(history(40, ["train/loss", "train/recommendation", "train/l2", *valid]), 38, "ndcg@10")
-    yield plots.curves(history(1, ["train/loss"]), 1, None)
+    yield plots.curves(history(1, ["train/loss", "train/recommendation"]), 1, None)
     yield plots.choices(GENERATOR.exponential(0.1, 4000), GENERATOR.exponential(0.4, 16000))
     columns = {"from_events": [1, 5], "to_events": [4, 90], "n_users": [50, 60], "mean": [0.4, 0.5]}
     yield plots.by_activity({"this model": pl.DataFrame(columns), "most popular": pl.DataFrame(columns)}, "recall@20")
