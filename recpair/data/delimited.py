@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -23,6 +24,7 @@ SAMPLE = 100  # lines by which the separator and the header are found
 HEAD = 2**20  # bytes
 BLOCK = 2**24
 LARGEST_BLOCK = 2**31 - 1
+LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+$")
 QUOTE, NEWLINES = ord('"'), b"\r\n"
 
 csv.field_size_limit(LARGEST_BLOCK)  # the default refuses fields of more than 128 KiB
@@ -226,8 +228,13 @@ def _not_utf8(path: Path, content: Content) -> str | None:
 
 
 def _decoded(content: Content) -> Iterator[str]:
+    """The lines with their ends: a line feed, a carriage return, or both."""
     for number, line in enumerate(_raw(content)):
-        yield line.decode("utf-8" if number else "utf-8-sig", errors="replace")
+        text = line.decode("utf-8" if number else "utf-8-sig", errors="replace")
+        if "\r" in text[:-2]:
+            yield from LINE.findall(text)
+        else:
+            yield text
 
 
 def _raw(content: Content) -> Iterable[bytes]:

@@ -17,6 +17,7 @@ TEXT_ENDINGS = (".csv", ".tsv", ".txt", ".dat")
 ATOMIC_ENDINGS = (".inter", ".item", ".user")
 JSON_ENDINGS = (".jsonl", ".ndjson")
 PARQUET_ENDINGS = (".parquet", ".pq")
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError)
 
@@ -125,7 +126,8 @@ def _partitioned(file: Path, stored: list[str], wanted: list[str], part: Mapping
 
 def _json_lines(path: Path, content: Content) -> Table:
     try:
-        frame = pl.read_ndjson(content[:], infer_schema_length=None)  # a path would be a pattern
+        text = content[len(BYTE_ORDER_MARK) if content[:3] == BYTE_ORDER_MARK else 0 :]
+        frame = pl.read_ndjson(text, infer_schema_length=None)  # not the path, which would be a pattern
     except UNREADABLE as error:
         raise DataError(f"{path} holds a line that is no JSON object ({one_line(error)})") from None
     return Table(frame, str(path), "line", number=lambda row: _filled_line(content, row))

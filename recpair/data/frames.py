@@ -1,14 +1,17 @@
 """Frames in memory as polars frames of the columns that are used."""
 
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
 import pyarrow as pa
 
+from recpair.data.ids import as_column
 from recpair.data.table import used
 from recpair.errors import DataError
 
+SAMPLE = 100  # objects by whose type a column of them is judged
 UNCONVERTIBLE = (pa.ArrowException, pl.exceptions.PolarsError, TypeError, ValueError, OverflowError, AttributeError)
 
 
@@ -48,9 +51,13 @@ def as_polars(
 
 
 def _converted(column: Any, name: str, what: str) -> pl.Series:
+    """A pandas column; UUIDs and integers beyond 64 bits as text."""
+    kinds = set(map(type, column.dropna().head(SAMPLE))) if column.dtype == object else set()
     try:
+        if kinds == {uuid.UUID} or (kinds == {int} and column.dropna().abs().max() >= 2**63):
+            return as_column(column.to_list(), name).alias(name)
         return pl.Series(name, pl.from_pandas(column))
-    except UNCONVERTIBLE as error:
+    except (DataError, *UNCONVERTIBLE) as error:
         reason = " ".join(str(error).split())[:120]
         raise DataError(
             f"{what} have a column of mixed types, {name!r} ({reason}); make it one type, as with astype(str)"

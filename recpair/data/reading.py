@@ -88,8 +88,10 @@ def standardise(
 
 def _ids(table: Table, name: str, notes: list[str]) -> pl.Series:
     ids = canonical(table.frame[name], f"{table.name} column {name!r}")
-    if table.frame[name].dtype.is_float() and ids.dtype == pl.Int64 and (ids.abs() > EXACT).any():
-        notes.append(f"{table.name} column {name!r} has floats above 2^53, where neighbouring integers are one number")
+    if table.frame[name].dtype.is_float() and ids.dtype == pl.Int64 and (ids.abs() >= EXACT).any():
+        notes.append(
+            f"{table.name} column {name!r} has floats from 2^53 on, where neighbouring integers are one number"
+        )
     return ids
 
 

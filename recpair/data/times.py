@@ -92,7 +92,8 @@ def read_times(column: pl.Series, unit: TimeUnit | None = None, form: str | None
     """Times of any type: numbers, dates, or either as text.
 
     The unit of numbers (s, ms, us, ns since 1970) is found from the whole column: all must lie between 1990 and 2100;
-    else only their order is used. Whole numbers stay as they are; fractions are kept by counting in a finer unit.
+    else only their order is used. Whole numbers stay as they are; fractions are kept by counting in a finer unit (ms,
+    us or ns if the unit is known).
 
     Args:
         unit: the unit of numbers, in place of what would be found; ``order``: they are positions.
@@ -138,8 +139,11 @@ def _of_numbers(column: pl.Series, unit: TimeUnit | None) -> Times:
         clock = Clock(None, per_value)
         todo = "" if unit else "; if they are times, set data.time_unit"
         return Times(ticks, clock, f"numbers of unknown unit ({_span(clock, low, high)}): only the order counts{todo}")
+    while per_value > 1 and round(math.log10(per_value)) % 3 and max(abs(low), abs(high)) * 10 <= LARGEST:
+        ticks, low, high, per_value = ticks * 10, low * 10, high * 10, per_value * 10  # on to ms, us or ns
     clock = Clock(PER_SECOND[found] * per_value, per_value)
-    return Times(ticks, clock, f"{NAMES[found]} since 1970 ({_span(clock, low, high)})")
+    coarse = ", as 32-bit floats, which are steps of many seconds" if column.dtype == pl.Float32 else ""
+    return Times(ticks, clock, f"{NAMES[found]} since 1970{coarse} ({_span(clock, low, high)})")
 
 
 def _unit(low: float, high: float) -> TimeUnit | None:

@@ -46,4 +46,4 @@ def test_every_read_of_a_path_says_that_it_is_no_pattern():
                 given = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
                 assert given.get("glob") == "False", f"{path}:{node.lineno}"
             if node.func.attr in {"read_ndjson", "scan_ndjson"}:
-                assert "content" in ast.unparse(node.args[0]), f"{path}:{node.lineno}"
+                assert ast.unparse(node.args[0]) == "text", f"{path}:{node.lineno}"

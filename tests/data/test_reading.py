@@ -1,6 +1,7 @@
 """Every format gives the same events; every bad row is named."""
 
 import datetime
+import uuid
 
 import numpy as np
 import pandas as pd
@@ -360,3 +361,29 @@ def test_json_lines_are_numbered_through_blank_lines(tmp_path):
     path.write_text('{"user_id": 1, "item_id": "a"}\n\n{"user_id": null, "item_id": "b"}\n')
     with pytest.raises(DataError, match="line 3: user_id is empty"):
         read_data(path=str(path))
+
+
+@pytest.mark.parametrize(
+    ("ids", "read"),
+    [
+        ([2**70, 1], [str(2**70), "1"]),
+        ([uuid.UUID(int=1), uuid.UUID(int=2)], [str(uuid.UUID(int=1)), str(uuid.UUID(int=2))]),
+        (pd.Categorical([7, 8]), [7, 8]),
+        (pd.array([1, 2], dtype="Int64"), [1, 2]),
+        (pd.array(["1", "b"], dtype="string"), ["1", "b"]),
+        (np.array([2**63, 1], dtype=np.uint64), [str(2**63), "1"]),
+        ([1.0, 2.0], [1, 2]),
+    ],
+)
+def test_pandas_columns_of_many_types_are_ids(ids, read):
+    assert events_from(pd.DataFrame({"user_id": ids, "item_id": [1, 2]})).frame["user_id"].to_list() == read
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "read"),
+    [("1", '"a"', ["1", "a"]), ("1.0", "2", [1, 2]), ("18446744073709551615", "2", [str(2**64 - 1), "2"])],
+)
+def test_ids_of_several_types_in_json_lines_keep_their_values(tmp_path, first, second, read):
+    path = tmp_path / "events.jsonl"
+    path.write_text(f'\ufeff{{"user_id": {first}, "item_id": 1}}\n{{"user_id": {second}, "item_id": 2}}\n')
+    assert read_data(path=str(path)).frame["user_id"].to_list() == read
