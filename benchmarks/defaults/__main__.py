@@ -1,7 +1,8 @@
 """Which defaults work on every data set? One row per (data set, setting), validation only; then the test of the chosen.
 
-    python -m benchmarks.defaults --data ../shared/data mf
-    python -m benchmarks.defaults --data ../shared/data --stage final
+    python -m benchmarks.defaults patient --data ../shared/data
+    python -m benchmarks.defaults final --data ../shared/data
+    python -m benchmarks.defaults.tables
 
 A setting is a list of overrides over "model: NAME" and nothing else. Rows that are already in the results file are
 skipped, so the study goes on after an interruption.
@@ -44,11 +45,11 @@ def main() -> None:
     for name in arguments.sets:
         events = None
         for label, overrides in STAGES[arguments.stage].items():
-            timed = name not in UNTIMED or arguments.stage != "sequential"
+            timed = name not in UNTIMED or not arguments.stage.endswith("sequential")
             if not timed or (name, label) in done or (arguments.only is not None and label not in arguments.only):
                 continue
             events = datasets.read(name, arguments.data) if events is None else events
-            row = cell(name, events, label, overrides, test=arguments.stage == "final")
+            row = cell(name, events, label, overrides, test=arguments.stage.startswith("final"))
             with path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
             print(json.dumps(row), flush=True)

@@ -58,6 +58,23 @@ SEQUENCE_MODELS = {
     for loss, n, l2 in (("bpr", 1, 0), ("bpr", 1, 0.003), ("sampled_softmax", 16, 0))
 }
 SEQUENTIAL = {"popularity": ["split.name=leave_last", "model.name=popularity"]} | SEQUENCE_MODELS
+CHOSEN = {  # read with the test part, once
+    "most popular": ["model.name=popularity"],
+    "mf, old defaults": ["model.name=mf", *OLD, NORMAL],
+    "mf": ["model.name=mf"],
+    "lightgcn, old defaults": ["model.name=lightgcn", *OLD, NORMAL],
+    "lightgcn": ["model.name=lightgcn"],
+    "neumf": ["model.name=neumf"],
+    "item_knn": ["model.name=item_knn"],
+    "ease": ["model.name=ease"],
+    "ials": ["model.name=ials"],
+}
+NEXT_ITEM = ["split.name=leave_last"]
+CHOSEN_SEQUENTIAL = {
+    "most popular": [*NEXT_ITEM, "model.name=popularity"],
+    "sasrec": [*NEXT_ITEM, "model.name=sasrec", "sampler.name=sequences"],
+    "gru4rec": [*NEXT_ITEM, "model.name=gru4rec", "sampler.name=sequences"],
+}
 STAGES: dict[str, dict[str, list[str]]] = {
     "mf": MF,
     "negatives": NEGATIVES,
@@ -65,4 +82,6 @@ STAGES: dict[str, dict[str, list[str]]] = {
     "neumf": NEUMF,
     "fitted": FITTED,
     "sequential": SEQUENTIAL,
+    "final": CHOSEN,
+    "final-sequential": CHOSEN_SEQUENTIAL,
 }
