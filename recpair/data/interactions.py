@@ -22,7 +22,8 @@ class Interactions:
 
     Attributes:
         user, item: int32 indices into ``vocabulary``.
-        time: int64 in the unit of the source (seconds for timestamps), or None.
+        time: int64, or None. Whole numbers as in the source; fractions of them, and dates, in the largest of seconds,
+            milliseconds, microseconds and nanoseconds since 1970 that keeps every difference.
         rating, weight: float32, or None; ``weight`` is how many events one stands for.
         vocabulary: the external ids; its sizes are ``n_users`` and ``n_items``.
     """

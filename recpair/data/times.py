@@ -44,11 +44,11 @@ class Clock:
         if isinstance(bound, str) and re.match(NUMBER, bound.strip()):
             bound = float(bound) if re.search(r"[.eE]", bound) else int(bound)
         if isinstance(bound, int):
-            return bound * self.per_value
+            return _int64(bound * self.per_value)
         if isinstance(bound, float):
             if not math.isfinite(bound):
                 raise ConfigError(f"{key} is {bound}; expected {EXAMPLE}")
-            return math.ceil(bound * self.per_value)
+            return _int64(math.ceil(bound * self.per_value))
         text = f"{bound.strip()}-01" if re.match(r"^\d{4}-\d{2}$", bound.strip()) else bound.strip()
         dates = read_dates(pl.Series([text]))
         if dates.style != "year-month-day" or dates.seconds.has_nulls():
@@ -59,7 +59,7 @@ class Clock:
                 f"or give a number"
             )
         nanoseconds = 0 if dates.nanoseconds is None else int(dates.nanoseconds[0])
-        return int(dates.seconds[0]) * self.per_second - (-nanoseconds * self.per_second // 10**9)
+        return _int64(int(dates.seconds[0]) * self.per_second - (-nanoseconds * self.per_second // 10**9))
 
     def shown(self, tick: int) -> str:
         """A tick as a day (UTC), or as the number of the source if the unit is unknown."""
@@ -282,6 +282,11 @@ def _as_dates(ticks: pl.Series, clock: Clock, style: str, zone: str) -> Times:
     assert isinstance(high, int)
     words = ", ".join(part for part in (f"dates written as {style}", zone) if part)
     return Times(ticks, clock, f"{words} ({_span(clock, low, high)})")
+
+
+def _int64(tick: int) -> int:
+    """The nearest number of 64 bits: it divides times as the number itself does."""
+    return max(-LARGEST - 1, min(LARGEST, tick))
 
 
 def _span(clock: Clock, low: int, high: int) -> str:

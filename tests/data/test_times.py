@@ -171,6 +171,9 @@ def test_a_format_overrules_what_would_be_found():
         ("1404172800", 1404172800),
         (5, 5),
         (5.5, 6),
+        (10**18, 10**18),
+        (2**62, 2**62),
+        ("1969-12-31T23:59:59.5", -500),
     ],
 )
 def test_bounds_are_dates_or_numbers_of_the_source(bound, tick):
@@ -204,3 +207,16 @@ def test_bounds_and_splits_count_in_fractions_of_a_second():
 def test_a_bound_outside_of_the_times_is_noted():
     kept, _ = filter_events(events([JANUARY * 1000, JANUARY * 1000 + 1]), start=JANUARY)
     assert any("leaves out nothing: the times are 2024-01-01" in note for note in kept.notes)
+
+
+def test_bounds_beyond_64_bits_leave_out_all_or_nothing():
+    given_events = events([JANUARY + 0.5, JANUARY + 0.25])
+    assert len(filter_events(given_events, end=10**18)[0]) == 2
+    with pytest.raises(DataError, match=r"filter\.start left none"):
+        filter_events(given_events, start=10**18)
+
+
+def test_dates_before_1970_keep_their_order():
+    assert seconds(["1969-12-31 23:59:59.5", "1969-12-31 23:59:59.25"]) == [-0.5, -0.75]
+    assert seconds([datetime.datetime(1969, 12, 31, 23, 59, 59, 500_000)]) == [-0.5]
+    assert seconds(["31/12/1969 23:59:59.5"]) == [-0.5]
