@@ -2,7 +2,7 @@
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -29,10 +29,12 @@ class Clock:
     Attributes:
         per_second: ticks in a second since 1970, or None: the unit is unknown, and only the order is used.
         per_value: ticks for 1 in the numbers of the source, in which numeric bounds are given (for dates: seconds).
+        form: of numbers that are written as dates (20140501), their strptime format, and so that of numeric bounds.
     """
 
     per_second: int | None = None
     per_value: int = 1
+    form: str | None = None
 
     def at(self, bound: float | str, key: str) -> int:
         """The first tick at or after a bound: a number in the unit of the source, or a date (UTC).
@@ -43,6 +45,13 @@ class Clock:
         """
         if isinstance(bound, str) and re.match(NUMBER, bound.strip()):
             bound = float(bound) if re.search(r"[.eE]", bound) else int(bound)
+        if isinstance(bound, int) and self.form is not None:
+            date = pl.Series([str(bound)]).str.to_datetime(self.form, strict=False, time_unit="us")
+            if date.has_nulls():
+                raise ConfigError(
+                    f"{key} is {bound}; expected a date, or a number written as {self.form} like the times"
+                )
+            return _int64(date.dt.epoch("us").item() * (self.per_second or 1) // 10**6)
         if isinstance(bound, int):
             return _int64(bound * self.per_value)
         if isinstance(bound, float):
@@ -271,7 +280,8 @@ def _formatted(column: pl.Series, form: str) -> Times:
         _require((year > 1677) & (year < 2262), text, "a year between 1678 and 2261")
         parsed = text.str.to_datetime(form, strict=False, time_unit="ns")
     ticks, clock = _of_datetimes(parsed)
-    return _as_dates(ticks, clock, form, "")
+    numeric = column.dtype.is_numeric() or bool(text.drop_nulls().head(1).str.contains(NUMBER).any())
+    return _as_dates(ticks, replace(clock, form=form) if numeric else clock, form, "")
 
 
 def _as_dates(ticks: pl.Series, clock: Clock, style: str, zone: str) -> Times:

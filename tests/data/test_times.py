@@ -115,6 +115,11 @@ def test_numbers_of_no_known_unit_are_positions():
 def test_numbers_that_are_written_as_dates_are_dates():
     assert seconds([20240101, 20240103]) == [JANUARY, JANUARY + 2 * 86_400]
     assert seconds(["202401011200"]) == [JANUARY + 12 * 3600]
+    given_events = events([20240101, 20240103])
+    for start in (20240102, "20240102", "2024-01-02"):
+        assert filter_events(given_events, start=start)[0].frame["item_id"].to_list() == [1]
+    with pytest.raises(ConfigError, match="written as %Y%m%d like the times"):
+        filter_events(given_events, start=JANUARY)
 
 
 @pytest.mark.parametrize(

@@ -89,4 +89,9 @@ class TrainingSet:
             return np.ones(self.inter_num, dtype=np.float32)
         if field not in self.inter_feat:
             raise ConfigError("model.inter_matrix_type is 'rating', but the data has no ratings; use '01'")
-        return self.inter_feat[field].numpy()
+        values = self.inter_feat[field].numpy()
+        if missing := int(np.isnan(values).sum()):
+            raise ConfigError(
+                f"model.inter_matrix_type is 'rating', but {missing:,} events have no rating; use '01', or mend the ratings"
+            )
+        return values
