@@ -13,6 +13,7 @@ import yaml
 from pydantic import ConfigDict, ValidationError, create_model
 
 from recpair.errors import ConfigError, one_line, shown
+from recpair.redaction import redacted_values
 from recpair.registry import lookup, nearest, options
 from recpair.signatures import Component
 
@@ -75,11 +76,12 @@ class Config:
         return self.sections[section]
 
     def flat(self) -> dict[str, Any]:
-        """Dotted names to values, as MLflow records them."""
-        return dict(_flatten(self.sections))
+        """Dotted names to values, as MLflow records them; without passwords in addresses."""
+        return dict(_flatten(redacted_values(self.sections)))
 
     def to_yaml(self) -> str:
-        return yaml.safe_dump(self.sections, sort_keys=False, allow_unicode=True)
+        """The sections as YAML, without passwords in addresses."""
+        return yaml.safe_dump(redacted_values(self.sections), sort_keys=False, allow_unicode=True)
 
 
 def parse(raw: Mapping[str, Any], schema: Mapping[str, Section]) -> Config:

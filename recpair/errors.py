@@ -4,6 +4,8 @@ Every message is one line of at most 390 characters that names the file, row, co
 expected and what to do. The command line prints it after "error:" and exits with code 2.
 """
 
+from recpair.redaction import redacted
+
 LIMIT = 390  # characters of a message: a line of the command line stays below 400
 
 
@@ -11,7 +13,7 @@ class RecpairError(Exception):
     """An error that the user can correct; the message is complete without a traceback."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(one_line(message))
+        super().__init__(one_line(redacted(message)))
 
 
 class ConfigError(RecpairError):
@@ -55,7 +57,7 @@ def shown(value: object, limit: int = 100) -> str:
     if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 128:
         return f"an integer of {value.bit_length():,} bits"
     if isinstance(value, str) and len(value) > limit:
-        value = one_line(value, limit - 2)
+        value = one_line(redacted(value), limit - 2)
     try:
         return one_line(repr(value), limit)
     except (ValueError, RecursionError):  # an integer in it has too many digits, or it is nested too deeply

@@ -42,10 +42,11 @@ from recpair.models.popularity import Popularity
 from recpair.registry import options
 from recpair.report.advice import advice
 from recpair.report.run_report import Outcome, RunReport
-from recpair.report.tracked import close_run, data_record, open_run
+from recpair.report.tracked import close_run, data_record, open_run, reconcile, tracker_of
 from recpair.resuming import begin
 from recpair.sampling import SAMPLERS
 from recpair.sampling.pairs import Sampler
+from recpair.schema import components as components_of
 from recpair.schema import load_config, title
 from recpair.seeds import isolated
 from recpair.semantics import Retrieved, retrieve
@@ -54,8 +55,6 @@ from recpair.serving.manifest import CHECKPOINT
 from recpair.serving.output import Output, State
 from recpair.serving.run import Run
 from recpair.serving.run_folder import METRICS
-from recpair.tracking.mlflow_tracker import MlflowTracker
-from recpair.tracking.tracker import Tracker, Untracked
 from recpair.training.checkpoint import Checkpoint
 from recpair.training.inspection import event_losses, held_out_losses, pool_losses
 from recpair.training.launch import launch, require_machine
@@ -143,7 +142,11 @@ def fit_into(
     begun = fabric.broadcast(begin(output, config, splits.fingerprint, resume) if fabric.is_global_zero else None)
     if begun.finished:
         logger.info("%s is already finished", output.final)
-        return Run.open(begun.folder)
+        run = Run.open(begun.folder)
+        if fabric.is_global_zero:
+            with tracker_of(config["tracking"]) as tracker:
+                reconcile(tracker, run, components_of(config), config.flat())
+        return run
     output.work = begun.folder
     with fabric.rank_zero_first():  # what the semantic stage keeps is written once, then read
         components = build(config, splits)
@@ -160,9 +163,11 @@ def fit_into(
         fabric.barrier()
         return Run.open(output.work if output.member else output.final)
 
-    with tracker_of(config) as tracker:
+    with tracker_of(config["tracking"]) as tracker:
         record = data_record(splits, config["data"] | {"split": config["split"]})
-        open_run(tracker, output, config.flat(), record, begun.state is not State.EMPTY, tags or {})
+        open_run(
+            tracker, output, components_of(config), config.flat(), record, begun.state is not State.EMPTY, tags or {}
+        )
         logs = Together([tracker] if log is None else [log, tracker])
         outcome = _learn(components, splits, evaluators, training, logs, seed, load_seconds)
         named, warnings = title(config, splits.name), _warnings(config, outcome)
@@ -383,11 +388,6 @@ def most_popular(splits: Splits) -> Popularity:
     model = Popularity(splits.train)
     model.fit(splits.train)
     return model
-
-
-def tracker_of(config: Config) -> Tracker:
-    """What the run is told to: MLflow, or nothing (``tracking: null``)."""
-    return Untracked() if config["tracking"] is None else MlflowTracker(**config["tracking"])
 
 
 def _options(section: Mapping[str, Any], component: Callable[..., Any]) -> dict[str, Any]:

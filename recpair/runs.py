@@ -20,11 +20,12 @@ from recpair.data.interactions import Interactions
 from recpair.data.splitting import Splits
 from recpair.errors import ConfigError, DataError, RunError, shown
 from recpair.evaluation.evaluator import Evaluation
-from recpair.experiment import evaluators_of, fit_into, most_popular, prepare, retrieved_of, tracker_of
+from recpair.experiment import evaluators_of, fit_into, most_popular, prepare, retrieved_of
+from recpair.redaction import redacted
 from recpair.report.compare import summarise_seeds
-from recpair.report.tracked import open_run, upload
+from recpair.report.tracked import close_seeds, open_run, reconcile_seeds, tracker_of, upload
 from recpair.resuming import Begun, begin
-from recpair.schema import differences, load_config
+from recpair.schema import components, differences, load_config
 from recpair.semantics import Describer
 from recpair.semantics.looking import latest, near_history, near_item, titles
 from recpair.semantics.progress import Report, silent
@@ -35,7 +36,8 @@ from recpair.serving.output import Output, State
 from recpair.serving.run import Run
 from recpair.serving.run_folder import CONFIG, SEEDS, RunFolder
 from recpair.serving.trained_ids import TrainedIds
-from recpair.tracking.mlflow_tracker import RUN_ID, MlflowTracker, download
+from recpair.tracking.mlflow_tracker import MlflowTracker
+from recpair.tracking.store import RUN_ID, download
 from recpair.training.log import Log
 
 logger = logging.getLogger("recpair")
@@ -98,20 +100,22 @@ def fit_seeds(
     with output.locked():
         begun = begin(output, checked, None, resume, seeds=True)
         if begun.state is State.COMPLETE:
-            return _finished_seeds(begun, list(members))
+            summary = _finished_seeds(begun, list(members))
+            with tracker_of(checked["tracking"]) as parent:
+                reconcile_seeds(parent, begun.folder, summary)
+            return summary
         output.start(checked.to_yaml(), None, begun.state)
         record = {"name": output.final.name, "fingerprint": "see the children", "source": {}, "sizes": {}}
-        with tracker_of(checked) as parent:
+        with tracker_of(checked["tracking"]) as parent:
             tags = {"seeds": ",".join(map(str, seeds))}
-            open_run(parent, output, checked.flat(), record, begun.state is not State.EMPTY, tags)
+            open_run(parent, output, components(checked), checked.flat(), record, begun.state is not State.EMPTY, tags)
             inherited = {} if parent.run_id is None else {"mlflow.parentRunId": parent.run_id}
             for name, member in members.items():
                 inner = output.below(name)
                 fit_into(inner, member, data=data, items=items, resume=resume, log=log, tags=inherited)
             summary = summarise_seeds(output.work, list(members))
             output.complete()
-            both = summary["test"].items()
-            parent.finish(output.work, {f"test/{name}_{kind}": v for name, by in both for kind, v in by.items()})
+            close_seeds(parent, output.work, summary)
     return summary
 
 
@@ -202,13 +206,12 @@ def track(run: Run, *, uri: str | None = None) -> str | None:
                 f"give the address with --uri"
             )
     with MlflowTracker(**(section | ({"uri": uri} if uri else {}))) as tracker:
-        upload(tracker, run, config.flat())
-    return tracker.run_id
+        return upload(tracker, run, components(config), config.flat())
 
 
-def tracking_uri(config: Config) -> str:
-    """The MLflow store that a run of this config is written to."""
-    return MlflowTracker(**(config["tracking"] or {})).uri
+def tracking_address(config: Config) -> str:
+    """The MLflow store that a run of this config is written to, without its password."""
+    return redacted(MlflowTracker(**(config["tracking"] or {})).uri)
 
 
 @boundary

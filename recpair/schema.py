@@ -125,7 +125,12 @@ def _checked_keys(config: str | Path | Mapping[str, Any] | Config, overrides: Se
 
 
 def title(config: Config, data: str) -> str:
-    """What was run on what, in a line."""
+    """Model, loss, denoiser and terms of a run, and its data, on one line."""
+    return f"{' · '.join(components(config))} on {data}"
+
+
+def components(config: Config) -> list[str]:
+    """Names of the model, the loss, the denoiser and the terms of a run."""
     from recpair.bridges.all_models import ALL_MODELS  # imports torch
     from recpair.contrast.entries import labels
     from recpair.models import GradientModel
@@ -133,7 +138,7 @@ def title(config: Config, data: str) -> str:
     gradient = issubclass(ALL_MODELS[config["model"]["name"]], GradientModel)
     parts = [config["model"]["name"], config["loss"]["name"] if gradient else ""]
     parts += [config["denoise"]["name"] if config["denoise"] else "", *labels(config["contrast"])]
-    return f"{' · '.join(part for part in parts if part)} on {data}"
+    return [part for part in parts if part]
 
 
 def differences(stored: Config, config: Config) -> list[str]:

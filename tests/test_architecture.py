@@ -37,7 +37,7 @@ def imported(tree: ast.AST) -> set[str]:
     ("library", "homes"),
     [
         ("numba", {"kernels.py", "doctor.py"}),
-        ("mlflow", {"mlflow_tracker.py"}),
+        ("mlflow", {"mlflow_tracker.py", "store.py"}),
         ("recbole", {"component.py"}),
         ("matplotlib", {"plots.py", "run_report.py"}),
         ("typer", {"app.py", "command.py", "data.py", "semantics.py"}),

@@ -34,7 +34,7 @@ def here(tmp_path, monkeypatch):
     """A folder with the repository's configs, in which two epochs are enough."""
     (tmp_path / "configs").symlink_to(ROOT / "configs")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("recpair.experiment.MlflowTracker.start", lambda *args, **kwargs: None)
+    monkeypatch.setattr("recpair.tracking.mlflow_tracker.MlflowTracker.start", lambda *args, **kwargs: None)
     return tmp_path
 
 

@@ -1,17 +1,23 @@
-"""How a run is told to a tracker: as it begins, as it ends, or afterwards from its folder."""
+"""From a run folder to a tracker: as the run begins, as it ends, or afterwards."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from recpair import files
 from recpair.data.splitting import Splits
+from recpair.redaction import redacted_values
 from recpair.report.environment import git_state, versions
-from recpair.serving.manifest import CHECKPOINT, rewrite
+from recpair.serving.manifest import CHECKPOINT, MANIFEST, lasting_files, rewrite
 from recpair.serving.output import Output
 from recpair.serving.run import Run
-from recpair.serving.run_folder import ENVIRONMENT, METRICS, TRACKED
-from recpair.tracking.tracker import Tracker
+from recpair.serving.run_folder import ENVIRONMENT, METRICS, SUMMARY, TRACKED
+from recpair.tracking.mlflow_tracker import MlflowTracker
+from recpair.tracking.store import RUN_ID
+from recpair.tracking.tracker import Tracker, Untracked
+
+logger = logging.getLogger("recpair")
 
 
 def data_record(splits: Splits, source: Mapping[str, Any]) -> dict[str, Any]:
@@ -20,45 +26,119 @@ def data_record(splits: Splits, source: Mapping[str, Any]) -> dict[str, Any]:
         "name": splits.name,
         "fingerprint": splits.fingerprint,
         "test_fingerprint": splits.test_fingerprint,
-        "source": dict(source),
+        "source": redacted_values(source),
         "sizes": {"users": splits.train.n_users, "items": splits.train.n_items, **splits.report},
         "notes": list(splits.notes),
     }
 
 
+def tracker_of(section: Mapping[str, Any] | None) -> Tracker:
+    """The tracker of a config's section: MLflow, or none for ``tracking: null``."""
+    return Untracked() if section is None else MlflowTracker(**section)
+
+
 def open_run(
     tracker: Tracker,
     output: Output,
+    parts: Sequence[str],
     params: Mapping[str, Any],
     data: Mapping[str, Any],
     resume: bool,
     tags: Mapping[str, str],
 ) -> None:
-    """Start tracking; a resumed run goes on in the tracked run that it began."""
-    noted = output.work / CHECKPOINT / TRACKED
-    before = noted.read_text(encoding="utf-8") if resume and noted.is_file() else None
-    tracker.start(output.final.name, params, {**_tags(versions(), git_state()), **tags}, data, before)
+    """Start tracking; a resumed run continues the tracked run that it began.
+
+    Args:
+        parts: names of the model, the loss and so on, of which the tracked run is named.
+    """
+    before = _noted(output.work) if resume else None
+    tracker.start(_name(parts, output.final), params, {**_tags(versions(), git_state()), **tags}, data, before)
     if tracker.run_id is not None:
-        files.write_text(noted, tracker.run_id)
+        files.write_text(output.work / CHECKPOINT / TRACKED, tracker.run_id)
 
 
 def close_run(tracker: Tracker, folder: Path, metrics: Mapping[str, Any]) -> None:
     """Hand a complete run folder to the tracker, and note in ``metrics.json`` which tracked run has it, if any."""
-    tracker.finish(folder, _final(metrics))
+    tracker.finish(folder, _final(metrics), _uploaded(folder), _description(folder))
     if tracker.run_id != metrics["mlflow_run_id"]:  # the store went away meanwhile
         rewrite(folder, METRICS, {**metrics, "mlflow_run_id": tracker.run_id})
 
 
-def upload(tracker: Tracker, run: Run, params: Mapping[str, Any]) -> None:
-    """Track a finished run from its folder, epochs and all, and note the id in ``metrics.json``."""
+def close_seeds(tracker: Tracker, folder: Path, summary: Mapping[str, Any]) -> None:
+    """Hand the summary of several seeds to the parent of their tracked runs."""
+    final = {f"test/{name}_{kind}": value for name, by in summary["test"].items() for kind, value in by.items()}
+    tracker.finish(folder, final, _uploaded(folder))
+
+
+def reconcile(tracker: Tracker, run: Run, parts: Sequence[str], params: Mapping[str, Any]) -> None:
+    """Complete the tracked run of a complete folder, if the process was killed before it could."""
+    run_id = run.metrics["mlflow_run_id"]
+    if run_id is not None and tracker.status(run_id) not in (None, "FINISHED"):
+        logger.info("MLflow run %s was not closed; it is completed from %s", run_id, run.folder)
+        _transfer(tracker, run, parts, params, run_id)
+
+
+def reconcile_seeds(tracker: Tracker, folder: Path, summary: Mapping[str, Any]) -> None:
+    """``reconcile`` for the parent of several seeds."""
+    run_id = _noted(folder)
+    if run_id is not None and tracker.status(run_id) not in (None, "FINISHED"):
+        tracker.start(folder.name, {}, {}, {}, run_id)
+        close_seeds(tracker, folder, summary)
+
+
+def upload(tracker: Tracker, run: Run, parts: Sequence[str], params: Mapping[str, Any]) -> str | None:
+    """Track a finished run from its folder, epochs and all, and note the id in ``metrics.json``; the id.
+
+    A run that the store has already is completed if it is not yet finished, and left alone if it is.
+    """
+    before = run.metrics["mlflow_run_id"] or _noted(run.folder)
+    status = None if before is None else tracker.status(before)
+    if status == "FINISHED":
+        logger.info("%s is already tracked as a finished MLflow run; nothing is uploaded", run.folder)
+        return before
+    if status is not None:
+        logger.info("MLflow run %s is %s; it is completed from %s", before, status, run.folder)
+    _transfer(tracker, run, parts, params, None if status is None else before)
+    return tracker.run_id
+
+
+def _transfer(tracker: Tracker, run: Run, parts: Sequence[str], params: Mapping[str, Any], run_id: str | None) -> None:
+    """Write a finished run to a new tracked run, or to ``run_id`` what that lacks."""
     environment = run.files.json(ENVIRONMENT)
-    tracker.start(run.folder.name, params, _tags(environment["versions"], environment), run.metrics["data"])
+    tags = _tags(environment["versions"], environment)
+    tracker.start(_name(parts, run.folder), params, tags, run.metrics["data"], run_id)
     for (epoch,), rows in run.history.group_by("epoch", maintain_order=True):
         tracker.epoch(int(str(epoch)), dict(zip(rows["metric"], rows["value"], strict=True)))
     if tracker.run_id is not None:
         metrics = {**run.metrics, "mlflow_run_id": tracker.run_id}
-        rewrite(run.folder, METRICS, metrics)
+        if metrics != run.metrics:
+            rewrite(run.folder, METRICS, metrics)
         close_run(tracker, run.folder, metrics)
+
+
+def _uploaded(folder: Path) -> list[Path]:
+    """The files of a run folder that make it a run elsewhere: its own, and their checksums."""
+    manifest = [Path(MANIFEST)] if (folder / MANIFEST).is_file() else []
+    return [*lasting_files(folder), *manifest]
+
+
+def _noted(folder: Path) -> str | None:
+    """The tracked run that a run folder was begun with."""
+    noted = folder / CHECKPOINT / TRACKED
+    text = noted.read_text(encoding="utf-8", errors="replace") if noted.is_file() else ""
+    return text if RUN_ID.fullmatch(text) else None
+
+
+def _name(parts: Sequence[str], folder: Path) -> str:
+    """The name of a tracked run, such as ``mf-bpr-pld (latest)``."""
+    return f"{'-'.join(parts)} ({folder.name})"
+
+
+def _description(folder: Path) -> str:
+    """The text of SUMMARY.md without its pictures, which are among the artifacts."""
+    summary = folder / SUMMARY
+    lines = summary.read_text(encoding="utf-8").splitlines() if summary.is_file() else []
+    return "\n".join(line for line in lines if not line.startswith("![")).strip()
 
 
 def _final(metrics: Mapping[str, Any]) -> dict[str, float]:

@@ -58,10 +58,8 @@ class Manifest:
 
     def completed(self, folder: Path) -> "Manifest":
         """The manifest of a folder whose files are all written, with a checksum of each."""
-        paths = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
-        names = [path.relative_to(folder) for path in paths]
-        kept = [name for name in names if not _is_passing(folder, name)]
-        return replace(self, complete=True, files={name.as_posix(): [files.sha256(folder / name)] for name in kept})
+        sums = {name.as_posix(): [files.sha256(folder / name)] for name in lasting_files(folder)}
+        return replace(self, complete=True, files=sums)
 
     def accepts(self, folder: Path, name: str) -> bool:
         """Whether a file has (one of) its checksums; a file that the manifest does not list has none."""
@@ -96,6 +94,18 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise files.damaged(path, f"expected an object, found {type(values).__name__}")
     return values
+
+
+def lasting_files(folder: Path) -> list[Path]:
+    """Paths (relative) of a run's own files: no links, checkpoints, temporary files, or members of the run."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    names = [path.relative_to(folder) for path in paths]
+    linked = {path for path in folder.rglob("*") if path.is_symlink()}
+    return [
+        name
+        for name in names
+        if not _is_passing(folder, name) and not any(folder / above in linked for above in name.parents)
+    ]
 
 
 def _is_passing(folder: Path, name: Path) -> bool:

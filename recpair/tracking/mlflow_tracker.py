@@ -4,27 +4,27 @@ import json
 import logging
 import os
 import re
-import socket
+import shutil
 import tempfile
 import time
-import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from recpair.errors import RunError
+from recpair.redaction import redacted
+from recpair.tracking.store import ARTIFACTS, address, connect, few_retries, first_line, quiet, sqlite_file, unusable
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run as MlflowRun
 
 logger = logging.getLogger("recpair")
 
-ARTIFACTS = "run"  # where the run folder lies among a run's artifacts
-RUN_ID = re.compile(r"[0-9a-f]{32}")
 KIND = {"mlflow.experimentKind": "custom_model_development"}  # else the page opens on traces and judges of prompts
+DESCRIPTION = "mlflow.note.content"
 BATCH = 900  # MLflow takes at most 1,000 metrics at once
+LONGEST_TAG = 5_000  # characters
+EVERY_EPOCH = "train/loss"
 
 
 def metric_key(name: str) -> str:
@@ -33,23 +33,30 @@ def metric_key(name: str) -> str:
 
 
 class MlflowTracker:
-    """Writes one run to an MLflow store; if the store cannot be reached, says so once and lets the run go on.
+    """Writes one run to an MLflow store; if the store cannot be used, warns once and lets the run continue.
 
-    Uses a client of its own: mlflow's process-wide tracking URI and active run stay as they are.
+    Uses its own client: mlflow's process-wide tracking URI and active run stay as they are.
+
+    Attributes:
+        uri: of the store, with its password if it has one.
+        run_id: of the tracked run; None before ``start``, or if the store cannot be used.
     """
 
     def __init__(self, *, experiment: str = "recpair", uri: str | None = None, run_name: str | None = None) -> None:
         """
         Args:
-            experiment: made if it does not exist.
-            uri: of the store; by default ``$MLFLOW_TRACKING_URI``, else ``sqlite:///mlflow.db``.
-            run_name: shown in MLflow; by default the run folder's name.
+            experiment: created if it does not exist.
+            uri: of the store; by default ``$MLFLOW_TRACKING_URI``, else ``sqlite:///mlflow.db``. A password in it is neither
+                printed nor stored; ``$MLFLOW_TRACKING_USERNAME`` and ``$MLFLOW_TRACKING_PASSWORD`` are an alternative.
+            run_name: shown in MLflow; by default model, loss, denoiser and terms, then the run folder's name.
         """
-        self.uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
+        self.uri = address(uri)
         self.experiment = experiment
         self.run_name = run_name
         self.run_id: str | None = None
         self._client: MlflowClient | None = None
+        self._lost = False  # the store could not be used
+        self._logged: dict[int, float] = {}  # epoch → loss that the store has already
 
     def start(
         self,
@@ -59,40 +66,57 @@ class MlflowTracker:
         data: Mapping[str, Any],
         run_id: str | None = None,
     ) -> None:
-        """Open the run (or go on with ``run_id``) and write what is known before training."""
+        """Open the run (or continue ``run_id``) and write what is known before training."""
 
         def act(client: "MlflowClient") -> None:
-            found = client.get_experiment_by_name(self.experiment)
-            experiment_id = found.experiment_id if found else client.create_experiment(self.experiment, tags=KIND)
-            if run_id is None:
-                run = client.create_run(experiment_id, run_name=self.run_name or name, tags=dict(tags))
-            else:
-                run = client.get_run(run_id)
+            if run_id is not None and (found := _active(client, run_id)) is not None:
                 client.update_run(run_id, status="RUNNING")
+                self._logged = {m.step: m.value for m in client.get_metric_history(run_id, metric_key(EVERY_EPOCH))}
+                self.run_id = found.info.run_id
+                return
+            experiment_id = _experiment(client, self.experiment)
+            run = client.create_run(experiment_id, run_name=self.run_name or name, tags=dict(tags))
             self.run_id = run.info.run_id
-            if run_id is None:
-                _log_params(client, self.run_id, params)
-                _log_data(client, self.run_id, data)
+            _log_params(client, self.run_id, params)
+            _log_data(client, self.run_id, data)
 
-        self._client = self._connect()
+        self._connect()
         self._try(act)
+
+    def status(self, run_id: str) -> str | None:
+        """RUNNING, FINISHED, FAILED or KILLED; None if the store cannot be used or does not have this run."""
+        file = sqlite_file(self.uri)
+        if file is not None and not file.is_file():  # it would be created
+            return None
+        found: list[str] = []
+
+        def act(client: "MlflowClient") -> None:
+            if (run := _active(client, run_id)) is not None:
+                found.append(run.info.status)
+
+        self._connect()
+        self._try(act)
+        return found[0] if found else None
 
     def step(self, epoch: int, done: int, steps: int) -> None:
         """Steps are not tracked, epochs are."""
 
     def epoch(self, number: int, values: dict[str, float]) -> None:
-        """Every part of the loss and every metric of an epoch, as one request."""
+        """Every part of the loss and every metric of an epoch, in one request; not again what the store already has."""
+        if EVERY_EPOCH in values and self._logged.get(number) == values[EVERY_EPOCH]:
+            return
         self._try(lambda client: _log_metrics(client, self._id, values, number))
 
-    def finish(self, folder: Path, metrics: Mapping[str, float]) -> None:
-        """The final metrics and the run folder, then the end of the run."""
+    def finish(self, folder: Path, metrics: Mapping[str, float], names: Sequence[Path], description: str = "") -> None:
+        """Write the final metrics, the description and the files ``names`` of the folder, then end the run."""
 
         def act(client: "MlflowClient") -> None:
-            _log_metrics(client, self._id, metrics, 0)
-            for path in sorted(folder.rglob("*")):
-                inner = path.relative_to(folder)
-                if path.is_file() and inner.parts[0] != "checkpoint":
-                    client.log_artifact(self._id, str(path), "/".join([ARTIFACTS, *inner.parts[:-1]]))
+            known = client.get_run(self._id).data.metrics
+            new = {name: value for name, value in metrics.items() if known.get(metric_key(name)) != value}
+            _log_metrics(client, self._id, new, 0)
+            if description:
+                client.set_tag(self._id, DESCRIPTION, redacted(description)[:LONGEST_TAG])
+            _upload(client, self._id, folder, names)
             client.set_terminated(self._id)
 
         self._try(act)
@@ -101,9 +125,9 @@ class MlflowTracker:
         return self
 
     def __exit__(self, *error: Any) -> None:
-        """A run that ended by an error is marked as such."""
+        """Mark a run that ended by an error."""
         kind = error[0]
-        if kind is not None:
+        if kind is not None and self.run_id is not None:
             status = "KILLED" if issubclass(kind, KeyboardInterrupt) else "FAILED"
             self._try(lambda client: client.set_terminated(self._id, status))
 
@@ -112,79 +136,76 @@ class MlflowTracker:
         assert self.run_id is not None
         return self.run_id
 
-    def _connect(self) -> "MlflowClient | None":
-        if reason := unreachable(self.uri):
+    def _connect(self) -> None:
+        if self._client is not None or self._lost:
+            return
+        if reason := unusable(self.uri):
             self._give_up(reason)
-            return None
-        from mlflow import MlflowClient
-
+            return
         try:
-            with _quiet_setup():
-                return MlflowClient(self.uri)
-        except failures() as error:
-            self._give_up(str(error).splitlines()[0])
-            return None
+            self._client = connect(self.uri)
+        except Exception as error:  # stores fail in ways that no list covers, and no run may end by it
+            self._give_up(first_line(error))
 
     def _try(self, act: Callable[["MlflowClient"], None]) -> None:
         if self._client is None:
             return
         try:
-            with _few_retries(), _quiet_setup():
+            with few_retries(), quiet():
                 act(self._client)
-        except failures() as error:
-            self._give_up(str(error).splitlines()[0])
+        except Exception as error:  # as above
+            self._give_up(first_line(error))
 
     def _give_up(self, reason: str) -> None:
         self._client = None
+        self._lost = True
         self.run_id = None
         logger.warning(
             "MLflow at %s cannot be used (%s); nothing is lost: `recpair track RUN` uploads the run later",
-            self.uri,
-            reason[:200],
+            redacted(self.uri),
+            reason,
         )
 
 
-def failures() -> tuple[type[Exception], ...]:
-    """What a store that cannot be used raises: it is away, no store, a damaged database, or one without its driver."""
+def _active(client: "MlflowClient", run_id: str) -> "MlflowRun | None":
+    """A tracked run; None if the store does not have it, or it is deleted."""
     from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
-
-    return MlflowException, SQLAlchemyError, OSError, ImportError
-
-
-def unreachable(uri: str) -> str:
-    """Why a server does not answer, or nothing; a store in files is always there."""
-    try:
-        parts = urlsplit(uri)
-        if parts.scheme not in ("http", "https"):
-            return ""
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        socket.create_connection((parts.hostname or "", port), timeout=5).close()
-    except (OSError, ValueError) as error:  # ValueError: it is no URI
-        return getattr(error, "strerror", None) or str(error)
-    return ""
-
-
-def download(run_id: str, uri: str | None = None) -> Path:
-    """The run folder that a tracked run has among its artifacts.
-
-    Raises:
-        RunError: the store or the run cannot be reached, or it holds no run folder.
-    """
-    uri = MlflowTracker(uri=uri).uri
-    if reason := unreachable(uri):
-        raise RunError(f"MLflow at {uri} cannot be reached ({reason}); start it, or give the path of the run folder")
-    from mlflow import MlflowClient
 
     try:
-        with _few_retries(), _quiet_setup():
-            target = tempfile.mkdtemp(prefix=f"recpair-{run_id[:8]}-")
-            return Path(MlflowClient(uri).download_artifacts(run_id, ARTIFACTS, target))
-    except failures() as error:
-        reason = str(error).splitlines()[0]
-        raise RunError(
-            f"MLflow at {uri} has no run folder for run {run_id} ({reason}); check the id and tracking.uri"
-        ) from None
+        run = client.get_run(run_id)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return None
+    return run if run.info.lifecycle_stage == "active" else None
+
+
+def _experiment(client: "MlflowClient", name: str) -> str:
+    """The id of an experiment, which is created if it does not exist."""
+    from mlflow.exceptions import MlflowException
+
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        try:
+            return str(client.create_experiment(name, tags=KIND))
+        except MlflowException:  # another process was faster
+            found = client.get_experiment_by_name(name)
+            if found is None:
+                raise
+    return str(found.experiment_id)
+
+
+def _upload(client: "MlflowClient", run_id: str, folder: Path, names: Sequence[Path]) -> None:
+    """Upload files of a folder in one call, from a temporary folder that holds links to them and nothing else."""
+    with tempfile.TemporaryDirectory(prefix="recpair-upload-") as staged:
+        for name in names:
+            target = Path(staged) / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                os.symlink((folder / name).resolve(), target)
+            except OSError:  # Windows allows links to administrators only
+                shutil.copyfile(folder / name, target)
+        client.log_artifacts(run_id, staged, ARTIFACTS)
 
 
 def _log_params(client: "MlflowClient", run_id: str, params: Mapping[str, Any]) -> None:
@@ -211,32 +232,3 @@ def _log_data(client: "MlflowClient", run_id: str, data: Mapping[str, Any]) -> N
     profile = json.dumps(data["sizes"])
     dataset = Dataset(data["name"], data["fingerprint"], "local", json.dumps(data["source"]), profile=profile)
     client.log_inputs(run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
-
-
-@contextmanager
-def _few_retries() -> Iterator[None]:
-    """mlflow retries for minutes by default; a training run does not wait that long."""
-    names = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
-    added = {name: value for name, value in names.items() if name not in os.environ}
-    os.environ.update(added)
-    try:
-        yield
-    finally:
-        for name in added:
-            os.environ.pop(name, None)
-
-
-@contextmanager
-def _quiet_setup() -> Iterator[None]:
-    """Keep out of sight the page of migration messages that a new SQLite store prints, and what mlflow itself deprecates."""
-    loggers = [logging.getLogger(name) for name in ("alembic", "mlflow.store.db.utils", "mlflow.store.db")]
-    levels = [each.level for each in loggers]
-    for each in loggers:
-        each.setLevel(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
-            yield
-    finally:
-        for each, level in zip(loggers, levels, strict=True):
-            each.setLevel(level)

@@ -1,6 +1,6 @@
 """What a tracker hears of a run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -27,8 +27,12 @@ class Tracker(Log, Protocol):
         """Open a run, or go on with ``run_id``; write what is known before training."""
         ...
 
-    def finish(self, folder: Path, metrics: Mapping[str, float]) -> None:
-        """The final metrics and the run folder, then the end of the run."""
+    def status(self, run_id: str) -> str | None:
+        """RUNNING, FINISHED, FAILED or KILLED; None if there is no such tracked run."""
+        ...
+
+    def finish(self, folder: Path, metrics: Mapping[str, float], names: Sequence[Path], description: str = "") -> None:
+        """Write the final metrics, the description and the files ``names`` of the folder, then end the run."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -57,7 +61,10 @@ class Untracked:
     def epoch(self, number: int, values: dict[str, float]) -> None:
         """Nothing is kept."""
 
-    def finish(self, folder: Path, metrics: Mapping[str, float]) -> None:
+    def status(self, run_id: str) -> None:
+        """There is no tracked run."""
+
+    def finish(self, folder: Path, metrics: Mapping[str, float], names: Sequence[Path], description: str = "") -> None:
         """Nothing is written."""
 
     def __enter__(self) -> Self:

@@ -1,6 +1,10 @@
 """What MLflow is told, and what happens when it is away."""
 
+import shutil
 import socket
+import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import mlflow
@@ -14,7 +18,8 @@ from mlflow.utils.validation import _validate_metric_name
 import recpair
 from recpair.cli import main
 from recpair.errors import RunError
-from recpair.runs import track
+from recpair.runs import fit_seeds, track
+from recpair.tracking import store as stores
 from recpair.tracking.mlflow_tracker import metric_key
 
 pytestmark = pytest.mark.filterwarnings("default")  # mlflow's own dependencies warn
@@ -47,7 +52,12 @@ def test_a_run_is_told_whole(tracked, store):
     client = MlflowClient(store)
     told = client.get_run(tracked.metrics["mlflow_run_id"])
     assert told.info.status == "FINISHED"
-    assert told.info.run_name == "run"
+    assert told.info.run_name == "mf-bpr-pld (run)"
+    assert client.get_experiment(told.info.experiment_id).tags["mlflow.experimentKind"] == "custom_model_development"
+    note = told.data.tags["mlflow.note.content"]
+    assert note.startswith("# mf · bpr · pld on ")
+    assert "| ndcg@5 |" in note
+    assert "![" not in note
     assert client.get_experiment(told.info.experiment_id).name == "boards"
     assert told.data.params["model.embedding_dim"] == "8"
     assert told.data.params["denoise.temperature"] == "0.1"
@@ -131,6 +141,138 @@ def test_a_resumed_run_goes_on_in_its_own_mlflow_run(checkerboard, quick, store)
     again = recpair.fit(quick, ["train.epochs=4"], data=checkerboard, resume=True)
     assert first.metrics["mlflow_run_id"] == again.metrics["mlflow_run_id"]
     assert again.metrics["epochs"] == 4
+
+
+class Interrupting:
+    """A log that ends the process, as it were, at an epoch."""
+
+    def __init__(self, at):
+        self.at = at
+
+    def step(self, epoch, done, steps):
+        pass
+
+    def epoch(self, number, values):
+        if number == self.at:
+            raise KeyboardInterrupt
+
+
+def test_resumed_epochs_are_logged_once(checkerboard, quick, store):
+    """The store has three epochs, the checkpoint two."""
+    quick["tracking"], quick["train"]["checkpoint_every"] = {"uri": store}, 2
+    with pytest.raises(KeyboardInterrupt):
+        recpair.fit(quick, data=checkerboard, log=Interrupting(4))
+    client = MlflowClient(store)
+    (before,) = client.search_runs([client.get_experiment_by_name("recpair").experiment_id])
+    assert before.info.status == "KILLED"
+    run = recpair.fit(quick, data=checkerboard, resume=True)
+    assert run.metrics["mlflow_run_id"] == before.info.run_id
+    for metric in ("train/loss", "valid/ndcg@5"):
+        told = client.get_metric_history(before.info.run_id, metric_key(metric))
+        expected = run.history.filter(pl.col("metric") == metric)
+        assert [(m.step, m.value) for m in told] == list(zip(expected["epoch"], expected["value"], strict=True))
+
+
+def test_a_tracked_run_that_was_left_running_is_completed(tracked, checkerboard, quick, store):
+    run_id, client = tracked.metrics["mlflow_run_id"], MlflowClient(store)
+    client.update_run(run_id, status="RUNNING")
+    shutil.rmtree(Path(client.get_run(run_id).info.artifact_uri.removeprefix("file://")) / "run")
+    changes = ["denoise=pld", "denoise.start_epoch=1"]
+    recpair.fit(quick, changes, data=checkerboard, resume=True)
+    told = client.get_run(run_id)
+    assert told.info.status == "FINISHED"
+    assert "run/metrics.json" in {entry.path for entry in client.list_artifacts(run_id, "run")}
+    assert len(client.get_metric_history(run_id, "train/loss")) == 5
+    assert len(client.get_metric_history(run_id, metric_key("test/ndcg@5"))) == 1
+
+
+def test_track_says_what_the_store_has_already(tracked, store, caplog):
+    caplog.set_level("INFO", "recpair")
+    run_id, client = tracked.metrics["mlflow_run_id"], MlflowClient(store)
+    assert track(tracked, uri=store) == run_id
+    assert "already tracked as a finished MLflow run" in caplog.text
+    client.update_run(run_id, status="FAILED")
+    assert track(tracked, uri=store) == run_id
+    assert f"MLflow run {run_id} is FAILED; it is completed" in caplog.text
+    client.delete_run(run_id)
+    assert track(tracked, uri=store) != run_id
+
+
+def test_links_and_checkpoints_are_not_uploaded(checkerboard, quick, store, tmp_path):
+    run = recpair.fit(quick, data=checkerboard)
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "key").write_text("private")
+    (run.folder / "link").symlink_to(tmp_path / "secrets" / "key")
+    (run.folder / "folder").symlink_to(tmp_path / "secrets")
+    run_id = track(run, uri=store)
+    found = stores.download(run_id, store)
+    names = {path.relative_to(found).parts[0] for path in found.rglob("*")}
+    assert names == {path.name for path in run.folder.iterdir()} - {"link", "folder", "checkpoint"}
+    assert not any(path.is_symlink() for path in found.rglob("*"))
+    assert recpair.load(found).recommend(k=2).equals(run.recommend(k=2))
+
+
+def test_a_store_that_does_not_exist_is_not_created_by_reading(store, tmp_path):
+    with pytest.raises(RunError, match="does not exist"):
+        recpair.load("0" * 32)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_seeds_left_running_are_completed(checkerboard, quick, store):
+    quick["tracking"] = {"uri": store}
+    quick["train"]["epochs"] = 1
+    fit_seeds(quick, [1, 2], data=checkerboard)
+    client = MlflowClient(store)
+    experiment = client.get_experiment_by_name("recpair").experiment_id
+    (parent,) = [r for r in client.search_runs([experiment]) if "mlflow.parentRunId" not in r.data.tags]
+    uploaded = {entry.path for entry in client.list_artifacts(parent.info.run_id, "run")}
+    assert {"run/seeds.json", "run/config.yaml"} <= uploaded
+    assert not any("seed-" in path for path in uploaded)  # the children have these
+    client.update_run(parent.info.run_id, status="RUNNING")
+    fit_seeds(quick, [1, 2], data=checkerboard, resume=True)
+    assert {run.info.status for run in client.search_runs([experiment])} == {"FINISHED"}
+
+
+def test_a_store_of_a_later_version(checkerboard, quick, store, caplog):
+    stores.connect(store)
+    with sqlite3.connect("mlflow.db") as database:
+        database.execute("update alembic_version set version_num = 'fedcba987654'")
+    quick["tracking"] = {"uri": "sqlite:///mlflow.db"}  # another address of the file: mlflow keeps stores by address
+    quick["train"]["epochs"] = 1
+    assert recpair.fit(quick, data=checkerboard).metrics["mlflow_run_id"] is None
+    assert len([record for record in caplog.records if "cannot be used" in record.getMessage()]) == 1
+
+
+def test_a_server_that_never_answers(checkerboard, quick, store, caplog, monkeypatch):
+    monkeypatch.setattr(stores, "ANSWER_WITHIN", 0.2)
+    quick["train"]["epochs"] = 1
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        quick["tracking"] = {"uri": f"http://me:S3cr3t@127.0.0.1:{silent.getsockname()[1]}"}
+        run = recpair.fit(quick, data=checkerboard)
+    assert run.metrics["mlflow_run_id"] is None
+    assert "no answer within 0.2 s" in caplog.text
+    assert "S3cr3t" not in caplog.text
+    for path in run.folder.rglob("*"):
+        assert path.is_dir() or b"S3cr3t" not in path.read_bytes()
+    caplog.clear()
+    assert track(run) is None
+    assert "its password is not stored with a run" in caplog.text
+
+
+def test_the_environment_gives_a_stored_address_its_password_back(monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://u:pw@h/db")
+    assert stores.address("postgresql://u:***@h/db") == stores.address(None) == "postgresql://u:pw@h/db"
+    assert stores.address("postgresql://u:***@other/db") == "postgresql://u:***@other/db"
+
+
+@pytest.mark.slow
+def test_processes_that_create_a_store_together(store):
+    code = "import sys; from recpair.tracking.store import connect; connect(sys.argv[1]).create_experiment(sys.argv[2])"
+    processes = [subprocess.Popen([sys.executable, "-c", code, store, f"e{i}"]) for i in range(3)]
+    assert [process.wait(120) for process in processes] == [0, 0, 0]
+    assert {experiment.name for experiment in MlflowClient(store).search_experiments()} >= {"e0", "e1", "e2"}
 
 
 def test_tracking_null_writes_no_store(checkerboard, quick, store, tmp_path):

@@ -1,0 +1,161 @@
+"""The MLflow store: its address, the connection to it, and the download of run folders."""
+
+import http.client
+import logging
+import os
+import re
+import ssl
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from recpair.errors import RunError
+from recpair.redaction import MASK, redacted
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+DEFAULT = "sqlite:///mlflow.db"
+ARTIFACTS = "run"  # where the run folder lies among a run's artifacts
+RUN_ID = re.compile(r"[0-9a-f]{32}")
+ANSWER_WITHIN = 5.0  # seconds, for the first request
+
+
+def address(uri: str | None) -> str:
+    """The store's address: as given, else ``$MLFLOW_TRACKING_URI``, else ``sqlite:///mlflow.db``.
+
+    A run folder keeps an address without its password. Where the environment has the same address with it, that is used.
+    """
+    named = os.environ.get("MLFLOW_TRACKING_URI")
+    if uri is not None and MASK in uri and named is not None and redacted(named) == uri:
+        return named
+    return uri or named or DEFAULT
+
+
+def unusable(uri: str) -> str:
+    """Why a store cannot be used, as far as an address and a first request show it; empty if it can."""
+    if MASK in uri:
+        return "its password is not stored with a run; give the address with --uri or in MLFLOW_TRACKING_URI"
+    try:
+        parts = urlsplit(uri)
+        if parts.scheme not in ("http", "https"):
+            return ""
+        host, port = parts.hostname or "", parts.port
+        connection = (
+            http.client.HTTPConnection(host, port, timeout=ANSWER_WITHIN)
+            if parts.scheme == "http"  # no secret is sent, so the certificate is left to mlflow to check
+            else http.client.HTTPSConnection(
+                host, port, timeout=ANSWER_WITHIN, context=ssl._create_unverified_context()
+            )
+        )
+        with closing(connection):
+            connection.request("GET", f"{parts.path.rstrip('/')}/health")
+            connection.getresponse()  # of any status: something answers
+    except TimeoutError:
+        return f"no answer within {ANSWER_WITHIN:g} s"
+    except (OSError, ValueError, http.client.HTTPException) as error:  # ValueError: it is not a URI
+        return getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return ""
+
+
+def connect(uri: str) -> "MlflowClient":
+    """A client of the store, which is created if it is an SQLite file that does not exist.
+
+    mlflow creates the tables of a database in several steps, so one process at a time connects to a file.
+    """
+    from mlflow import MlflowClient
+
+    with quiet(), few_retries(), _alone(uri):
+        return MlflowClient(uri)
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """The file of an SQLite store; None for any other store."""
+    match = re.match(r"sqlite(?:\+\w+)?:///([^?]+)", uri)
+    return Path(unquote(match[1])) if match and match[1] != ":memory:" else None
+
+
+def download(run_id: str, uri: str | None = None) -> Path:
+    """The run folder that a tracked run has among its artifacts.
+
+    Raises:
+        RunError: the store or the run cannot be reached, or it holds no run folder.
+    """
+    uri = address(uri)
+    shown = redacted(uri)
+    if reason := unusable(uri):
+        raise RunError(f"MLflow at {shown} cannot be reached ({reason}); start it, or give the path of the run folder")
+    file = sqlite_file(uri)
+    if file is not None and not file.is_file():  # mlflow would create it
+        raise RunError(f"MLflow at {shown} has no run {run_id}: {file} does not exist; give the path of the run folder")
+    try:
+        client = connect(uri)
+        with few_retries(), quiet():
+            target = tempfile.mkdtemp(prefix=f"recpair-{run_id[:8]}-")
+            return Path(client.download_artifacts(run_id, ARTIFACTS, target))
+    except failures() as error:
+        raise RunError(
+            f"MLflow at {shown} has no run folder for run {run_id} ({first_line(error)}); check the id and tracking.uri"
+        ) from None
+
+
+def failures() -> tuple[type[Exception], ...]:
+    """Errors of a store that cannot be used: it is away, not a store, damaged, of another version, or lacks its driver."""
+    from alembic.util.exc import CommandError
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return MlflowException, SQLAlchemyError, CommandError, OSError, ImportError, ValueError, KeyError
+
+
+def first_line(error: Exception) -> str:
+    """The reason of an error in at most 200 characters, without passwords."""
+    text = redacted(str(error).strip() or type(error).__name__)
+    return text.splitlines()[0][:200]
+
+
+@contextmanager
+def few_retries() -> Iterator[None]:
+    """mlflow retries for minutes by default; a training run does not wait that long. No bars of mlflow's own either."""
+    names = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
+    names["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
+    added = {name: value for name, value in names.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Hide the page of migration messages that a new SQLite store prints, and mlflow's own deprecation warnings."""
+    loggers = [logging.getLogger(name) for name in ("alembic", "mlflow.store.db.utils", "mlflow.store.db")]
+    levels = [each.level for each in loggers]
+    for each in loggers:
+        each.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            yield
+    finally:
+        for each, level in zip(loggers, levels, strict=True):
+            each.setLevel(level)
+
+
+def _alone(uri: str) -> AbstractContextManager[object]:
+    """A lock on an SQLite store, in the folder of temporary files: nothing is left beside the store."""
+    from filelock import FileLock
+
+    file = sqlite_file(uri)
+    if file is None:
+        return nullcontext()
+    owner = os.getuid() if hasattr(os, "getuid") else 0  # the locks of another user cannot be opened
+    name = sha256(str(file.resolve()).encode()).hexdigest()[:16]
+    return FileLock(Path(tempfile.gettempdir()) / f"recpair-mlflow-{owner}-{name}.lock", timeout=120)
