@@ -165,9 +165,8 @@ def fit_into(
 
     with tracker_of(config["tracking"]) as tracker:
         record = data_record(splits, config["data"] | {"split": config["split"]})
-        open_run(
-            tracker, output, components_of(config), config.flat(), record, begun.state is not State.EMPTY, tags or {}
-        )
+        parts, resumed = components_of(config), begun.state is not State.EMPTY
+        open_run(tracker, output, parts, config.flat(), record, resumed, tags or {})
         logs = Together([tracker] if log is None else [log, tracker])
         outcome = _learn(components, splits, evaluators, training, logs, seed, load_seconds)
         named, warnings = title(config, splits.name), _warnings(config, outcome)
@@ -282,7 +281,7 @@ def _learn(
                 pool = pool_losses(objective, sampler, progress.best_epoch, seed)
                 losses = event_losses(objective, splits.train, seed)
     test = floor = Evaluation.of_nothing()
-    popular = most_popular(splits)
+    popular = Popularity.fitted(splits.train)
     if evaluators.test is not None:
         test, floor = evaluators.test.evaluate(model), evaluators.test.evaluate(popular)
     valid_floor = evaluators.valid.evaluate(popular).means if evaluators.valid else {}
@@ -381,13 +380,6 @@ def evaluators_of(config: Config, splits: Splits) -> Evaluators:
         "cutoffs": sorted({*section["cutoffs"], cutoff}),
     }
     return Evaluators(Evaluator(splits.train, splits.valid, **watched), test)
-
-
-def most_popular(splits: Splits) -> Popularity:
-    """The floor of every table, fitted on the training part."""
-    model = Popularity(splits.train)
-    model.fit(splits.train)
-    return model
 
 
 def _options(section: Mapping[str, Any], component: Callable[..., Any]) -> dict[str, Any]:

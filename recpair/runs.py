@@ -20,7 +20,8 @@ from recpair.data.interactions import Interactions
 from recpair.data.splitting import Splits
 from recpair.errors import ConfigError, DataError, RunError, shown
 from recpair.evaluation.evaluator import Evaluation
-from recpair.experiment import evaluators_of, fit_into, most_popular, prepare, retrieved_of
+from recpair.experiment import evaluators_of, fit_into, prepare, retrieved_of
+from recpair.models.popularity import Popularity
 from recpair.redaction import redacted
 from recpair.report.compare import summarise_seeds
 from recpair.report.tracked import close_seeds, open_run, reconcile_seeds, tracker_of, upload
@@ -148,7 +149,7 @@ def evaluate(run: Run, overrides: Sequence[str] = (), *, data: Any = None) -> tu
         raise RunError(
             f"{run.folder} was trained on every event (split.name: whole); nothing is left to evaluate it on"
         )
-    return test.evaluate(run.model), test.evaluate(most_popular(splits))
+    return test.evaluate(run.model), test.evaluate(Popularity.fitted(splits.train))
 
 
 @boundary

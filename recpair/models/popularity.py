@@ -21,6 +21,13 @@ class Popularity(FittedModel):
         super().__init__()
         self.register_buffer("counts", torch.zeros(interactions.n_items))
 
+    @classmethod
+    def fitted(cls, interactions: Interactions) -> "Popularity":
+        """The model of these training interactions."""
+        model = cls(interactions)
+        model.fit(interactions)
+        return model
+
     def fit(self, interactions: Interactions) -> None:
         users_per_item = np.bincount(interactions.to_scipy().indices, minlength=interactions.n_items)
         self.counts.copy_(torch.from_numpy(users_per_item))

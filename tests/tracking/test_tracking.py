@@ -237,7 +237,9 @@ def test_a_store_of_a_later_version(checkerboard, quick, store, caplog):
     stores.connect(store)
     with sqlite3.connect("mlflow.db") as database:
         database.execute("update alembic_version set version_num = 'fedcba987654'")
-    quick["tracking"] = {"uri": "sqlite:///mlflow.db"}  # another address of the file: mlflow keeps stores by address
+    quick["tracking"] = {
+        "uri": store.replace("mlflow.db", "./mlflow.db")
+    }  # mlflow keeps the stores that it knows, by address
     quick["train"]["epochs"] = 1
     assert recpair.fit(quick, data=checkerboard).metrics["mlflow_run_id"] is None
     assert len([record for record in caplog.records if "cannot be used" in record.getMessage()]) == 1
