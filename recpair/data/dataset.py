@@ -36,5 +36,7 @@ class Dataset:
         vocabulary = Vocabulary(Ids("user", index.user_ids), Ids("item", index.item_ids))
         rating, weight = index.column("rating"), index.column("weight")
         interactions = Interactions(index.user, index.item, index.time, rating, weight, vocabulary)
-        split = index.source["split"][index.rows] if "split" in index.source.columns else None
+        split = None
+        if "split" in index.source.columns:
+            split = index.source["split"].cast(pl.Categorical).rechunk()[index.rows]
         return cls(interactions, split, events.items, events.users, events.name, events.clock)

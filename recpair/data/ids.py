@@ -44,7 +44,7 @@ def canonical(column: pl.Series, what: str) -> pl.Series:
     ids = keys(column, what)
     if ids.dtype == pl.String and len(ids) > ids.null_count():
         for pattern, form in ((INTEGER, ids), (WHOLE, ids.str.strip_suffix(".0"))):
-            if ids.str.contains(pattern).all():
+            if ids.head(100).str.contains(pattern).all() and ids.str.contains(pattern).all():
                 return form.cast(pl.Int64)
     return ids
 
