@@ -4,13 +4,16 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 CONFIG ?= configs/ml-100k/mf-bpr-pld.yaml
 
-.PHONY: fit test lint types imports clean
+.PHONY: fit test fuzz lint types imports clean
 
 fit: $(VENV)/.installed            ## train MF + BPR + PLD on MovieLens-100K
 	$(BIN)/recpair fit --config $(CONFIG) $(ARGS)
 
 test: $(VENV)/.installed-dev lint types imports   ## every check that CI runs
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+
+fuzz: $(VENV)/.installed-dev       ## every hostile input; a failing one again: RECPAIR_FUZZ=LABEL pytest tests/fuzz
+	RECPAIR_FUZZ=full $(BIN)/python -m pytest -n 2 --dist worksteal tests/fuzz $(ARGS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

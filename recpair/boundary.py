@@ -58,6 +58,8 @@ def explained(error: BaseException) -> str | None:
         return f"{error.filename or 'the system'}: {error.strerror}" if error.strerror else text
     if isinstance(error, RecursionError):
         return "the input is nested too deeply; expected at most a few levels"
+    if isinstance(error, ValueError) and "null byte" in text:
+        return "a path holds a null character; expected a path of this system"
     if isinstance(error, UnicodeError):
         return f"the input has characters that are not valid text ({text})"
     library = LIBRARIES.get(type(error).__module__.partition(".")[0])

@@ -32,6 +32,7 @@ ALIASES = {
     "has_header": "header",
 }
 CHECKS = ConfigDict(extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
+SMALLEST, LARGEST = 1e-37, 1e37  # of a number in single precision, with room for arithmetic
 TYPE_NAMES = {"str", "int", "float", "bool"}  # how pydantic marks the branches of a union
 METRIC_ALIASES = {
     "hr": "hit",
@@ -144,9 +145,20 @@ def _checked(where: str, spec: Section, given: Any, schema: Mapping[str, Section
     values: dict[str, Any] = checked.model_dump(mode="json")  # lists for tuples, as they come back from YAML
     _refuse_booleans(where, given, values)
     for key, value in _flatten(values, where):
-        if isinstance(value, int) and abs(value) >= 2**63:
-            raise ConfigError(f"config key {key}: {shown(value)} is too large; expected a number that fits 64 bits")
+        for number in value if isinstance(value, list) else [value]:
+            _refuse_unusable(key, number)
     return head | values
+
+
+def _refuse_unusable(key: str, value: Any) -> None:
+    """Raise a ConfigError for a number that 64 bits (integers) or single precision (fractions) cannot hold."""
+    if isinstance(value, int) and abs(value) >= 2**63:
+        raise ConfigError(f"config key {key}: {shown(value)} is too large; expected a number that fits 64 bits")
+    if isinstance(value, float) and value and not SMALLEST <= abs(value) <= LARGEST:
+        raise ConfigError(
+            f"config key {key}: {shown(value)} does not fit single precision; expected 0, or a magnitude from "
+            f"{SMALLEST:g} to {LARGEST:g}"
+        )
 
 
 def _refuse_booleans(where: str, given: Any, checked: Any) -> None:

@@ -142,7 +142,8 @@ class StageBar:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.bar.stop()
+        if errors.is_terminal:  # a bar that was not started prints an empty line when it is stopped
+            self.bar.stop()
 
     def __call__(self, what: str, done: int, total: int) -> None:
         if what not in self.tasks:

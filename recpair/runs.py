@@ -55,10 +55,8 @@ def load(run: str | Path, *, uri: str | None = None) -> Run:
         RunError: a file is missing or damaged, the config has keys that do not exist, or the run id is not known to
             the store.
     """
-    if not isinstance(run, str | Path):
-        raise RunError(f"a run is given by its folder or MLflow run id, not by {type(run).__name__}")
-    if not Path(run).exists() and RUN_ID.fullmatch(str(run)):
-        run = download(str(run), uri)
+    if isinstance(run, str) and RUN_ID.fullmatch(run) and not Path(run).exists():
+        run = download(run, uri)
     opened = Run.open(run)
     try:
         load_config(opened.config)
@@ -139,6 +137,7 @@ def evaluate(run: Run, overrides: Sequence[str] = (), *, data: Any = None) -> tu
     Raises:
         RunError: the data is no longer what the run was trained on, or nothing of it was held out.
     """
+    _require_run(run)
     config = load_config(run.config, overrides)
     changed = differences(load_config(run.config), config)
     if changed := [key for key in changed if key == MONITOR or not key.startswith(("evaluate", "data"))]:
@@ -162,6 +161,7 @@ def export(run: Run, folder: str | Path) -> list[Path]:
     Raises:
         RunError: the folder is not empty.
     """
+    _require_run(run)
     parts = {"train": run.recommender.train}
     try:
         splits = _same_splits(run, load_config(run.config), None)
@@ -169,6 +169,11 @@ def export(run: Run, folder: str | Path) -> list[Path]:
     except (ConfigError, DataError, RunError) as reason:
         logger.info("only what was trained on is exported, for the other parts cannot be had: %s", reason)
     return write_atomic(Path(folder), parts, run.items)
+
+
+def _require_run(run: object) -> None:
+    if not isinstance(run, Run):
+        raise RunError(f"expected a run, as recpair.fit and recpair.load return it, got {shown(run)}")
 
 
 def _same_splits(run: Run, config: Config, data: Any) -> Splits:
@@ -196,6 +201,7 @@ def track(run: Run, *, uri: str | None = None) -> str | None:
         ConfigError: no ``uri`` is given, and the config of the run folder, which may be another person's, names a server
             to which MLflow would send the user's credentials.
     """
+    _require_run(run)
     config = load_config(run.config)
     section = dict(config["tracking"] or {})
     named = section.get("uri")

@@ -16,7 +16,7 @@ from recpair.data.frames import as_polars
 from recpair.data.indexing import Index
 from recpair.data.interactions import Interactions
 from recpair.data.reading import OnMissing, Standardised, standardise
-from recpair.data.table import STANDARD, Role, Table, ids_of, listed
+from recpair.data.table import STANDARD, Role, Table, ids_of, listed, named_columns
 from recpair.data.times import UNKNOWN, Clock, TimeUnit
 from recpair.data.vocabulary import Ids
 from recpair.errors import ConfigError, DataError
@@ -144,7 +144,7 @@ def read_data(
     """
     if (source is None) == (path is None):
         raise ConfigError("give either data.source (a named set) or data.path (a file or folder)")
-    named: dict[str, str | int] = {str(role): column for role, column in (columns or {}).items()}
+    named = named_columns(columns)
     if source is not None:
         located = lookup(SOURCES, source, "data.source")()
         name = source
@@ -186,7 +186,7 @@ def events_from(
     if isinstance(data, Interactions):
         columns = None if data.weight is None else {"weight": "weight"}
         data = data.to_polars()
-    columns = dict(columns or {})
+    columns = named_columns(columns)
     frame, existing = as_polars(data, name, columns)
     table = Table(frame, name, columns=existing)
     events = _events(standardise(table, columns, **_reading(time_unit, time_format, on_missing)), name)
@@ -238,6 +238,8 @@ def _checked_side(table: Table, key: str, events: pl.DataFrame, standard: str | 
     if key not in table.frame.columns:
         raise DataError(f"{table.name} has no column {key!r} (found: {listed(table.columns)})")
     ids, known = ids_of(table, key), events[standard]
+    if ids.is_empty():
+        raise DataError(f"{table.name} has a header and no rows; expected one row per id")
     place = pl.Series(Ids(standard.removesuffix("_id"), known.unique()).find(ids))
     row = table.first_true(~ids.is_first_distinct() | ((place >= 0) & ~place.is_first_distinct()))
     if row is not None:

@@ -13,7 +13,7 @@ from recpair.boundary import boundary
 from recpair.data.indexing import by_user_and_time
 from recpair.data.threads import on_threads
 from recpair.data.vocabulary import Vocabulary
-from recpair.errors import DataError
+from recpair.errors import DataError, shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +126,9 @@ class Interactions:
         Raises:
             DataError: the matrix does not have two dimensions, or holds complex or infinite values or NaN.
         """
+        dense = isinstance(matrix, np.ndarray) and matrix.ndim > 0 and matrix.dtype.kind in "biufc"
+        if not dense and not sp.issparse(matrix):
+            raise DataError(f"the matrix is of type {type(matrix).__name__}; expected a scipy matrix of users × items")
         entries: sp.coo_array = sp.coo_array(matrix)  # type: ignore[call-overload]
         if len(entries.shape) != 2 or entries.dtype.kind not in "biuf":
             raise DataError(
@@ -155,6 +158,8 @@ class Interactions:
         from recpair.data.dataset import Dataset
         from recpair.data.events import read_data
 
+        if not isinstance(path, str | Path):
+            raise DataError(f"events are read from a file or a folder, got {shown(path)}")
         return Dataset.from_events(read_data(path=str(path), columns=columns)).interactions  # type: ignore[arg-type]
 
     def to_polars(self) -> pl.DataFrame:

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import polars as pl
 
 from recpair.data.ids import canonical
-from recpair.errors import DataError
+from recpair.errors import ConfigError, DataError, shown
 from recpair.registry import nearest
 
 Role = Literal["user", "item", "rating", "time", "split", "weight"]
@@ -51,6 +51,25 @@ class Table:
 
     def first_true(self, mask: pl.Series) -> int | None:
         return int(mask.arg_max() or 0) if mask.any() else None
+
+
+def named_columns(columns: object) -> dict[str, str | int]:
+    """Role → column, checked; a config's columns have been checked already, those of a library call are anything.
+
+    Raises:
+        ConfigError: it is not a mapping of roles to names or positions.
+    """
+    if columns is None:
+        return {}
+    roles = get_args(Role)
+    if not isinstance(columns, Mapping) or not all(
+        isinstance(role, str) and role in roles and isinstance(column, str | int) and not isinstance(column, bool)
+        for role, column in columns.items()
+    ):
+        raise ConfigError(
+            f"columns must map {', '.join(roles)} to the name or the 0-based position of a column, got {shown(columns)}"
+        )
+    return dict(columns)
 
 
 def used(columns: Mapping[str, str | int], existing: Sequence[str]) -> list[str]:

@@ -30,7 +30,7 @@ class GRU4Rec(SequenceModel):
         history_length: Annotated[int, Field(gt=0)] = 50,
         embedding_dim: Annotated[int, Field(gt=0)] = 64,
         hidden_dim: Annotated[int, Field(gt=0)] = 128,
-        n_layers: Annotated[int, Field(gt=0)] = 1,
+        n_layers: Annotated[int, Field(gt=0, le=100)] = 1,
         dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3,
         similarity: Similarity = "dot",
     ) -> None:

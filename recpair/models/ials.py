@@ -11,6 +11,7 @@ from torch import nn
 from recpair.batch import Batch
 from recpair.data.interactions import Interactions
 from recpair.data.item_lists import ItemLists
+from recpair.errors import TrainingError
 from recpair.models import kernels
 from recpair.models.contract import FittedModel
 from recpair.models.scorer import Vectors
@@ -56,7 +57,13 @@ class IALS(FittedModel):
     ) -> None:
         gram = fixed.T @ fixed
         weight, ridge = np.float32(self.weight), np.float32(self.ridge)
-        kernels.least_squares(indptr, indices, weights, fixed, gram, weight, ridge, out)
+        try:
+            kernels.least_squares(indptr, indices, weights, fixed, gram, weight, ridge, out)
+        except (SystemError, np.linalg.LinAlgError):  # numba reports an error inside of a parallel loop as SystemError
+            raise TrainingError(
+                f"model ials: the system of equations of a user or an item is singular in single precision; lower "
+                f"model.weight ({self.weight:g}) or raise model.ridge ({self.ridge:g})"
+            ) from None
 
     def score(self, batch: Batch) -> Vectors:
         return Vectors(queries=self.user_vectors[batch.user], items=self.item_vectors)

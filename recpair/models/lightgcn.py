@@ -89,7 +89,7 @@ class LightGCN(GradientModel):
         interactions: Interactions,
         *,
         embedding_dim: Annotated[int, Field(gt=0)] = 64,
-        n_layers: Annotated[int, Field(ge=0)] = 3,
+        n_layers: Annotated[int, Field(ge=0, le=100)] = 3,
         init: Start = "spectral",
         init_std: Annotated[float, Field(gt=0)] = 0.1,
         similarity: Similarity = "dot",

@@ -95,7 +95,7 @@ class NeuMF(GradientModel):
         interactions: Interactions,
         *,
         embedding_dim: Annotated[int, Field(gt=0)] = 64,
-        layers: list[Annotated[int, Field(gt=0)]] = [128, 64, 32],  # noqa: B006  (never changed)
+        layers: Annotated[list[Annotated[int, Field(gt=0)]], Field(min_length=1, max_length=100)] = [128, 64, 32],  # noqa: B006  (never changed)
         dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
         init_std: Annotated[float, Field(gt=0)] = 0.1,
     ) -> None:

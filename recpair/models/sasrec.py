@@ -171,7 +171,7 @@ class SASRec(SequenceModel):
         *,
         history_length: Annotated[int, Field(gt=0)] = 50,
         embedding_dim: Annotated[int, Field(gt=0)] = 64,
-        n_layers: Annotated[int, Field(gt=0)] = 2,
+        n_layers: Annotated[int, Field(gt=0, le=100)] = 2,
         n_heads: Annotated[int, Field(gt=0)] = 2,
         inner_dim: Annotated[int, Field(gt=0)] = 256,
         dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5,

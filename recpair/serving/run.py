@@ -13,7 +13,8 @@ from recpair.bridges import MODEL_SIGNATURES
 from recpair.bridges.all_models import ALL_MODELS
 from recpair.config import Section, parse
 from recpair.denoising.audit import audit, quality
-from recpair.errors import ConfigError, RunError
+from recpair.errors import ConfigError, RunError, shown
+from recpair.files import damaged
 from recpair.models import GradientModel, Model
 from recpair.seeds import isolated
 from recpair.serving.asked import flag, id_column, is_pandas
@@ -52,6 +53,8 @@ class Run:
         Raises:
             RunError: a file is missing or damaged, or the config names a model or an option that does not exist.
         """
+        if not isinstance(folder, str | Path):
+            raise RunError(f"a run is opened by its folder or MLflow run id, got {shown(folder)}")
         run = consistent(Path(folder), cls._read)
         if run.files.manifest is None:
             logger.info("%s is a run of an earlier version: it has no checksums", folder)
@@ -118,7 +121,12 @@ class Run:
 
     @cached_property
     def _losses(self) -> pl.DataFrame:
-        return self.files.frame(AUDIT)
+        losses, events = self.files.frame(AUDIT), len(self.recommender.train)
+        if len(losses) != events:
+            raise damaged(
+                self.folder / AUDIT, f"expected {events:,} rows, one per training event, found {len(losses):,}"
+            )
+        return losses
 
     @boundary
     def recommend(

@@ -147,6 +147,9 @@ class RunFolder:
     def training_data(self) -> Interactions:
         """Read back what ``write_training_data`` wrote, except for the noise labels."""
         ids, events = self.frame(VOCABULARY), self.frame(TRAIN)
+        whole = (events.schema.get(name, pl.Null).is_integer() for name in ("user", "item"))
+        if events.is_empty() or not all(whole) or any(events.select("user", "item").null_count().row(0)):
+            raise files.damaged(self.path / TRAIN, "expected rows of two whole numbers, user and item")
         try:
             vocabulary = Vocabulary(Ids("user", ids["user_id"][0]), Ids("item", ids["item_id"][0]))
             column = {name: events[name].to_numpy() for name in events.columns}
