@@ -86,7 +86,7 @@ def run(tmp_path_factory, small):
 def test_calls(run, small, verdict, chosen, undrawn):
     assert len(CASES) >= 150
     found = []
-    for case in chosen(CASES, 300, label):
+    for case in chosen(CASES, 250, label):
         call, number = case
         problem = verdict(
             label(case), lambda call=call, number=number: CALLS[call](run, small, VALUES[number]), [Path("out")]
