@@ -106,9 +106,7 @@ def is_quick(case: tuple[str, str | None, str | None, int]) -> bool:
 
 def test_every_value_is_checked(verdict, chosen):
     assert len(CASES) >= 4000
-    found = [
-        verdict(label(case), lambda case=case: load_config(config_of(case))) for case in chosen(CASES, 800, label)
-    ]
+    found = [verdict(label(case), lambda case=case: load_config(config_of(case))) for case in chosen(CASES, 800, label)]
     assert not (problems := "\n".join(filter(None, found))), problems
 
 
