@@ -48,7 +48,9 @@ def read_users(path: Path, columns: Sequence[str] = ("user_id",)) -> pl.Series:
     Raises:
         DataError: the file is missing or empty, or has no such column.
     """
-    if path.suffix.lower() == ".txt" and path.is_file():
+    if path.is_file() and path.stat().st_size == 0:
+        users = pl.Series("user_id", [], dtype=pl.String)
+    elif path.suffix.lower() == ".txt" and path.is_file():
         try:
             lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
         except UnicodeDecodeError:
@@ -65,7 +67,7 @@ def read_users(path: Path, columns: Sequence[str] = ("user_id",)) -> pl.Series:
 
 
 def _column(path: Path, columns: Sequence[str]) -> pl.Series:
-    frame = _table(path)
+    frame = read_table(path, header=True, whole=True, single=True).frame
     found = [column for column in columns if column in frame.columns]
     if not found:
         raise DataError(
@@ -81,11 +83,6 @@ def _column(path: Path, columns: Sequence[str]) -> pl.Series:
     if missing := len(frame) - len(users):
         logger.info("%s: %s rows without %s are left out", path, f"{missing:,}", found[0])
     return users
-
-
-def _table(path: Path) -> pl.DataFrame:
-    """A table of any format; text needs a header, and may have a single column."""
-    return read_table(path, header=True, whole=True, single=True).frame
 
 
 def write_table(path: Path, frame: pl.DataFrame) -> None:

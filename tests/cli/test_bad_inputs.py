@@ -170,7 +170,7 @@ def test_an_output_that_is_no_run_folder_is_left_alone(project, capsys):
         (["--users", "none.csv"], "none.csv does not exist"),
         (["--users", "empty.txt"], "names no users"),
         (["--users", "wrong.csv"], "no column 'user_id'"),
-        (["--users", "nothing.csv"], "nothing.csv is no readable csv file"),
+        (["--users", "nothing.csv"], "nothing.csv names no users"),
         (["--users", "latin.txt"], "latin.txt is not UTF-8"),
         ([], "either --users FILE or --all"),
         (["--all", "--users", "users.txt"], "either --users FILE or --all"),

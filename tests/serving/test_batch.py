@@ -121,7 +121,7 @@ def test_a_run_without_an_item_table_says_so(checkerboard, quick, caplog):
         ("u.csv", "uid\n1\n", "has no column 'sku' or 'user_id' (found: uid); rename"),
         ("u.csv", "1,2\n3,4\n", "has no column 'sku' or 'user_id' (found: 1, 2); rename"),
         ("u.csv", "user_id\n", "names no users; expected one id a line, or a column sku or user_id"),
-        ("u.csv", "", "is empty"),
+        ("u.csv", "", "names no users"),
         ("u.xlsx", "x", "has an unknown ending"),
         ("u.txt", "\n \n", "names no users"),
     ],
