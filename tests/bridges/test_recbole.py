@@ -3,6 +3,7 @@
 import importlib.util
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 
@@ -212,3 +213,9 @@ def test_a_cut_history_keeps_the_last_events():
 def test_ratings_are_asked_for_only_where_there_are_some(train):
     with pytest.raises(ConfigError, match="the data has no ratings"):
         made("DMF", train, inter_matrix_type="rating")
+
+
+def test_a_rating_matrix_needs_a_rating_for_every_event():
+    gaps = Interactions.from_polars(pl.DataFrame({"user_id": [1, 2], "item_id": [1, 2], "rating": [4.0, None]}))
+    with pytest.raises(ConfigError, match="1 events have no rating"):
+        TrainingSet(gaps).inter_matrix(value_field="rating")
