@@ -10,6 +10,8 @@ Names are imported when they are first used, so that ``import recpair`` costs no
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from recpair import compiled
+
 if TYPE_CHECKING:
     from recpair.config import Config as Config
     from recpair.data.interactions import Interactions as Interactions
@@ -32,6 +34,7 @@ _HOME = {
 }
 __all__ = ["Config", "Interactions", "RecpairError", "Run", "evaluate", "fit", "load", "load_config"]
 __version__ = "0.1.0"
+compiled.provide_folder()  # before numba is imported
 
 
 def __getattr__(name: str) -> Any:

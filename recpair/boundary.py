@@ -1,10 +1,11 @@
 """Errors of other libraries at the public functions: one line in place of a traceback from their inside."""
 
 import functools
+import os
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from recpair.errors import RecpairError
+from recpair.errors import RecpairError, RunError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -22,6 +23,7 @@ LIBRARIES = {
     "sqlalchemy": "the MLflow store",
     "yaml": "YAML",
 }
+_process: int | None = None  # the first one that called a public function
 OUT_OF_MEMORY = ("allocate memory", "out of memory", "Unable to allocate")
 
 
@@ -35,6 +37,7 @@ def boundary(function: Callable[P, T]) -> Callable[P, T]:
     @functools.wraps(function)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
+            _require_own_threads()
             return function(*args, **kwargs)
         except RecpairError:
             raise
@@ -44,6 +47,18 @@ def boundary(function: Callable[P, T]) -> Callable[P, T]:
             raise RecpairError(message) from error
 
     return guarded
+
+
+def _require_own_threads() -> None:
+    """Raise a RunError in a fork of a process that has used recpair: it has the locks of polars' threads, but no threads."""
+    global _process
+    if _process is None:
+        _process = os.getpid()
+    elif _process != os.getpid():
+        raise RunError(
+            f"process {os.getpid()} was forked from process {_process} after recpair was used there, and calls would hang; "
+            f"start workers with multiprocessing.get_context('spawn'), or load the run in each worker alone"
+        )
 
 
 def explained(error: BaseException) -> str | None:
