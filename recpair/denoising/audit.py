@@ -48,12 +48,10 @@ def audit(train: Interactions, losses: pl.DataFrame) -> pl.DataFrame:
     order = np.lexsort((-mean, train.user))
     rank = np.empty(len(train), dtype=np.int32)
     rank[order] = np.arange(len(train)) - train.indptr[train.user[order]] + 1
-    columns = (mean, visits, z, user_mean[train.user], rank, size)
-    told = zip(*(column.tolist() for column in columns), strict=True)
     with np.errstate(invalid="ignore", divide="ignore"):
         share = np.where(visits > 0, losses["chosen"].to_numpy() / visits, np.nan)
     frame = train.to_polars().select(pl.exclude("weight", "rating"))
-    return frame.with_columns(
+    frame = frame.with_columns(
         pl.Series("mean_loss", mean),
         losses["loss_sd"],
         losses["visits"],
@@ -62,17 +60,42 @@ def audit(train: Interactions, losses: pl.DataFrame) -> pl.DataFrame:
         pl.Series("user_events", size),
         pl.Series("z", z),
         pl.Series("noise_probability", noise_probability(z)),
-        pl.Series("explanation", [_explained(*row) for row in told]),
-    ).sort("z", descending=True, maintain_order=True)
+        pl.Series("user_mean", user_mean[train.user]),
+    )
+    return (
+        frame.with_columns(_explained().alias("explanation"))
+        .drop("user_mean")
+        .sort("z", descending=True, maintain_order=True)
+    )
 
 
-def _explained(loss: float, visits: float, z: float, own: float, rank: int, size: int) -> str:
+def _explained() -> pl.Expr:
     """One sentence per event; without a visit that was recorded (``train.audit_from``), it has the final loss alone."""
-    plural = "visit" if visits == 1 else "visits"
-    seen = f"mean loss {loss:.3f} over {visits:,.0f} {plural}"
-    if not visits:
-        seen = f"loss {loss:.3f} under the final model, none recorded in training"
-    return f"{seen}, {z:+.1f} spreads from this user's own mean {own:.3f}; rank {rank} of {size} by loss"
+    seen = pl.format("mean loss {} over {}", _fixed("mean_loss", 3), pl.col("visits").map_batches(_visits, pl.String))
+    unseen = pl.format("loss {} under the final model, none recorded in training", _fixed("mean_loss", 3))
+    return pl.format(
+        "{}, {} spreads from this user's own mean {}; rank {} of {} by loss",
+        pl.when(pl.col("visits") > 0).then(seen).otherwise(unseen),
+        _fixed("z", 1, plus="+"),
+        _fixed("user_mean", 3),
+        "rank",
+        "user_events",
+    )
+
+
+def _fixed(column: str, digits: int, plus: str = "") -> pl.Expr:
+    """Numbers with so many decimals, without a Python object for each; ties are rounded to even."""
+    size = pl.col(column).cast(pl.Float64).abs()
+    text = size.cast(pl.Decimal(38, digits), strict=False).cast(pl.String).fill_null(size.cast(pl.String))
+    return pl.when(pl.col(column) < 0).then(pl.lit("-")).otherwise(pl.lit(plus)) + text
+
+
+def _visits(visits: pl.Series) -> pl.Series:
+    """ "1 visit", "1,234 visits": the distinct numbers are few."""
+    known = visits.unique()
+    return visits.replace_strict(
+        known, [f"{n:,.0f} {'visit' if n == 1 else 'visits'}" for n in known], return_dtype=pl.String
+    )
 
 
 def with_losses(train: Interactions, losses: pl.DataFrame) -> tuple[Interactions, pl.DataFrame, np.ndarray]:

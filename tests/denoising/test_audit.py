@@ -49,6 +49,23 @@ def test_rows_are_in_order_of_suspicion_and_explained(made_up):
     assert f"rank {first['rank']} of 30" in first["explanation"]
 
 
+def test_explanations_are_those_of_a_loop(made_up):
+    """Losses below 0 and thousands of visits, too."""
+    train, losses, _ = made_up
+    visits = pl.Series(np.random.default_rng(1).choice([0.0, 1.0, 3.0, 1234.0, 2_000_000.0], size=len(train)))
+    frame = audit(train, losses.with_columns(pl.col("mean_loss") - 2, visits=visits))
+    own = frame.group_by("user_id").agg(pl.col("mean_loss").sum())
+    overall = frame["mean_loss"].mean()
+    means = {user: (total + 5 * overall) / 35 for user, total in own.iter_rows()}
+    for row in frame.iter_rows(named=True):
+        loss, n, z = row["mean_loss"], row["visits"], row["z"]
+        seen = f"mean loss {loss:.3f} over {n:,.0f} visit{'' if n == 1 else 's'}"
+        if n == 0:
+            seen = f"loss {loss:.3f} under the final model, none recorded in training"
+        told = f"{seen}, {z:+.1f} spreads from this user's own mean {means[row['user_id']]:.3f}; "
+        assert row["explanation"] == f"{told}rank {row['rank']} of {row['user_events']} by loss"
+
+
 def test_an_event_without_a_recorded_visit_says_so(made_up):
     """Before epoch ``train.audit_from`` events are drawn, but no loss is recorded."""
     train, losses, _ = made_up
