@@ -5,7 +5,9 @@ come from the run's generator on the history's device.
 """
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -19,7 +21,7 @@ View = Callable[[Tensor], Tensor]
 def crop(history: Int[Tensor, "H T"], rate: float) -> Int[Tensor, "H T"]:
     """A run of ⌊rate · n⌋ items (one at least) that begins anywhere. Source: CL4SRec (Xie et al., ICDE 2022)."""
     real, length, place = _layout(history)
-    start, size = _run(length, rate, at_least=1)
+    start, size = _run(length, rate, history.shape[1], at_least=1)
     return _packed(history, real & (place >= start) & (place < start + size))
 
 
@@ -29,13 +31,15 @@ def mask(history: Int[Tensor, "H T"], rate: float) -> Int[Tensor, "H T"]:
     Deviation: no token stands in for what is masked, since models have none: the items before it move up.
     """
     real, length, _ = _layout(history)
-    return _packed(history, real & ~_some(real, _share(length, rate).minimum((length - 1).clamp_min(0))))
+    return _packed(
+        history, real & ~_some(real, _share(length, rate, history.shape[1]).minimum((length - 1).clamp_min(0)))
+    )
 
 
 def reorder(history: Int[Tensor, "H T"], rate: float) -> Int[Tensor, "H T"]:
     """A run of ⌊rate · n⌋ items is shuffled; the others stay where they are. Source: CL4SRec."""
     _, length, place = _layout(history)
-    start, size = _run(length, rate)
+    start, size = _run(length, rate, history.shape[1])
     inside = (place >= start) & (place < start + size)
     # Keys of the run fall between those of its neighbours, whose keys are their places.
     keys = torch.where(inside, start + size * _uniform(place), place)
@@ -49,7 +53,7 @@ def insert(history: Int[Tensor, "H T"], rate: float, neighbours: Int[Tensor, "I 
     """
     real, length, _ = _layout(history)
     near = _neighbour(history, neighbours)
-    chosen = _some(real, _share(length, rate, at_least=1)) & (near != PADDING)
+    chosen = _some(real, _share(length, rate, history.shape[1], at_least=1)) & (near != PADDING)
     pairs = torch.stack([near, history], dim=2).flatten(1)
     keep = torch.stack([chosen, real], dim=2).flatten(1)
     return _packed(pairs, keep)[:, -history.shape[1] :]
@@ -58,7 +62,7 @@ def insert(history: Int[Tensor, "H T"], rate: float, neighbours: Int[Tensor, "I 
 def substitute(history: Int[Tensor, "H T"], rate: float, neighbours: Int[Tensor, "I K"]) -> Int[Tensor, "H T"]:
     """⌊rate · n⌋ items (one at least) are replaced by a neighbour, where they have one. Source: CoSeRec (2021)."""
     real, length, _ = _layout(history)
-    return _swapped(history, _some(real, _share(length, rate, at_least=1)), neighbours)
+    return _swapped(history, _some(real, _share(length, rate, history.shape[1], at_least=1)), neighbours)
 
 
 def replace(history: Int[Tensor, "H T"], probability: float, neighbours: Int[Tensor, "I K"]) -> Int[Tensor, "H T"]:
@@ -91,14 +95,22 @@ def _uniform(like: Tensor) -> Tensor:
     return torch.rand(like.shape, dtype=torch.float32, device=like.device, generator=generator(like.device))
 
 
-def _share(length: Int[Tensor, "H 1"], rate: float, at_least: int = 0) -> Int[Tensor, "H 1"]:
+def _share(length: Int[Tensor, "H 1"], rate: float, width: int, at_least: int = 0) -> Int[Tensor, "H 1"]:
     """⌊rate · n⌋, in double precision as Python has it."""
-    return (length.double() * rate).long().clamp_min(at_least).minimum(length)
+    return _shares(rate, width, length.device)[length].clamp_min(at_least).minimum(length)
 
 
-def _run(length: Int[Tensor, "H 1"], rate: float, at_least: int = 0) -> tuple[Int[Tensor, "H 1"], Int[Tensor, "H 1"]]:
+@lru_cache(maxsize=4096)
+def _shares(rate: float, longest: int, device: torch.device) -> Int[Tensor, "_"]:
+    """⌊rate · n⌋ for n from 0 to the longest; computed on the processor, as not every device has float64."""
+    return torch.from_numpy((np.arange(longest + 1) * rate).astype(np.int64)).to(device)
+
+
+def _run(
+    length: Int[Tensor, "H 1"], rate: float, width: int, at_least: int = 0
+) -> tuple[Int[Tensor, "H 1"], Int[Tensor, "H 1"]]:
     """Start and size of a run of ⌊rate · n⌋ places, every start equally likely."""
-    size = _share(length, rate, at_least)
+    size = _share(length, rate, width, at_least)
     starts = length - size + 1
     start = (_uniform(length) * starts).long()
     return start.minimum(starts - 1), size

@@ -83,10 +83,11 @@ def event_losses(objective: Objective, train_part: Interactions, seed: int) -> p
         if isinstance(model, SequenceModel)
         else PairSampler(train_part, 1, seed, batch_size=8192)
     )
-    final = _losses(objective, every_event.epoch(1), len(train_part))
-    sums, squares, drawn, chosen = memory.kept.double().cpu().unbind(1)
-    visits = drawn.clamp_min(1)
-    mean = torch.where(drawn > 0, sums / visits, final.double())
-    spread = (squares / visits - (sums / visits).square()).clamp_min(0).sqrt()
-    columns = {"mean_loss": mean, "loss_sd": spread, "visits": drawn, "chosen": chosen, "final_loss": final.double()}
-    return pl.DataFrame({name: column.numpy() for name, column in columns.items()})
+    # In 64 bits on the processor: not every device has them.
+    final = _losses(objective, every_event.epoch(1), len(train_part)).numpy().astype(np.float64)
+    sums, squares, drawn, chosen = memory.kept.cpu().numpy().astype(np.float64).T
+    visits = np.maximum(drawn, 1)
+    mean = np.where(drawn > 0, sums / visits, final)
+    spread = np.sqrt(np.maximum(squares / visits - (sums / visits) ** 2, 0))
+    columns = {"mean_loss": mean, "loss_sd": spread, "visits": drawn, "chosen": chosen, "final_loss": final}
+    return pl.DataFrame({name: np.ascontiguousarray(column) for name, column in columns.items()})

@@ -1,7 +1,8 @@
-"""Adds up what the steps of an epoch report, without waiting for the device."""
+"""Means of what the steps of an epoch report, without waiting for the device."""
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -10,35 +11,50 @@ if TYPE_CHECKING:
 
 
 class Ledger:
-    """Means over the steps of an epoch, weighted by their queries; remembers the first bad step.
+    """Means over the steps of an epoch, weighted by their queries; finds the first bad step.
 
-    What is asked of it is answered over all processes, which have as many steps each and ask at the same time.
+    Values stay on the device in their own precision until they are asked for, then are added up on the processor in 64
+    bits: devices such as Apple's have no float64. Several processes have as many steps each and ask at the same time.
     """
 
     def __init__(self, fabric: "Fabric") -> None:
         self.fabric = fabric
-        self.queries = 0
-        self._sums: dict[str, Tensor] = {}
-        self._losses: list[Tensor] = []
+        self.queries: list[int] = []
+        self._waiting: dict[str, list[Tensor]] = {}
+        self._steps: dict[str, list[int]] = {}  # of each value
+        self._values: dict[str, list[float]] = {}
 
     def add(self, parts: dict[str, Tensor], queries: int) -> None:
-        self.queries += queries
-        self._losses.append(parts["loss"].detach())
         for name, value in parts.items():
-            weighted = value.detach().double() * queries
-            self._sums[name] = self._sums[name] + weighted if name in self._sums else weighted
+            self._waiting.setdefault(name, []).append(value.detach())
+            self._steps.setdefault(name, []).append(len(self.queries))
+        self.queries.append(queries)
 
     def first_bad_step(self) -> int | None:
         """The first step (from 1) whose loss was NaN or infinite."""
-        if not self._losses:
-            return None
-        bad = ~torch.isfinite(torch.stack(self._losses))
-        first = torch.where(bad.any(), bad.int().argmax(), len(bad))
-        step = int(self.fabric.all_reduce(first, reduce_op="min")) + 1
-        return step if step <= len(bad) else None
+        self._fetch()
+        losses = np.array(self._values.get("loss", []))
+        bad = np.flatnonzero(~np.isfinite(losses))
+        first = int(bad[0]) if len(bad) else len(losses)
+        if self.fabric.world_size > 1:
+            first = int(self.fabric.all_reduce(torch.tensor(first, device=self.fabric.device), reduce_op="min"))
+        return first + 1 if first < len(losses) else None
 
     def close(self) -> tuple[dict[str, float], int]:
         """The means by name, and the number of queries."""
-        counted = torch.stack([*self._sums.values(), next(iter(self._sums.values())).new_tensor(self.queries)])
-        *sums, queries = self.fabric.all_reduce(counted, reduce_op="sum").tolist()
-        return {name: value / queries for name, value in zip(self._sums, sums, strict=True)}, int(queries)
+        self._fetch()
+        weights = np.array(self.queries, dtype=np.float64)
+        weighted = [np.array(values) * weights[self._steps[name]] for name, values in self._values.items()]
+        sums = [*(float(np.add.accumulate(column)[-1]) for column in weighted), float(weights.sum())]
+        if self.fabric.world_size > 1:
+            counted = torch.tensor(sums, dtype=torch.float64, device=self.fabric.device)
+            sums = self.fabric.all_reduce(counted, reduce_op="sum").tolist()
+        *sums, queries = sums
+        return {name: value / queries for name, value in zip(self._values, sums, strict=True)}, int(queries)
+
+    def _fetch(self) -> None:
+        """Move what the steps since the last call reported to the processor."""
+        for name, waiting in self._waiting.items():
+            if waiting:
+                self._values.setdefault(name, []).extend(torch.stack(waiting).tolist())
+                waiting.clear()
