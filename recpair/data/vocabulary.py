@@ -92,7 +92,14 @@ class Ids:
 
     def of(self, indices: np.ndarray) -> pl.Series:
         """External ids of indices, in their own type."""
+        if self._numbers is not None:
+            return pl.Series(self.values.name, self._numbers[indices])
         return self.values[np.asarray(indices, dtype=np.int64)]
+
+    @cached_property
+    def _numbers(self) -> np.ndarray | None:
+        """The ids as an array, which answers faster; None for text."""
+        return self.values.to_numpy() if self.values.dtype == pl.Int64 and not self.values.has_nulls() else None
 
 
 def _places(ascending: pl.Series, asked: pl.Series) -> tuple[np.ndarray, np.ndarray]:

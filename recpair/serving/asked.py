@@ -40,6 +40,8 @@ def id_column(ids: Any, name: str, columns: Sequence[str] = ()) -> pl.Series:
         RunError: a string, bytes, a dict, a scalar, a generator, or a frame without such a column.
         DataError: a value is neither a number nor text.
     """
+    if isinstance(ids, pl.Series) and ids.dtype in (pl.Int64, pl.String):
+        return ids
     if is_frame(ids):
         ids = _column(ids.collect() if isinstance(ids, pl.LazyFrame) else ids, name, columns)
     if not is_list(ids):
@@ -70,7 +72,7 @@ def history_columns(histories: Any) -> list[pl.Series]:
         raise RunError(
             f"histories is {shown(histories)}; expected a list that holds a list of item ids for each person"
         )
-    if hasattr(histories, "to_pylist"):  # Arrow's elements are scalars of its own
+    if hasattr(histories, "to_pylist"):  # the elements of an Arrow array are Arrow scalars
         histories = histories.to_pylist()
     return [id_column(history, f"histories[{place}]") for place, history in enumerate(histories)]
 

@@ -52,11 +52,12 @@ class Ranker:
             items, best = self._best(queries, rows)
         else:
             items, best = self._best_or_popular(queries, rows, queries.popular[rows])
-        query, place = np.nonzero(items >= 0)  # fewer than k items are left for a user who has seen nearly all
+        found = items >= 0  # fewer than k items are left for a user who has seen nearly all
+        query, place = np.nonzero(found)
         columns = [
             _repeated(queries.labels, rows, query).alias("user_id"),
-            self.items.of(items[query, place]).alias("item_id"),
-            pl.Series("score", best[query, place]),
+            self.items.of(items[found]).alias("item_id"),
+            pl.Series("score", best[found]),
             pl.Series("rank", (place + 1).astype(np.int32)),
         ]
         if queries.popular is not None:
