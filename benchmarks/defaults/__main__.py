@@ -39,6 +39,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=None, help="labels of settings")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{arguments.stage}.jsonl"
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     done = {(row["data"], row["setting"]) for row in map(json.loads, lines)}

@@ -45,7 +45,18 @@ FITTED = {
     **{f"ease ridge {ridge}": ["model.name=ease", f"model.ridge={ridge}"] for ridge in (30, 100, 250, 500, 1000)},
     **{
         f"ials weight {weight} ridge {ridge}": ["model.name=ials", f"model.weight={weight}", f"model.ridge={ridge}"]
-        for weight, ridge in ((10, 10), (3, 10), (30, 10), (10, 3), (10, 30), (30, 30))
+        for weight, ridge in (
+            (10, 10),
+            (3, 10),
+            (30, 10),
+            (10, 3),
+            (10, 30),
+            (30, 30),
+            (3, 30),
+            (1, 30),
+            (3, 100),
+            (10, 100),
+        )
     },
     **{f"item_knn shrinkage {s}": ["model.name=item_knn", f"model.shrinkage={s}"] for s in (10, 0, 100)},
 }
