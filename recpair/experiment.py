@@ -39,6 +39,7 @@ from recpair.hardening import HARDENERS
 from recpair.losses import LOSSES, POINTWISE, Loss
 from recpair.models import MODELS, FittedModel, GradientModel, Model, SequenceModel
 from recpair.models.popularity import Popularity
+from recpair.notebook import in_notebook, progress
 from recpair.registry import options
 from recpair.report.advice import advice
 from recpair.report.run_report import Outcome, RunReport
@@ -106,7 +107,8 @@ def fit(
             Interactions, or a scipy matrix of users × items.
         items: the side table of the items that goes with ``data``.
         resume: go on from the output folder's checkpoint, if there is one.
-        log: hears each epoch's numbers (the command line's progress bar).
+        log: receives the numbers of each epoch. By default a notebook shows a bar and the notes; elsewhere the notes
+            go to the logger ``recpair``.
         tags: further tags of the MLflow run.
 
     Raises:
@@ -114,7 +116,9 @@ def fit(
     """
     config = load_config(config, overrides)
     output = Output(Path(config["output"]), config["output_keep"])
-    with output.locked() if processes.is_first() else nullcontext():
+    shown = log is None and in_notebook()
+    bar = progress(config["train"]["epochs"], config["evaluate"]["monitor"]) if shown else nullcontext(log)
+    with output.locked() if processes.is_first() else nullcontext(), bar as log:
         return fit_into(output, config, data=data, items=items, resume=resume, log=log, tags=tags)
 
 
