@@ -24,13 +24,14 @@ LIBRARIES = {
     "yaml": "YAML",
 }
 _process: int | None = None  # the first one that called a public function
-OUT_OF_MEMORY = (  # texts of torch's RuntimeError and numpy's ValueError
+OUT_OF_MEMORY = (  # texts of torch's RuntimeError and TypeError, and of numpy's ValueError
     "allocate memory",
     "out of memory",
     "array is too big",
     "Maximum allowed dimension exceeded",
     "Storage size calculation overflowed",
     "numel: integer multiplication overflow",
+    "Overflow when unpacking long",
 )
 
 
@@ -72,7 +73,7 @@ def explained(error: BaseException) -> str | None:
     """The message for an error of the system or of another library; None for any other error."""
     text = " ".join(str(error)[:4000].split())
     if isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError | ValueError) and any(t in text for t in OUT_OF_MEMORY)
+        isinstance(error, RuntimeError | TypeError | ValueError) and any(t in text for t in OUT_OF_MEMORY)
     ):
         return (
             f"out of memory ({text[:120] or 'no details'}); lower model.embedding_dim, sampler.batch_size, "

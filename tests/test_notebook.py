@@ -30,7 +30,9 @@ def test_a_fit_shows_a_bar_and_its_notes(tmp_path, checkerboard, quick):
     assert "valid ndcg@5" in bar
     printed = "".join(output.text for output in shown if output.output_type == "stream")
     assert "note: train.lr is understood as train.learning_rate" in printed
-    assert [output.get("text") for output in own if output.get("name") == "stdout"] == ["own 1\nown 2\nown 3\nown 4\nown 5\n"]
+    assert [output.get("text") for output in own if output.get("name") == "stdout"] == [
+        "own 1\nown 2\nown 3\nown 4\nown 5\n"
+    ]
 
 
 def test_a_script_has_neither(checkerboard, quick, capsys):

@@ -6,13 +6,13 @@ from typing import Annotated, Literal
 import typer
 
 from recpair import __version__
+from recpair.cli import completion
 from recpair.errors import shown
 
 app = typer.Typer(
     help="Train, evaluate and use recommenders from noisy implicit feedback.",
     epilog="Every verb takes --debug, which shows the traceback of an error. Start with: recpair fit --help",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
@@ -20,10 +20,16 @@ app = typer.Typer(
 SHOWN = ["run", "seeds", "mean", "low", "high", "difference", "t_test_holm", "wilcoxon_holm"]
 OnUnknown = Literal["raise", "skip", "popular"]
 
-RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="A run folder, or an MLflow run id.")]
+RunArgument = Annotated[
+    str, typer.Argument(metavar="RUN", help="A run folder, or an MLflow run id.", autocompletion=completion.runs)
+]
 OverridesArgument = Annotated[
     list[str] | None,
-    typer.Argument(metavar="SECTION.KEY=VALUE", help="Overrides, values typed as YAML: train.epochs=30"),
+    typer.Argument(
+        metavar="SECTION.KEY=VALUE",
+        help="Overrides, values typed as YAML: train.epochs=30",
+        autocompletion=completion.keys,
+    ),
 ]
 
 
@@ -46,7 +52,12 @@ def _options(
 def fit(
     config: Annotated[
         Path,
-        typer.Option("--config", "-c", help="A YAML or TOML file, or the name of a config that ships with recpair."),
+        typer.Option(
+            "--config",
+            "-c",
+            help="A YAML or TOML file, or the name of a config that ships with recpair.",
+            autocompletion=completion.configs,
+        ),
     ],
     overrides: OverridesArgument = None,
     resume: Annotated[
@@ -188,7 +199,10 @@ def recommend(
 @app.command()
 def compare(
     run_folders: Annotated[
-        list[Path], typer.Argument(metavar="RUN RUN...", help="Run folders; the first is the base.")
+        list[Path],
+        typer.Argument(
+            metavar="RUN RUN...", help="Run folders; the first is the base.", autocompletion=completion.runs
+        ),
     ],
     metric: Annotated[str, typer.Option("--metric", "-m", help="A metric that is kept per user.")] = "ndcg@10",
     out: Annotated[

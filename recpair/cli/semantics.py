@@ -6,9 +6,15 @@ from typing import Annotated
 
 import typer
 
+from recpair.cli import completion
 from recpair.cli.app import OverridesArgument, app
 
-ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="A YAML or TOML file, such as those in configs/.")]
+ConfigOption = Annotated[
+    Path,
+    typer.Option(
+        "--config", "-c", help="A YAML or TOML file, such as those in configs/.", autocompletion=completion.configs
+    ),
+]
 
 
 @app.command()
@@ -46,8 +52,12 @@ def embed(
 def neighbours(
     item_id: Annotated[str | None, typer.Argument(metavar="[ITEM_ID]", help="An item; or give --user.")] = None,
     overrides: OverridesArgument = None,
-    config: Annotated[Path | None, typer.Option("--config", "-c", help="A YAML or TOML file.")] = None,
-    run: Annotated[Path | None, typer.Option("--run", help="A run folder, in place of --config.")] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="A YAML or TOML file.", autocompletion=completion.configs)
+    ] = None,
+    run: Annotated[
+        Path | None, typer.Option("--run", help="A run folder, in place of --config.", autocompletion=completion.runs)
+    ] = None,
     user: Annotated[str | None, typer.Option("--user", help="The neighbours of this user's training history.")] = None,
 ) -> None:
     """Show what is nearest to an item, or to a user's history: titles and cosine, so that you can judge it.
