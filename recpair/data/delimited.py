@@ -189,14 +189,7 @@ def _separator(content: Content, given: str | None) -> str:
 
 def _stray_quote(content: Content, separator: str) -> int | None:
     """The line of the first quote that neither encloses a value nor is part of one as it may be; None: no such quote."""
-    data = np.frombuffer(content, dtype=np.uint8)
-    places = np.flatnonzero(data == QUOTE)
-    ends = np.array([QUOTE, ord(separator), *NEWLINES], dtype=np.uint8)
-    opening, closing = places[0::2], places[1::2]
-    start = 3 if content[:3] == b"\xef\xbb\xbf" else 0
-    opens = (opening == start) | np.isin(data[np.maximum(opening - 1, 0)], ends)
-    closes = (closing == len(data) - 1) | np.isin(data[np.minimum(closing + 1, len(data) - 1)], ends)
-    if len(opening) == len(closing) and opens.all() and closes.all():
+    if _encloses(np.frombuffer(content, dtype=np.uint8), separator):
         return None
     reader = csv.reader(_decoded(content), delimiter=separator, strict=True)
     start = 1
@@ -206,6 +199,22 @@ def _stray_quote(content: Content, separator: str) -> int | None:
     except csv.Error:
         return start
     return None
+
+
+def _encloses(data: np.ndarray, separator: str) -> bool:
+    """Whether every second quote (B bytes) has the start of a value or a quote before it, the others an end after it."""
+    ends = np.array([QUOTE, ord(separator), *NEWLINES], dtype=np.uint8)
+    first, last = 3 * (data[:3].tobytes() == b"\xef\xbb\xbf"), len(data) - 1
+    count = 0
+    for start in range(0, len(data), BLOCK):
+        places = np.flatnonzero(data[start : start + BLOCK] == QUOTE) + start
+        opening, closing = places[count % 2 :: 2], places[1 - count % 2 :: 2]
+        opens = (opening == first) | np.isin(data[np.maximum(opening - 1, 0)], ends)
+        closes = (closing == last) | np.isin(data[np.minimum(closing + 1, last)], ends)
+        if not (opens.all() and closes.all()):
+            return False
+        count += len(places)
+    return count % 2 == 0
 
 
 def _ragged(path: Path, lines: Lines, expected: int) -> str | None:
