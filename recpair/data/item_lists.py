@@ -1,4 +1,4 @@
-"""Item lists of many queries, as CSR: what somebody took, what is hidden, what is to be found."""
+"""Item lists of many queries as CSR: items that were interacted with, are hidden, or are relevant."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -159,7 +159,7 @@ def predefined(
     become valid.
 
     Raises:
-        DataError: there is no such column, or it holds another word.
+        DataError: the column is missing, or it holds another word.
     """
     if dataset.split is None:
         raise DataError(

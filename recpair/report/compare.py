@@ -27,13 +27,14 @@ SPLITTING = ("split", "filter")  # sections that decide which events are tested
 
 @dataclass(frozen=True)
 class Measurement:
-    """What a run was tested on, and how.
+    """The test of a run: its events, its users, and the options that change a user's values.
 
     Attributes:
         fingerprint: of the test events, the catalogue and the masked items (``evaluation_fingerprint``); of the
             whole data set in runs of earlier versions.
         measuring, splitting: values by dotted config key.
         users: ids of the test users, ascending.
+        of_test: whether the fingerprint is that of the test.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Measurement:
     measuring: dict[str, object]
     splitting: dict[str, object]
     users: pl.Series
+    of_test: bool
 
     @classmethod
     def of(cls, folder: RunFolder, data: Mapping[str, str], users: pl.Series) -> "Measurement":
@@ -52,6 +54,7 @@ class Measurement:
             {f"evaluate.{key}": config["evaluate"].get(key, defaults[key][1]) for key in MEASURING},
             {f"{name}.{key}": value for name in SPLITTING for key, value in config[name].items()},
             users,
+            "test_fingerprint" in data,
         )
 
     def require_same(self, other: "Measurement") -> None:
@@ -65,7 +68,8 @@ class Measurement:
         keys = {**self.splitting, **other.splitting}
         changed = [key for key in keys if self.splitting.get(key) != other.splitting.get(key)]
         comparable = same_kind(self.fingerprint, other.fingerprint)
-        if self.fingerprint != other.fingerprint if comparable else changed:
+        of_tests = comparable and self.of_test
+        if (comparable and self.fingerprint != other.fingerprint) or (changed and not of_tests):
             why = (
                 "different data"
                 if not changed
@@ -78,7 +82,7 @@ class Measurement:
             raise RunError(
                 f"{self.name} and {other.name} were tested with different users; compare runs on the same test set"
             )
-        if not comparable:
+        if not of_tests:
             logger.info(
                 "%s or %s is a run of an earlier version of recpair; that both have the same test events cannot be checked",
                 self.name,
