@@ -62,7 +62,7 @@ def read_users(path: Path, columns: Sequence[str] = ("user_id",)) -> pl.Series:
         raise DataError(f"{path} names no users; expected one id a line, or a column {' or '.join(columns)}")
     distinct = users.unique(maintain_order=True)
     if repeated := len(users) - len(distinct):
-        logger.info("%s: %s repeated ids are answered once", path, f"{repeated:,}")
+        logger.info("%s: repeated ids are answered once (rows: %s)", path, f"{repeated:,}")
     return distinct
 
 
@@ -81,7 +81,7 @@ def _column(path: Path, columns: Sequence[str]) -> pl.Series:
         column = column.filter(column != "")
     users = canonical(column, f"{path} column {found[0]!r}").drop_nulls()
     if missing := len(frame) - len(users):
-        logger.info("%s: %s rows without %s are left out", path, f"{missing:,}", found[0])
+        logger.info("%s: rows without %s are left out (rows: %s)", path, found[0], f"{missing:,}")
     return users
 
 

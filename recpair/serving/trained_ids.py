@@ -54,7 +54,7 @@ class TrainedIds:
         if self.users.all():
             return ids
         left_out = int((~self.users).sum())
-        logger.info("%s of %s users have no training event and are left out", f"{left_out:,}", f"{len(ids):,}")
+        logger.info("users without a training event are left out (%s of %s)", f"{left_out:,}", f"{len(ids):,}")
         return ids.filter(pl.Series(self.users))
 
     def find(self, kind: Kind, asked: pl.Series) -> np.ndarray:

@@ -95,8 +95,8 @@ def test_notes_say_which_rows_of_the_users_are_left_out(tmp_path, caplog):
         assert read_users(path, ["uid", "user_id"]).to_list() == [7, 8]
     assert [message.removeprefix(f"{path}: ") for message in caplog.messages] == [
         "the users are read from column uid, not user_id",
-        "1 rows without uid are left out",
-        "1 repeated ids are answered once",
+        "rows without uid are left out (rows: 1)",
+        "repeated ids are answered once (rows: 1)",
     ]
 
 

@@ -92,7 +92,7 @@ def test_all_users_are_those_with_a_training_event(mf, caplog):
     with caplog.at_level(logging.INFO, "recpair"):
         frame = mf.recommend(k=1)
     assert frame["user_id"].to_list() == [100 + u for u in range(USERS) if u != 3]
-    assert caplog.messages == ["1 of 12 users have no training event and are left out"]
+    assert caplog.messages == ["users without a training event are left out (1 of 12)"]
 
 
 @pytest.mark.parametrize(
