@@ -108,7 +108,7 @@ def test_every_public_name_has_a_docstring():
 def test_no_component_receives_a_config():
     """Below the composition root plain arguments only: nobody else imports Config but those who read it."""
     imports = re.compile(
-        r"from recpair\.config import .*\bConfig\b|import recpair\.config|from recpair import .*config"
+        r"from recpair\.config import .*\bConfig\b|import recpair\.config|from recpair import .*\bconfig\b"
     )
     users = {path.name for path, tree in TREES.items() if imports.search(ast.unparse(tree))}
     assert users <= {"contradictions.py", "experiment.py", "resuming.py", "runs.py", "schema.py", "__init__.py"}
