@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+import polars as pl
+
 from recpair import files
 from recpair.data.public import PUBLIC, PublicSet, RemoteFile, Tables
 from recpair.errors import DataError, shown
@@ -65,7 +67,7 @@ def _fetched(wanted: PublicSet, folder: Path, report: Report, mirror: str | None
         raise DataError(
             f"{raw} does not hold what {wanted.name} should be ({error}); delete it and fetch again"
         ) from None
-    _check_counts(wanted, tables)
+    _check_content(wanted, tables)
     files.write_text(folder / "checksums.json", json.dumps(sums, indent=1))
     for kind in sorted(tables, reverse=True):  # interactions last: whoever sees them sees all
         files.write_frame(folder / f"{kind}.parquet", tables[kind])
@@ -128,14 +130,25 @@ def _require_address(mirror: str) -> None:
 
 
 def _verified(file: RemoteFile, path: Path, before: str | None) -> str:
-    """The file's sha256, once its md5 (where published) and its sha256 of last time (where known) agree."""
+    """The file's SHA-256, once its published checksum, or else its SHA-256 of last time, is the expected one."""
     content = path.read_bytes()
-    md5, sha256 = hashlib.md5(content, usedforsecurity=False).hexdigest(), hashlib.sha256(content).hexdigest()
-    if (file.md5 is not None and md5 != file.md5) or (before is not None and sha256 != before):
-        path.unlink()
-        found, expected = (md5, file.md5) if file.md5 is not None else (sha256, before)
-        raise DataError(f"{path} has the checksum {found}, expected {expected}; it was deleted, fetch again")
+    sha256 = hashlib.sha256(content).hexdigest()
+    found = [
+        (hashlib.md5(content, usedforsecurity=False).hexdigest(), file.md5),
+        (hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest(), file.blob),
+        (sha256, before),
+    ]
+    for value, expected in found:
+        if expected is not None and value != expected:
+            path.unlink()
+            raise DataError(f"{path} has the checksum {value}, expected {expected}; it was deleted, fetch again")
     return sha256
+
+
+def pairs_checksum(events: pl.DataFrame) -> str:
+    """SHA-256 of the pairs of user_id and item_id: sorted text, a tab inside of a pair, a line break between two."""
+    pairs = events.select(pl.concat_str("user_id", "item_id", separator="\t")).to_series().sort()
+    return hashlib.sha256("\n".join(pairs).encode()).hexdigest()
 
 
 def _known_sums(folder: Path) -> dict[str, str]:
@@ -143,11 +156,16 @@ def _known_sums(folder: Path) -> dict[str, str]:
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
 
 
-def _check_counts(wanted: PublicSet, tables: Tables) -> None:
+def _check_content(wanted: PublicSet, tables: Tables) -> None:
     events = tables["interactions"]
     found = events["user_id"].n_unique(), events["item_id"].n_unique(), len(events)
     if found != wanted.counts:
         raise DataError(
             f"{wanted.name} has {found} users, items and interactions, expected {wanted.counts}; "
+            f"the home of the data has changed it"
+        )
+    if wanted.pairs is not None and (checksum := pairs_checksum(events)) != wanted.pairs:
+        raise DataError(
+            f"the users and items of {wanted.name} have the checksum {checksum}, expected {wanted.pairs}; "
             f"the home of the data has changed it"
         )

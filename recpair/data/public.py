@@ -18,10 +18,16 @@ Tables = dict[str, pl.DataFrame]  # interactions, and where known items and user
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file on its home's server; ``md5`` where the home publishes one."""
+    """A file on its home's server.
+
+    Attributes:
+        md5: as the home publishes it.
+        blob: the file's object id in the home's git repository, SHA-1 of ``blob <size>\\0<content>``.
+    """
 
     url: str
     md5: str | None = None
+    blob: str | None = None
 
     @property
     def name(self) -> str:
@@ -35,12 +41,14 @@ class PublicSet:
     Attributes:
         counts: users, items, interactions, as published: checked after conversion.
         convert: the folder of the raw files → tables.
+        pairs: SHA-256 of the sorted pairs of user and item, where the home publishes no checksum of its files.
     """
 
     name: str
     files: tuple[RemoteFile, ...]
     counts: tuple[int, int, int]
     convert: Callable[[Path], Tables]
+    pairs: str | None = None
 
 
 def movielens_1m(raw: Path) -> Tables:
@@ -100,7 +108,8 @@ def _lines(path: Path) -> Iterator[str]:
         yield from text
 
 
-LIGHTGCN = "https://raw.githubusercontent.com/gusye1234/LightGCN-PyTorch/master/data"
+COMMIT = "947ca2b3b1d2d3545b114145710cb06c4e57b3d2"  # of March 2023; the object ids below are those of its tree
+LIGHTGCN = f"https://raw.githubusercontent.com/gusye1234/LightGCN-PyTorch/{COMMIT}/data"
 AMAZON = "https://snap.stanford.edu/data/amazon/productGraph/categoryFiles"
 
 PUBLIC: dict[str, PublicSet] = {
@@ -112,13 +121,19 @@ PUBLIC: dict[str, PublicSet] = {
     ),
     "gowalla": PublicSet(
         "gowalla",
-        (RemoteFile(f"{LIGHTGCN}/gowalla/train.txt"), RemoteFile(f"{LIGHTGCN}/gowalla/test.txt")),
+        (
+            RemoteFile(f"{LIGHTGCN}/gowalla/train.txt", blob="a27782bd7a1d4d0744148dc0460ea94da74763f2"),
+            RemoteFile(f"{LIGHTGCN}/gowalla/test.txt", blob="9ed5af4b5d21511f33740b4e22e3852f45671800"),
+        ),
         (29_858, 40_981, 1_027_370),
         adjacency_lists,
     ),
     "yelp2018": PublicSet(
         "yelp2018",
-        (RemoteFile(f"{LIGHTGCN}/yelp2018/train.txt"), RemoteFile(f"{LIGHTGCN}/yelp2018/test.txt")),
+        (
+            RemoteFile(f"{LIGHTGCN}/yelp2018/train.txt", blob="cda12361055ba448ae4bd1070f6000c16dea8f22"),
+            RemoteFile(f"{LIGHTGCN}/yelp2018/test.txt", blob="30dfbc3437b27b74cb2970b435a5ec93ad9f2468"),
+        ),
         (31_668, 38_048, 1_561_406),
         adjacency_lists,
     ),
@@ -127,5 +142,6 @@ PUBLIC: dict[str, PublicSet] = {
         (RemoteFile(f"{AMAZON}/reviews_Beauty_5.json.gz"), RemoteFile(f"{AMAZON}/meta_Beauty.json.gz")),
         (22_363, 12_101, 198_502),
         amazon_beauty,
+        pairs="22e162eebd57298835756fd6f45e09c013f3961d81e76b34821593078995bd40",
     ),
 }

@@ -14,8 +14,8 @@ import polars as pl
 import pytest
 
 from recpair.cli import main
-from recpair.data.fetch import fetch
-from recpair.data.public import PUBLIC, RemoteFile
+from recpair.data.fetch import _verified, fetch, pairs_checksum
+from recpair.data.public import PUBLIC, PublicSet, RemoteFile
 from recpair.errors import DataError
 
 
@@ -47,15 +47,23 @@ def beauty() -> dict[str, bytes]:
 
 ZIP = movielens()
 FILES = {"ml-1m.zip": ZIP, "train.txt": b"0 3 4 5\n1 3\n", "test.txt": b"0 6\n1 4 5\n", **beauty()}
+
+
+def without_checksums(name: str, counts: tuple[int, int, int]) -> PublicSet:
+    """A public set whose files and counts are those of the stand-ins."""
+    files = tuple(RemoteFile(file.url) for file in PUBLIC[name].files)
+    return dataclasses.replace(PUBLIC[name], counts=counts, files=files, pairs=None)
+
+
 STAND_INS = {
     "ml-1m": dataclasses.replace(
         PUBLIC["ml-1m"],
         counts=(2, 2, 3),
         files=(RemoteFile(PUBLIC["ml-1m"].files[0].url, hashlib.md5(ZIP).hexdigest()),),
     ),
-    "gowalla": dataclasses.replace(PUBLIC["gowalla"], counts=(2, 4, 7)),
-    "yelp2018": dataclasses.replace(PUBLIC["yelp2018"], counts=(2, 4, 7)),
-    "amazon-beauty": dataclasses.replace(PUBLIC["amazon-beauty"], counts=(2, 2, 3)),
+    "gowalla": without_checksums("gowalla", (2, 4, 7)),
+    "yelp2018": without_checksums("yelp2018", (2, 4, 7)),
+    "amazon-beauty": without_checksums("amazon-beauty", (2, 2, 3)),
 }
 
 
@@ -226,3 +234,25 @@ def test_a_mirror_that_is_no_address(tmp_path, capsys, mirror):
     assert main(["data", "fetch", "ml-1m", "--root", str(tmp_path), "--mirror", mirror]) == 2
     assert "--mirror is " in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_every_public_set_has_a_checksum():
+    for wanted in PUBLIC.values():
+        assert wanted.pairs is not None or all(file.md5 or file.blob for file in wanted.files)
+
+
+def test_the_object_id_of_a_file_in_git(tmp_path):
+    """``git hash-object`` of these contents."""
+    path = tmp_path / "train.txt"
+    path.write_bytes(b"hello\n")
+    file = RemoteFile("https://home/train.txt", blob="ce013625030ba8dba906f756967f9e9ca394464a")
+    assert _verified(file, path, None) == hashlib.sha256(b"hello\n").hexdigest()
+    path.write_bytes(b"hello!\n")
+    with pytest.raises(DataError, match="expected ce013625"):
+        _verified(file, path, None)
+    assert not path.exists()
+
+
+def test_the_checksum_of_pairs_does_not_depend_on_their_order():
+    events = pl.DataFrame({"user_id": ["b", "a", "a"], "item_id": ["x", "y", "x"]})
+    assert pairs_checksum(events) == pairs_checksum(events.reverse()) == hashlib.sha256(b"a\tx\na\ty\nb\tx").hexdigest()
