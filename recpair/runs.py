@@ -38,7 +38,7 @@ from recpair.serving.run import Run
 from recpair.serving.run_folder import CONFIG, SEEDS, RunFolder
 from recpair.serving.trained_ids import TrainedIds
 from recpair.tracking.mlflow_tracker import MlflowTracker
-from recpair.tracking.store import RUN_ID, download
+from recpair.tracking.store import RUN_ID, download, page
 from recpair.training.log import Log
 
 logger = logging.getLogger("recpair")
@@ -216,9 +216,13 @@ def track(run: Run, *, uri: str | None = None) -> str | None:
         return upload(tracker, run, components(config), config.flat())
 
 
-def tracking_address(config: Config) -> str:
-    """The MLflow store that a run of this config is written to, without its password."""
-    return redacted(MlflowTracker(**(config["tracking"] or {})).uri)
+def tracking_page(config: Config) -> list[str]:
+    """The way to the tracked runs of this config: a command unless the store is a server, and the address of the page."""
+    tracker = MlflowTracker(**(config["tracking"] or {}))
+    store, runs = redacted(tracker.uri), page(tracker.uri, tracker.experiment)
+    if store.startswith(("http:", "https:")):
+        return [runs or store]
+    return [f"mlflow ui --backend-store-uri {store}", *([runs] if runs else [])]
 
 
 @boundary

@@ -113,9 +113,8 @@ def fit(
     console.console.print(f"run folder:  {run.folder}  (SUMMARY.md, plots/)")
     console.console.print(f"recommend:   recpair recommend {run.folder} --all --k 20 --out recs.csv")
     if metrics["mlflow_run_id"]:
-        where, run_id = runs.tracking_address(checked), metrics["mlflow_run_id"]
-        open_it = where if where.startswith(("http:", "https:")) else f"mlflow ui --backend-store-uri {where}"
-        console.console.print(f"MLflow:      {open_it}   (run {run_id})")
+        shown = "\n             ".join(runs.tracking_page(checked))
+        console.console.print(f"MLflow:      {shown}   (run {metrics['mlflow_run_id']})", markup=False)
 
 
 @app.command()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("recpair")
 
-KIND = {"mlflow.experimentKind": "custom_model_development"}  # else the page opens on traces and judges of prompts
+KIND = {"mlflow.experimentKind": "custom_model_development"}  # not traces and judges of language models
 DESCRIPTION = "mlflow.note.content"
 BATCH = 900  # MLflow takes at most 1,000 metrics at once
 LONGEST_TAG = 5_000  # characters

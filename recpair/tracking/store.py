@@ -74,6 +74,27 @@ def connect(uri: str) -> "MlflowClient":
         return MlflowClient(uri)
 
 
+def page(uri: str, experiment: str) -> str | None:
+    """The page of an experiment's runs: on the store's server, or as ``mlflow ui`` shows it; None if there is none.
+
+    Without the parameter, MLflow 3 opens an experiment on traces of language models, whatever its tags say.
+    """
+    parts = urlsplit(uri)
+    if parts.scheme not in ("http", "https") and not parts.scheme.startswith(
+        ("sqlite", "postgresql", "mysql", "mssql")
+    ):
+        return None
+    server = "http://127.0.0.1:5000"
+    if parts.scheme in ("http", "https"):
+        server = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}"
+    try:
+        with quiet(), few_retries():
+            found = connect(uri).get_experiment_by_name(experiment)
+    except failures():
+        return None
+    return found and f"{server}/#/experiments/{found.experiment_id}?workflowType=machine_learning"
+
+
 def sqlite_file(uri: str) -> Path | None:
     """The file of an SQLite store; None for any other store."""
     match = re.match(r"sqlite(?:\+\w+)?:///([^?]+)", uri)

@@ -18,7 +18,8 @@ from mlflow.utils.validation import _validate_metric_name
 import recpair
 from recpair.cli import main
 from recpair.errors import RunError
-from recpair.runs import fit_seeds, track
+from recpair.runs import fit_seeds, track, tracking_page
+from recpair.schema import load_config
 from recpair.tracking import store as stores
 from recpair.tracking.mlflow_tracker import metric_key
 
@@ -184,6 +185,15 @@ def test_a_tracked_run_that_was_left_running_is_completed(tracked, checkerboard,
     assert "run/metrics.json" in {entry.path for entry in client.list_artifacts(run_id, "run")}
     assert len(client.get_metric_history(run_id, "train/loss")) == 5
     assert len(client.get_metric_history(run_id, metric_key("test/ndcg@5"))) == 1
+
+
+def test_the_page_that_is_named_shows_runs_and_not_traces(tracked, store):
+    """MLflow 3 opens an experiment on traces unless the address asks for model training."""
+    assert tracking_page(load_config(tracked.config)) == [
+        f"mlflow ui --backend-store-uri {store}",
+        "http://127.0.0.1:5000/#/experiments/1?workflowType=machine_learning",
+    ]
+    assert stores.page("databricks://profile", "boards") is None
 
 
 def test_track_says_what_the_store_has_already(tracked, store, caplog):
