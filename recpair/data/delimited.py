@@ -104,7 +104,7 @@ def read_delimited(
     if len(sample[0]) < 2 and not single:
         raise DataError(f"{path} line 1 has one column when split at {separator!r}; give data.separator")
     has_header, note = header_of(sample, header, columns)
-    names = sample[0] if has_header else list(positional(len(sample[0])))
+    names = sample[0] if has_header else list(positional(sample))
     if note:
         notes.append(f"{path} {note}")
     if has_header:

@@ -8,12 +8,26 @@ from recpair.data.table import STANDARD
 
 Header = bool | Literal["auto"] | None
 DATA = re.compile(r"^\s*([+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ].*)?)\s*$")
+EARLIEST = 631_152_000  # 1990 in seconds since 1970
 USUAL = ("user_id", "item_id", "rating", "timestamp")
 
 
-def positional(n: int) -> tuple[str, ...]:
-    """Names for a file without a header: the usual order, then numbers."""
+def positional(sample: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """Names for a file without a header: the usual order, then numbers; of three columns the last may be a time."""
+    n = len(sample[0])
+    if n == len(USUAL) - 1 and all(_is_time(row[-1]) for row in sample if len(row) == n):
+        return (*USUAL[:2], USUAL[-1])
     return (*USUAL[:n], *(f"column_{i}" for i in range(len(USUAL), n)))
+
+
+def _is_time(field: str) -> bool:
+    """Whether a value is a date, or a number too large for a rating."""
+    if not DATA.match(field):
+        return False
+    try:
+        return float(field) >= EARLIEST
+    except ValueError:
+        return True
 
 
 def header_of(
@@ -44,7 +58,8 @@ def header_of(
     counted = list(map(str, range(len(first))))
     if list(first) == counted and any(below[place] and not any(below[place]) for place in numbers):
         return True, f"line 1 ({shown}) is read as a header, as words stand below its numbers"
-    event = "is read as an event; if it names the columns, set data.header: true"
+    names = ", ".join(positional(sample)[:6])
+    event = f"is read as an event of the columns {names}; if it names the columns, set data.header: true"
     if numbers:
         return False, f"line 1 ({shown}) holds a number or date and {event}"
     if any(isinstance(column, int) for column in columns.values()):

@@ -7,7 +7,7 @@ from typing import Literal
 import polars as pl
 
 from recpair.data.ids import EXACT, canonical
-from recpair.data.table import STANDARD, Table, missing, role_columns
+from recpair.data.table import NO_VALUE, STANDARD, Table, missing, role_columns
 from recpair.data.times import UNKNOWN, BadTime, Clock, TimeUnit, read_times
 from recpair.errors import ConfigError, DataError
 
@@ -87,7 +87,19 @@ def standardise(
 
 
 def _ids(table: Table, name: str, notes: list[str]) -> pl.Series:
-    ids = canonical(table.frame[name], f"{table.name} column {name!r}")
+    """Ids; words such as NULL are missing values among integers, and ids (with a note) among text."""
+    values = table.frame[name]
+    words = values.is_in(NO_VALUE).fill_null(value=False) if values.dtype == pl.String else pl.Series([False])
+    if words.any():
+        others = canonical(values.filter(~words), name)
+        if others.dtype == pl.Int64:
+            values = values.set(words, None)
+        else:
+            row = int(words.arg_max() or 0)
+            notes.append(
+                f"{table.place(row)}: {name} is {values[row]!r}, which is read as an id ({words.sum():,} events)"
+            )
+    ids = canonical(values, f"{table.name} column {name!r}")
     if table.frame[name].dtype.is_float() and ids.dtype == pl.Int64 and (ids.abs() >= EXACT).any():
         notes.append(
             f"{table.name} column {name!r} has floats from 2^53 on, where neighbouring integers are one number"
@@ -101,6 +113,8 @@ def _times(
     if unit is not None and form is not None:
         raise ConfigError("data.time_unit is for numbers and data.time_format for dates; give one of them")
     values = table.frame[name]
+    if values.dtype == pl.String:
+        values = values.set(values.is_in(NO_VALUE).fill_null(value=False), None)
     try:
         times = read_times(values, unit, form)
     except BadTime as bad:

@@ -18,6 +18,7 @@ STANDARD: dict[str, str] = {
     "time": "timestamp",
     "split": "split",
 }
+NO_VALUE = ("NULL", "null", "NaN", "nan", "NA", "N/A", "<NA>", "None", "\\N")  # how programs write a missing value
 SEARCHED = 1000  # column names that a misspelt one is compared with
 
 
@@ -81,7 +82,7 @@ def used(columns: Mapping[str, str | int], existing: Sequence[str]) -> list[str]
 
 def listed(names: Iterable[str], most: int = 8) -> str:
     """Names for a message: "a, b and 7 more"."""
-    found = [name[:40] for name in names]
+    found = [name[:40] if name == name.strip() else repr(name[:40]) for name in names]
     more = f" and {len(found) - most:,} more" if len(found) > most else ""
     return ", ".join(found[:most]) + more if found else "none"
 
@@ -116,6 +117,7 @@ def role_columns(table: Table, columns: Mapping[str, str | int]) -> dict[str, st
             raise DataError(
                 f"{table.name} has no column {wanted!r}{nearest(wanted, existing[:SEARCHED])} "
                 f"(found: {listed(existing)}); name the {role} column with data.columns.{role}"
+                + (", or set data.header: false if line 1 is an event" if table.unit == "line" and not names else "")
             )
     for role, name in names.items():
         if other := next((earlier for earlier, taken in names.items() if taken == name and earlier != role), None):

@@ -120,7 +120,7 @@ def test_the_first_line_is_a_header_or_an_event_and_a_guess_is_said(tmp_path, te
 
 
 def test_words_without_a_role_are_refused_with_what_line_1_holds(tmp_path):
-    with pytest.raises(DataError, match=r"no column 'user_id' \(found: u1, a\)"):
+    with pytest.raises(DataError, match=r"no column 'user_id' \(found: u1, a\).* set data\.header: false"):
         read(tmp_path, "u1,a\nu2,b\n")
 
 
@@ -159,3 +159,20 @@ def test_a_wide_file_is_read_in_seconds(tmp_path):
     with pytest.raises(DataError, match="and 99,994 more") as caught:
         read(tmp_path, text.getvalue().replace("user_id", "uid", 1))
     assert len(str(caught.value)) < 400
+
+
+def test_the_third_of_three_columns_without_names_is_a_time_if_it_looks_like_one(tmp_path):
+    assert read(tmp_path, "1,2,1388534400\n2,3,1388534401\n").frame.columns == ["user_id", "item_id", "timestamp"]
+    assert read(tmp_path, "1,2,2024-01-01\n2,3,2024-01-02\n").frame.columns == ["user_id", "item_id", "timestamp"]
+    events = read(tmp_path, "1,2,4.5\n2,3,5\n")
+    assert events.frame.columns == ["user_id", "item_id", "rating"]
+    assert "of the columns user_id, item_id, rating" in events.notes[0]
+
+
+def test_words_for_no_value_are_missing_among_integers_and_ids_among_text(tmp_path):
+    text = "user_id,item_id,timestamp\n1,a,5\nNULL,NaN,6\n2,b,NULL\n,c,7\n"
+    with pytest.raises(DataError, match=r"line 3: user_id is empty; 3 of 4 .*user_id 2, timestamp 1"):
+        read(tmp_path, text)
+    assert read(tmp_path, text, on_missing="drop").frame.rows() == [(1, "a", 5)]
+    notes = read(tmp_path, text, on_missing="drop").notes
+    assert any("line 3: item_id is 'NaN', which is read as an id (1 events)" in note for note in notes)
