@@ -6,6 +6,7 @@ singleton, so a second fit with other settings in the same notebook would fail.
 
 import logging
 import os
+from contextlib import nullcontext
 from datetime import timedelta
 from inspect import signature
 from typing import TYPE_CHECKING, Any, Literal
@@ -45,18 +46,28 @@ def launch(
     from lightning_fabric import Fabric
 
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # else it greets from every process
-    names = {32: "32-true", 64: "64-true", 16: "16-mixed", "bf16": "bf16-mixed"}
+    names = {32: "32-true", 16: "16-mixed", "bf16": "bf16-mixed"}
     fabric = Fabric(
         accelerator=device,
         strategy=_data_parallel() if processes.in_all() > 1 else "auto",
         devices=processes.on_this_machine(),
         num_nodes=processes.in_all() // processes.on_this_machine(),
-        precision=names[precision],
+        precision=names.get(precision),
+        plugins=_double() if precision == 64 else None,
     )
     fabric.launch()
     if fabric.device.type == "cpu":
         keep_freed_memory()
     return fabric
+
+
+def _double() -> Any:
+    """Weights and inputs in 64 bits. Fabric's own way also changes torch's default dtype, in all threads of the process."""
+    from lightning_fabric.plugins.precision import DoublePrecision
+
+    precision = DoublePrecision()
+    precision.forward_context = nullcontext
+    return precision
 
 
 def _data_parallel() -> Any:

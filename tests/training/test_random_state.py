@@ -20,6 +20,7 @@ CONFIGS = {
         "denoise": {"name": "pld", "start_epoch": 0},
         "hard_negatives": {"name": "dns", "temperature": 1.0, "share": 0.5},
     },
+    "double": {"model": {"name": "mf", "embedding_dim": 8}, "train": {"precision": 64}},
     "lightgcn": {"model": {"name": "lightgcn", "embedding_dim": 8}},
     "neumf": {"model": {"name": "neumf", "embedding_dim": 8, "layers": [16, 8], "dropout": 0.3}},
     "ials": {"model": {"name": "ials", "embedding_dim": 8, "iterations": 2}},
@@ -45,7 +46,7 @@ def train(events, tmp_path):
 
     def run(name, folder):
         config = CONFIGS[name] | {
-            "train": {"epochs": 2, "device": "cpu", "audit_from": 1},
+            "train": {"epochs": 2, "device": "cpu", "audit_from": 1} | CONFIGS[name].get("train", {}),
             "evaluate": {"cutoffs": [5], "monitor": "ndcg@5"},
             "tracking": None,
             "output": str(tmp_path / folder / name),
@@ -67,6 +68,7 @@ def test_fits_in_threads_give_what_they_give_alone(train):
     with ThreadPoolExecutor(2) as pool:
         together = list(pool.map(lambda name: train(name, "threads"), CONFIGS))
     assert together == alone
+    assert torch.get_default_dtype() == torch.float32
     assert torch.equal(torch.get_rng_state(), before)
     assert (np.random.get_state()[1] == numpy_before).all()  # noqa: NPY002
 
