@@ -75,7 +75,7 @@ def _parquet(path: Path, columns: Mapping[str, str | int], whole: bool) -> Table
     expected: dict[str, pl.DataType] = {}
     for file in files:
         try:
-            schema = dict(pl.read_parquet_schema(file))
+            schema = dict(pl.scan_parquet(file, glob=False, hive_partitioning=False).collect_schema())
         except UNREADABLE as error:
             raise DataError(f"{file} is no readable Parquet file ({one_line(error)}); write it again") from None
         if not parts:
