@@ -66,17 +66,20 @@ def refuse_contradictions(config: Config) -> None:
             f"denoise.name is {config['denoise']['name']}, but model {config['model']['name']} is not trained by a "
             f"loss; choose a model such as mf, or drop denoise"
         )
-    unweighted = config["loss"]["name"] == OWN if issubclass(model, GradientModel) else not model.weighs_events
-    if "weight" in (config["data"]["columns"] or {}) and unweighted:
-        raise ConfigError(
-            f"data.columns.weight is given, but model {name} does not use weights of events; choose a model such as mf, "
-            f"ials or item_knn, or drop it"
-        )
     if config["evaluate"]["trim"] > 0 and (config["loss"]["name"] == OWN or issubclass(model, FittedModel)):
         raise ConfigError(
             f"evaluate.trim looks at losses of validation events, but model {name} is not trained by a loss of pairs; "
             f"set evaluate.trim=0"
         )
+
+
+def unused(config: Config) -> list[str]:
+    """Notes on what the config asks for and the model does not use."""
+    model = ALL_MODELS[config["model"]["name"]]
+    weighs = config["loss"]["name"] != OWN if issubclass(model, GradientModel) else model.weighs_events
+    if weighs or "weight" not in (config["data"]["columns"] or {}):
+        return []
+    return [f"model {config['model']['name']} does not use the weights of events (data.columns.weight)"]
 
 
 def _refuse_with_own_loss(config: Config, model: type[Model]) -> None:

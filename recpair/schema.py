@@ -84,12 +84,12 @@ def load_config(config: str | Path | Mapping[str, Any] | Config, overrides: Sequ
     """
     checked, names_loss = _checked_keys(config, overrides)
 
-    from recpair.contradictions import brings_loss, refuse_contradictions  # imports torch and numba: seconds
+    from recpair.contradictions import brings_loss, refuse_contradictions, unused  # imports torch and numba: seconds
 
     if not names_loss and brings_loss(checked["model"]["name"]):
         checked.sections["loss"] = {"name": OWN}
     refuse_contradictions(checked)
-    return checked
+    return replace(checked, notes=tuple(dict.fromkeys([*checked.notes, *unused(checked)])))
 
 
 def check_keys(config: str | Path | Mapping[str, Any] | Config, overrides: Sequence[str] = ()) -> Config:

@@ -11,7 +11,6 @@ import recpair
 from recpair.batch import Batch
 from recpair.data.interactions import Interactions
 from recpair.denoising import Choice
-from recpair.errors import ConfigError
 from recpair.losses.bce import bce
 from recpair.losses.bpr import bpr
 from recpair.models.ials import IALS
@@ -154,7 +153,8 @@ def test_a_run_with_weights_of_1_is_the_run_without(quick, checkerboard):
         assert all(equal) == same
 
 
-@pytest.mark.parametrize("model", ["ease", "popularity"])
-def test_weights_that_a_model_does_not_use_are_refused(model):
-    with pytest.raises(ConfigError, match=rf"data\.columns\.weight is given, but model {model} does not use"):
-        load_config({"data": {"path": "x.csv", "columns": {"weight": "w"}}, "model": {"name": model}})
+@pytest.mark.parametrize(("model", "noted"), [("ease", True), ("popularity", True), ("ials", False), ("mf", False)])
+def test_weights_that_a_model_does_not_use_are_noted_once(model, noted):
+    config = load_config({"data": {"path": "x.csv", "columns": {"weight": "w"}}, "model": {"name": model}})
+    notes = [note for note in load_config(config).notes if "does not use the weights" in note]
+    assert notes == [f"model {model} does not use the weights of events (data.columns.weight)"] * noted
