@@ -77,7 +77,7 @@ def _parquet(path: Path, columns: Mapping[str, str | int], whole: bool) -> Table
         try:
             schema = dict(pl.scan_parquet(file, glob=False, hive_partitioning=False).collect_schema())
         except UNREADABLE as error:
-            raise DataError(f"{file} is no readable Parquet file ({one_line(error)}); write it again") from None
+            raise DataError(f"{file} is not a readable Parquet file ({one_line(error)}); write it again") from None
         if not parts:
             expected = schema
         elif strange := sorted(set(schema.items()) ^ set(expected.items()), key=str):
@@ -98,7 +98,7 @@ def _parquet(path: Path, columns: Mapping[str, str | int], whole: bool) -> Table
                 [_partitioned(file, stored, wanted, part) for file, part in zip(files, parts, strict=True)]
             )
     except UNREADABLE as error:
-        raise DataError(f"{path} is no readable Parquet file ({one_line(error)}); write it again") from None
+        raise DataError(f"{path} is not a readable Parquet file ({one_line(error)}); write it again") from None
     return Table(frame, str(path), columns=tuple(names))
 
 
@@ -129,7 +129,7 @@ def _json_lines(path: Path, content: Content) -> Table:
         text = content[len(BYTE_ORDER_MARK) if content[:3] == BYTE_ORDER_MARK else 0 :]
         frame = pl.read_ndjson(text, infer_schema_length=None)  # not the path, which would be a pattern
     except UNREADABLE as error:
-        raise DataError(f"{path} holds a line that is no JSON object ({one_line(error)})") from None
+        raise DataError(f"{path} holds a line that is not a JSON object ({one_line(error)}); mend the line") from None
     return Table(frame, str(path), "line", number=lambda row: _filled_line(content, row))
 
 

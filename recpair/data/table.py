@@ -139,7 +139,7 @@ def ids_of(table: Table, name: str) -> pl.Series:
 
 
 def missing(values: pl.Series) -> pl.Series:
-    """True where there is no value: null, NaN or empty text."""
+    """True where a value is missing: null, NaN or empty text."""
     if values.dtype == pl.String:
         return values.is_null() | (values == "").fill_null(value=True)
     return values.is_null() | values.is_nan() if values.dtype.is_float() else values.is_null()

@@ -147,8 +147,8 @@ def test_a_bad_file_is_named_with_its_line(tmp_path, content, message):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("events.parquet", b"PAR1 cut", "no readable Parquet"),
-        ("events.jsonl", b'{"user_id": 1,', "no JSON object"),
+        ("events.parquet", b"PAR1 cut", "not a readable Parquet"),
+        ("events.jsonl", b'{"user_id": 1,', "not a JSON object"),
         ("events.xls", b"whatever", "unknown ending"),
     ],
 )
