@@ -223,6 +223,8 @@ def compare(
 
     if out is not None:
         batch.check_output(out)
+    if plot is not None:
+        comparing.check_plot(plot)
     table = comparing.compare(run_folders, metric)
     console.frame_table(f"Test {metric}; differences and tests are against {table['run'][0]}", table.select(SHOWN))
     if out is not None:

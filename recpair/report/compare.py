@@ -2,6 +2,7 @@
 
 import json
 import logging
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from recpair.serving.run_folder import PER_USER, SEEDS, RunFolder, consistent
 
 logger = logging.getLogger("recpair")
 
+PLOT_ENDINGS = (".png", ".pdf", ".svg")
 MEASURING = ("mask_seen", "ideal")  # keys of evaluate that change the values of a user
 SPLITTING = ("split", "filter")  # sections that decide which events are tested
 
@@ -185,9 +187,17 @@ def draw(table: pl.DataFrame, metric: str, path: Path) -> None:
     """Draw the table of ``compare`` into a file of the ending's kind."""
     from recpair.report import plots  # imports matplotlib
 
+    check_plot(path)
     figure = plots.comparison(table, metric)
-    kind = path.suffix.lstrip(".") or "png"
-    files.write(path, lambda partial: figure.savefig(partial, format=kind, dpi=130))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")  # of names in a script that the font lacks
+        files.write(path, lambda partial: figure.savefig(partial, format=path.suffix[1:].lower(), dpi=130))
+
+
+def check_plot(path: Path) -> None:
+    """Raise a RunError unless a plot can be written to the path by its ending, before the work starts."""
+    if path.suffix.lower() not in PLOT_ENDINGS:
+        raise RunError(f"{path} has the ending {path.suffix!r}; expected one of {', '.join(PLOT_ENDINGS)}")
 
 
 def summarise_seeds(folder: Path, members: Sequence[str]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from recpair.data.interactions import Interactions
 from recpair.denoising.audit import personal_scale, with_losses
+from recpair.errors import one_line
 
 INK, ACCENT, MUTED = "#1f4e79", "#d1495b", "#9aa5b1"
 ENOUGH = 20  # candidates of a bin whose share is drawn
@@ -121,7 +122,8 @@ def comparison(table: pl.DataFrame, metric: str) -> Figure:
     around = np.stack([mean - table["low"].to_numpy(), table["high"].to_numpy() - mean])
     axes.errorbar(mean, places, xerr=around, fmt="o", color=INK, capsize=3)
     axes.axvline(mean[0], color=MUTED, linestyle="--", linewidth=1)
-    axes.set_yticks(places.tolist(), table["run"].to_list(), parse_math=False)
+    names = [one_line(name, 40) for name in table["run"]]  # a longer one leaves no room for the intervals
+    axes.set_yticks(places.tolist(), names, parse_math=False)
     axes.set(xlabel=f"test {metric}, with 95 % intervals over users")
     _tidy(figure)
     return figure
