@@ -6,7 +6,7 @@ from pathlib import Path
 
 from recpair.config import Config
 from recpair.data.fingerprint import same_kind
-from recpair.errors import ConfigError, RunError
+from recpair.errors import ConfigError, RunError, shown
 from recpair.schema import differences, load_config
 from recpair.serving.manifest import CHECKPOINT, Manifest
 from recpair.serving.output import LAST, Output, State
@@ -14,6 +14,7 @@ from recpair.serving.run_folder import CONFIG, METRICS, SEEDS, RunFolder, read_c
 
 logger = logging.getLogger("recpair")
 
+FURTHER = ("train.epochs", "train.patience")  # give a complete run more epochs
 RATES = ("train.learning_rate", "train.clip_norm")  # from the next epoch on; history.parquet has each epoch's rate
 MAY_CHANGE = ("output", "tracking", "train.epochs", "train.patience", "train.device", *RATES)
 
@@ -55,6 +56,12 @@ def begin(output: Output, config: Config, fingerprint: str | None, resume: bool,
     changed = changed_keys(there, config)
     if fingerprint is not None:
         require_same_data(there, fingerprint)
+    rates = [key for key in RATES if key in changed]
+    if state is State.COMPLETE and rates and not any(key in FURTHER for key in changed):
+        raise ConfigError(
+            f"{rates[0]} is {shown(config.flat()[rates[0]])}, but {there} is complete; raise train.epochs to train further "
+            f"at it, or train anew without --resume"
+        )
     more = any(key.startswith("train.") for key in changed)
     if state is State.COMPLETE and not more:
         return Begun(there, state, finished=True)

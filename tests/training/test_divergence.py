@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 import recpair
-from recpair.errors import TrainingError
+from recpair.errors import ConfigError, TrainingError
 from recpair.files import read_tensors
 
 
@@ -25,7 +25,7 @@ def test_the_advice_works(checkerboard, quick):
     with pytest.raises(
         TrainingError, match=r"epoch 3.*last good checkpoint, .*last\.safetensors \(epoch 2\), with --re"
     ):
-        recpair.fit(quick, ["train.epochs=6", "train.learning_rate=1e38"], data=checkerboard, resume=True)
+        recpair.fit(quick, ["train.epochs=6", "train.learning_rate=1e37"], data=checkerboard, resume=True)
     run = recpair.fit(quick, ["train.epochs=6", "train.learning_rate=0.01"], data=checkerboard, resume=True)
     rates = run.history.filter(pl.col("metric") == "train/learning_rate")
     assert rates["value"].to_list() == [0.05, 0.05, 0.01, 0.01, 0.01, 0.01]
@@ -34,9 +34,15 @@ def test_the_advice_works(checkerboard, quick):
     assert run.config["train"]["learning_rate"] == 0.01
 
 
+def test_a_complete_run_gets_no_other_rate_in_retrospect(checkerboard, quick):
+    recpair.fit(quick, data=checkerboard)
+    with pytest.raises(ConfigError, match=r"train\.learning_rate is 0\.5, but .* is complete; raise train\.epochs"):
+        recpair.fit(quick, ["train.learning_rate=0.5"], data=checkerboard, resume=True)
+
+
 def test_weights_that_are_not_finite_are_never_saved(checkerboard, quick):
     """The loss of the only step is that before its update, so the weights must be looked at themselves."""
-    quick["train"] |= {"epochs": 1, "learning_rate": 3e38, "weight_decay": 10.0}
+    quick["train"] |= {"epochs": 1, "learning_rate": 1e37, "weight_decay": 1e3}
     quick["sampler"]["batch_size"] = 10_000
     with pytest.raises(TrainingError, match="weights became NaN or infinite in epoch 1"):
         recpair.fit(quick, data=checkerboard)
