@@ -12,6 +12,7 @@ import scipy.sparse as sp
 from recpair.boundary import boundary
 from recpair.data.indexing import by_user_and_time
 from recpair.data.threads import on_threads
+from recpair.data.times import BadTime, read_times
 from recpair.data.vocabulary import Vocabulary
 from recpair.errors import DataError, shown
 
@@ -63,9 +64,12 @@ class Interactions:
     ) -> "Interactions":
         """Sort by (user, time), keeping the given order among equals, and validate.
 
+        Times may be integers, floats or datetimes; they are kept as ``time`` says above.
+
         Raises:
-            DataError: columns of unequal length, or an index outside the vocabulary.
+            DataError: columns of unequal length, an index outside the vocabulary, or a time that is missing.
         """
+        time = None if time is None else _ticks(np.asarray(time))
         columns = {"user": user, "item": item, "time": time, "rating": rating, "weight": weight}
         lengths = {name: len(column) for name, column in columns.items() if column is not None}
         if len(set(lengths.values())) > 1:
@@ -239,6 +243,19 @@ def pair_codes(events: Interactions, first: int, end: int) -> np.ndarray:
 
 def _column(values: np.ndarray, dtype: type[np.generic], order: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(values[order], dtype=dtype)
+
+
+def _ticks(time: np.ndarray) -> np.ndarray:
+    """Times as integers that keep every difference."""
+    if time.dtype.kind in "iu":
+        return time
+    try:
+        ticks = read_times(pl.Series(time)).ticks
+    except BadTime as bad:
+        raise DataError(f"time {bad.row} is {time[bad.row]!r}; expected {bad.expected or 'numbers or dates'}") from None
+    if ticks.has_nulls():
+        raise DataError(f"time {int(ticks.is_null().arg_max() or 0)} is missing; expected a number or a date")
+    return ticks.to_numpy()
 
 
 def _is_sorted(user: np.ndarray, time: np.ndarray | None) -> bool:

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from recpair.data.dataset import Dataset
 from recpair.data.events import events_from
 from recpair.data.filtering import filter_events
+from recpair.data.interactions import Interactions
 from recpair.data.splitting import TEST, leave_last, temporal
 from recpair.data.times import BadTime, Clock, read_times
+from recpair.data.vocabulary import Vocabulary
 from recpair.errors import ConfigError, DataError
 
 JANUARY = 1_704_067_200  # 2024-01-01
@@ -225,3 +227,15 @@ def test_dates_before_1970_keep_their_order():
     assert seconds(["1969-12-31 23:59:59.5", "1969-12-31 23:59:59.25"]) == [-0.5, -0.75]
     assert seconds([datetime.datetime(1969, 12, 31, 23, 59, 59, 500_000)]) == [-0.5]
     assert seconds(["31/12/1969 23:59:59.5"]) == [-0.5]
+
+
+@pytest.mark.parametrize(
+    "time",
+    [[0.75, 0.5], np.array(["2024-01-01T00:00:00.5", "2024-01-01T00:00:00.25"], "M8[ms]"), [JANUARY + 0.5, JANUARY]],
+)
+def test_interactions_of_arrays_keep_fractions(time):
+    made = Interactions.from_indices(np.zeros(2), np.arange(2), np.asarray(time), vocabulary=Vocabulary.range(1, 2))
+    assert made.item.tolist() == [1, 0]
+    assert made.time[0] < made.time[1]
+    with pytest.raises(DataError, match="time 1 is missing"):
+        Interactions.from_indices(np.zeros(2), np.arange(2), np.array([0.5, np.nan]), vocabulary=Vocabulary.range(1, 2))
