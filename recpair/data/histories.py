@@ -97,5 +97,5 @@ def notes_on_histories(train: Interactions, valid: Interactions, test: Interacti
         return []
     return [
         f"a history ends at its user's first held-out event: {unread[0]:,} later events of the same users are not read "
-        f"in the validation, {unread[1]:,} are not read in the test"
+        f"in the validation, {unread[1]:,} are not read in the test; those of the training part still train"
     ]
