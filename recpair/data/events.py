@@ -223,7 +223,7 @@ def _side_table(
     path: str | Path, kind: str, columns: Mapping[str, str | int], located: Located, events: pl.DataFrame
 ) -> pl.DataFrame:
     key = columns.get(kind)
-    table = read_table(path, {kind: key} if isinstance(key, str) else {}, whole=True)
+    table = read_table(path, {kind: key} if isinstance(key, str) else {}, header=True, whole=True)
     renamed = {old: new for old, new in (located.rename or {}).items() if old in table.frame.columns}
     frame = table.frame.rename(renamed)
     table = table.with_frame(frame, frame.columns)
@@ -251,7 +251,7 @@ def _checked_side(table: Table, key: str, events: pl.DataFrame, standard: str | 
         )
     if known.dtype == pl.String:
         ids = ids.cast(pl.String)
-    rest = [column for column in table.frame.columns if column != key]
+    rest = [column for column in table.frame.columns if column not in (key, standard)]
     return table.frame.select(ids.alias(standard), *rest)
 
 

@@ -387,3 +387,17 @@ def test_ids_of_several_types_in_json_lines_keep_their_values(tmp_path, first, s
     path = tmp_path / "events.jsonl"
     path.write_text(f'\ufeff{{"user_id": {first}, "item_id": 1}}\n{{"user_id": {second}, "item_id": 2}}\n')
     assert read_data(path=str(path)).frame["user_id"].to_list() == read
+
+
+def test_the_id_column_of_a_side_table_replaces_another_of_the_standard_name(tmp_path):
+    (tmp_path / "events.csv").write_text("user_id,sku\n1,10\n2,20\n")
+    (tmp_path / "items.csv").write_text("item_id,sku,title\n7,10,Lamp\n8,20,Chair\n")
+    events = read_data(path=str(tmp_path / "events.csv"), items=str(tmp_path / "items.csv"), columns={"item": "sku"})
+    assert events.items.rows() == [(10, "Lamp"), (20, "Chair")]
+
+
+def test_a_side_table_needs_a_header(tmp_path):
+    (tmp_path / "events.csv").write_text("user_id,item_id\n1,10\n2,20\n")
+    (tmp_path / "items.csv").write_text("10,Lamp\n20,Chair\n")
+    with pytest.raises(DataError, match=r"items\.csv has no column 'item_id' \(found: 10, Lamp\)"):
+        read_data(path=str(tmp_path / "events.csv"), items=str(tmp_path / "items.csv"))
