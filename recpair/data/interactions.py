@@ -80,7 +80,7 @@ class Interactions:
         ):
             if len(column) and (np.min(column) < 0 or np.max(column) >= size):
                 raise DataError(f"{name} indices must lie in 0 … {size - 1}, found {np.min(column)} … {np.max(column)}")
-        order = cls.order(user, time)
+        order = slice(None) if _is_sorted(user, time) else cls.order(user, time)
         return cls(
             user=_column(user, np.int32, order),
             item=_column(item, np.int32, order),
@@ -241,8 +241,9 @@ def pair_codes(events: Interactions, first: int, end: int) -> np.ndarray:
     return codes
 
 
-def _column(values: np.ndarray, dtype: type[np.generic], order: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(values[order], dtype=dtype)
+def _column(values: np.ndarray, dtype: type[np.generic], order: np.ndarray | slice) -> np.ndarray:
+    """A copy in another order and type."""
+    return values[order].astype(dtype, copy=isinstance(order, slice))
 
 
 def _ticks(time: np.ndarray) -> np.ndarray:

@@ -122,14 +122,26 @@ def noise_probability(z: np.ndarray, steps: int = 500) -> np.ndarray:
     if not top.any():  # more than a tenth share the largest value
         top = z == z.max()
     upper: np.ndarray = top.astype(np.float64)
+    lower, a, b = np.empty_like(upper), np.empty_like(upper), np.empty_like(upper)  # filled anew in each step
     for _ in range(steps):
         share = upper.mean().clip(1e-9, 1 - 1e-9)
-        low, high = ((1 - upper) @ z) / (len(z) * (1 - share)), (upper @ z) / (len(z) * share)
-        variance = (((1 - upper) * (z - low) ** 2 + upper * (z - high) ** 2).mean()).clip(1e-6)
+        np.subtract(1, upper, out=lower)
+        low, high = (lower @ z) / (len(z) * (1 - share)), (upper @ z) / (len(z) * share)
+        for out, part, centre in ((a, lower, low), (b, upper, high)):
+            np.subtract(z, centre, out=out)
+            np.square(out, out=out)
+            out *= part
+        a += b
+        variance = a.mean().clip(1e-6)
         gap = max(high - low, 0.0)  # never negative but for rounding, as the start rises with z and so each step does
-        log_odds = np.log(share / (1 - share)) + gap * (z - (high + low) / 2) / variance
-        before, upper = upper, expit(log_odds)
-        if np.abs(upper - before).max() < 1e-6:
+        np.subtract(z, (high + low) / 2, out=a)
+        a *= gap
+        a /= variance
+        a += np.log(share / (1 - share))
+        expit(a, out=b)
+        np.subtract(b, upper, out=a)
+        upper, b = b, upper
+        if np.abs(a, out=a).max() < 1e-6:
             break
     return upper
 

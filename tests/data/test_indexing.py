@@ -103,6 +103,13 @@ def test_events_can_be_filtered_again():
     assert len(Dataset.from_events(once.of_frame(once.frame[1:])).interactions) == 3
 
 
+def test_events_that_are_sorted_already_are_copied():
+    user, item, time = np.zeros(3, dtype=np.int32), np.arange(3, dtype=np.int32), np.arange(3)
+    made = Interactions.from_indices(user, item, time, vocabulary=Vocabulary.range(1, 3))
+    user[:], item[:], time[:] = 9, 9, 9
+    assert (made.user.tolist(), made.item.tolist(), made.time.tolist()) == ([0, 0, 0], [0, 1, 2], [0, 1, 2])
+
+
 def test_times_between_seconds_order_events():
     user, time = np.zeros(3, dtype=np.int64), np.array([0.7, 0.2, 0.5])
     made = Interactions.from_indices(user, np.arange(3), time, vocabulary=Vocabulary.range(1, 3))

@@ -77,6 +77,21 @@ def test_an_event_without_a_recorded_visit_says_so(made_up):
     assert frame.filter(pl.col("visits") > 0)["explanation"].str.contains("over 10 visits").all()
 
 
+def test_probabilities_are_those_of_plain_em():
+    generator = np.random.default_rng(0)
+    z = np.concatenate([generator.normal(0, 1, 300), generator.normal(3, 1, 40)])
+    upper = (z > np.quantile(z, 0.9)).astype(np.float64)
+    for _ in range(500):
+        share = upper.mean()
+        low, high = ((1 - upper) @ z) / (1 - upper).sum(), (upper @ z) / upper.sum()
+        variance = ((1 - upper) * (z - low) ** 2 + upper * (z - high) ** 2).mean()
+        odds = share / (1 - share) * np.exp((high - low) * (z - (high + low) / 2) / variance)
+        before, upper = upper, odds / (1 + odds)
+        if np.abs(upper - before).max() < 1e-6:
+            break
+    np.testing.assert_allclose(noise_probability(z), upper, rtol=0, atol=1e-12)
+
+
 def test_probabilities_are_about_right(made_up):
     """Of those that are called noise with a probability above one half most are, and as many as there were."""
     train, losses, noise = made_up
