@@ -14,11 +14,11 @@ import polars as pl
 from recpair import files
 from recpair.data.fingerprint import same_kind
 from recpair.errors import RunError
-from recpair.evaluation.evaluator import Evaluator
 from recpair.evaluation.significance import holm, paired
 from recpair.registry import nearest, options
 from recpair.serving.asked import is_list
 from recpair.serving.run_folder import PER_USER, SEEDS, RunFolder, consistent
+from recpair.signatures import Reference
 
 logger = logging.getLogger("recpair")
 
@@ -49,7 +49,7 @@ class Measurement:
     @classmethod
     def of(cls, folder: RunFolder, data: Mapping[str, str], users: pl.Series) -> "Measurement":
         """The test of a run from its ``data`` record and its config, where missing keys have their defaults."""
-        config, defaults = folder.config(), options(Evaluator)
+        config, defaults = folder.config(), options(Reference.of("recpair.evaluation.evaluator:Evaluator"))
         return cls(
             folder.path.name,
             data.get("test_fingerprint", data["fingerprint"]),

@@ -5,19 +5,20 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import polars as pl
-import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from recpair import files, raw_config
 from recpair.data.interactions import Interactions
 from recpair.data.vocabulary import Ids, Vocabulary
 from recpair.errors import ConfigError, RunError
-from recpair.models import Model
 from recpair.serving.manifest import CHECKPOINT, MANIFEST, Manifest, read_json
+
+if TYPE_CHECKING:
+    from recpair.models import Model
 
 logger = logging.getLogger("recpair")
 
@@ -30,7 +31,7 @@ PER_USER, ENVIRONMENT, SUMMARY, PLOTS = "per_user.parquet", "environment.json", 
 PATIENCE = 2.0  # seconds that reading waits for another process to finish exchanging the folder
 
 
-def write_model(folder: Path, model: Model) -> None:
+def write_model(folder: Path, model: "Model") -> None:
     """Write a model's state dict as ``model.safetensors``."""
     files.write_tensors(folder / WEIGHTS, model.state_dict())
 
@@ -158,7 +159,7 @@ class RunFolder:
         except (KeyError, IndexError, TypeError, ValueError, pl.exceptions.PolarsError) as error:
             raise files.damaged(self.path / TRAIN, error) from None
 
-    def load_weights(self, model: Model) -> None:
+    def load_weights(self, model: "Model") -> None:
         """Fill the model from ``model.safetensors``; nothing is unpickled."""
         path = self.file(WEIGHTS)
         tensors, _ = files.read_tensors(path)
@@ -166,7 +167,7 @@ class RunFolder:
             model.load_state_dict(tensors, assign=True)
         except RuntimeError as error:
             raise files.damaged(path, error) from None
-        if any(not torch.isfinite(t).all() for t in tensors.values() if t.is_floating_point()):
+        if any(not t.isfinite().all() for t in tensors.values() if t.is_floating_point()):
             raise RunError(f"{path} holds values that are not finite; train again")
 
 
