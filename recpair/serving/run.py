@@ -13,7 +13,7 @@ from recpair.bridges import MODEL_SIGNATURES
 from recpair.bridges.all_models import ALL_MODELS
 from recpair.config import Section, parse
 from recpair.denoising.audit import audit, quality
-from recpair.errors import ConfigError, RunError, shown
+from recpair.errors import ConfigError, RunError
 from recpair.files import damaged
 from recpair.models import GradientModel, Model
 from recpair.seeds import isolated
@@ -54,7 +54,7 @@ class Run:
             RunError: a file is missing or damaged, or the config names a model or an option that does not exist.
         """
         if not isinstance(folder, str | Path):
-            raise RunError(f"a run is opened by its folder or MLflow run id, got {shown(folder)}")
+            raise RunError(f"a run is given by its folder or MLflow run id, not by {type(folder).__name__}")
         run = consistent(Path(folder), cls._read)
         if run.files.manifest is None:
             logger.info("%s is a run of an earlier version: it has no checksums", folder)

@@ -69,10 +69,10 @@ def fit(*overrides):
         ("user_id,item_id\n1,2\n2,3\n", "leaves no valid events"),
         ("user_id,item_id,item_id\n1,2,3\n", "line 1 names column 'item_id' twice"),
         ("user_id,item_id,timestamp\n1,2,3\n1,3,inf\n", "line 3: timestamp is 'inf'"),
-        ("user_id,item_id,timestamp\n1,2,3\n1,3,99999999999999999999\n", "at most 18 digits"),
+        ("user_id,item_id,timestamp\n1,2,3\n1,3,99999999999999999999\n", "expected a finite number of at most 64 bits"),
         ("user_id,item_id\n1,2\né,3\n".encode("latin-1"), "line 3 is not UTF-8"),
-        ("user_id,item_id\n1,2\n".encode("utf-16"), "no text in UTF-8"),
-        (b"\x1f\x8b\x08\x00\x00", "no text in UTF-8"),
+        ("user_id,item_id\n1,2\n".encode("utf-16"), "not text in UTF-8"),
+        (b"\x1f\x8b\x08\x00\x00", "not text in UTF-8"),
     ],
 )
 def test_bad_event_files(project, capsys, content, message):
