@@ -13,6 +13,7 @@ from recpair.data.interactions import Interactions
 from recpair.data.item_lists import ItemLists
 from recpair.errors import TrainingError
 from recpair.models import kernels
+from recpair.models.blas import gram
 from recpair.models.contract import FittedModel
 from recpair.models.scorer import Vectors
 from recpair.seeds import generator
@@ -55,10 +56,9 @@ class IALS(FittedModel):
     def _half_step(
         self, indptr: np.ndarray, indices: np.ndarray, weights: np.ndarray, fixed: np.ndarray, out: np.ndarray
     ) -> None:
-        gram = fixed.T @ fixed
         weight, ridge = np.float32(self.weight), np.float32(self.ridge)
         try:
-            kernels.least_squares(indptr, indices, weights, fixed, gram, weight, ridge, out)
+            kernels.least_squares(indptr, indices, weights, fixed, gram(fixed), weight, ridge, out)
         except (SystemError, np.linalg.LinAlgError):  # numba reports an error inside of a parallel loop as SystemError
             raise TrainingError(
                 f"model ials: the system of equations of a user or an item is singular in single precision; lower "

@@ -7,10 +7,10 @@ import scipy.sparse as sp
 import torch
 from jaxtyping import Float
 from scipy.sparse.linalg import svds
-from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
 from recpair.data.interactions import Interactions
+from recpair.models.blas import one_thread
 from recpair.seeds import generator
 
 Start = Literal["normal", "spectral"]
@@ -48,7 +48,7 @@ def singular_vectors(interactions: Interactions, dim: int) -> tuple[Float[Tensor
     if rank == 0:
         return torch.zeros(interactions.n_users, 0), torch.zeros(interactions.n_items, 0)
     first = torch.randn(min(part.shape), generator=generator()).numpy()
-    with threadpool_limits(1):  # the same sums on any number of threads
+    with one_thread():
         left, values, right = svds(part, k=rank, v0=first)
         if rows is not None:
             left, values, right = _of_all_rows(normalised, right.T)

@@ -53,6 +53,7 @@ def train(
 
     The best epoch's weights are in the model at the end, or the last one's without ``monitor``. Epochs count from 1; every
     random number of epoch e follows from (seed, e), so a resumed run ends with the weights of an uninterrupted one.
+    The number of threads changes no byte of the weights, except for SASRec (its metrics agree to six digits).
     ``weight_decay`` is AdamW's, off by default; ``clip_norm`` bounds the norm of the whole gradient. With ``decay`` the
     learning rate falls to 0 over all ``epochs``, whether or not patience ends them earlier.
 
