@@ -38,9 +38,9 @@ PATIENT = {  # the old epochs and patience
     for init, l2 in (("normal", 0), ("spectral", 0), ("spectral", 0.003), ("spectral", 0.01))
 }
 NEUMF = {
-    f"neumf lr {rate} l2 {l2}": ["model.name=neumf", *OLD, f"train.learning_rate={rate}", f"train.l2={l2}"]
-    for rate, l2 in ((0.001, 0), (0.001, 0.003), (0.001, 0.01), (0.003, 0.003))
-}
+    f"neumf init_std {std} l2 {l2}": ["model.name=neumf", *OLD, f"model.init_std={std}", f"train.l2={l2}"]
+    for std, l2 in ((0.1, 0), (0.01, 0), (0.01, 0.03), (0.1, 0.03))
+} | {"neumf lr 0.001 l2 0.003": ["model.name=neumf", *OLD, "train.l2=0.003"]}
 FITTED = {
     **{f"ease ridge {ridge}": ["model.name=ease", f"model.ridge={ridge}"] for ridge in (30, 100, 250, 500, 1000)},
     **{
