@@ -23,13 +23,19 @@ TITLES = {
 }
 
 
+CAPTIONS = (
+    "Validation NDCG@10, and the best epoch of those trained.",
+    "Validation / test NDCG@10, and processor seconds of the whole run. The test part was read once, for this table.",
+)
+
+
 def main() -> None:
     rows = {stage: _rows(stage) for stage in TITLES}
     lines = ["# Tables of the study of defaults", "", "`python -m benchmarks.defaults.tables` writes this page.", ""]
-    lines += [f"NDCG@10. Samples: {', '.join(f'{n:,} users of {name}' for name, n in SAMPLED_USERS.items())}.", ""]
+    lines += [f"Samples: {', '.join(f'{n:,} users of {name}' for name, n in SAMPLED_USERS.items())}.", ""]
     for stage, title in TITLES.items():
         if rows[stage]:
-            lines += [f"## {title}", ""]
+            lines += [f"## {title}", "", CAPTIONS[stage.startswith("final")], ""]
             show = _tested if stage.startswith("final") else _validated
             lines += _table(rows[stage], stage, show)
     (HERE / "results" / "tables.md").write_text("\n".join(lines), encoding="utf-8")
