@@ -69,3 +69,56 @@ def test_files_to_write(finished, verdict, commanded):
     ]
     found = [verdict(f"{call[0]} {call[-2]} {call[-1][:9]!r}", lambda call=call: commanded(*call)) for call in calls]
     assert not (problems := "\n".join(filter(None, found))), problems
+
+
+VALUES = [
+    "",
+    "0",
+    "-1",
+    "1.5",
+    "x",
+    "9" * 30,
+    "9" * 5000,
+    "x" * 5000,
+    "1,1",
+    "1,,2",
+    ",",
+    "1,x",
+    "nan",
+    "\0",
+    "[/b]",
+    "ndcg@3",
+    "ndcg",
+]
+
+
+def test_options(finished, verdict, chosen, commanded, small):
+    small.write_csv("events.csv")
+    Path("c.yaml").write_text(
+        "data: {path: events.csv}\nmodel: popularity\nevaluate: {cutoffs: [3], monitor: ndcg@3}\ntracking: null\n"
+    )
+    recommend = ["recommend", str(finished), "--out", "r.csv"]
+    options = [
+        ["fit", "-c", "c.yaml", "--seeds"],
+        [*recommend, "--all", "--k"],
+        [*recommend, "--users"],
+        [*recommend, "--all", "--on-unknown"],
+        ["audit", str(finished), "--out", "r.csv", "--top"],
+        ["compare", str(finished), str(finished), "--metric"],
+        ["evaluate", str(finished)],
+        ["data", "describe"],
+        ["data", "describe", "events.csv"],
+        ["data", "fetch"],
+        ["data", "fetch", "ml-1m", "--mirror"],
+        ["neighbours", "--config", "c.yaml", "--user"],
+        ["neighbours", "--run"],
+        ["export", str(finished), "--out", "new", "--format"],
+        ["track", "nothing", "--uri"],
+    ]
+    cases = [[*option, value] for option in options for value in VALUES]
+    labels = [f"{' '.join(case[:-1])[:60]} {case[-1][:12]!r}" for case in chosen(cases, 30, str)]
+    found = [
+        verdict(label, lambda case=case: commanded(*case))
+        for label, case in zip(labels, chosen(cases, 30, str), strict=True)
+    ]
+    assert not (problems := "\n".join(filter(None, found))), problems
