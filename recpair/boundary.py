@@ -64,8 +64,8 @@ def _require_own_threads() -> None:
         _process = os.getpid()
     elif _process != os.getpid():
         raise RunError(
-            f"process {os.getpid()} was forked from process {_process} after recpair was used there, and calls would hang; "
-            f"start workers with multiprocessing.get_context('spawn'), or load the run in each worker alone"
+            f"process {os.getpid()} is a fork of process {_process}, which has used recpair: the threads of torch and polars "
+            f"do not answer here; start processes with the method spawn, or fork before recpair is used"
         )
 
 

@@ -1,8 +1,7 @@
 """Recommendations, similar items and pair scores, from a model and the ids that it was trained on."""
 
-import os
 import typing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
@@ -37,7 +36,6 @@ class Recommender:
 
     model: Model
     train: Interactions
-    process: int = field(default_factory=lambda: os.getpid())
 
     def recommend(
         self,
@@ -68,10 +66,9 @@ class Recommender:
 
         Raises:
             UnknownIdError: an id has no training event and ``on_unknown`` is "raise".
-            RunError: k is larger than the number of items, an argument has the wrong type, or the process is a fork.
+            RunError: k is larger than the number of items, or an argument has the wrong type.
             DataError: a value is neither a number nor text.
         """
-        self._refuse_fork()
         if users is not None and histories is not None:
             raise RunError("give users or histories, not both")
         choice(on_unknown, "on_unknown", typing.get_args(OnUnknown))
@@ -100,7 +97,6 @@ class Recommender:
                 number of other items.
             DataError: a value is neither a number nor text.
         """
-        self._refuse_fork()
         index = self._ids.require("item", id_column(items, "item_id"))
         others = self._ids.n_items - 1
         k = positive_integer(k, others, f"an item has {others:,} others")
@@ -118,7 +114,6 @@ class Recommender:
             RunError: the two lists differ in length, or an argument is not a list.
             DataError: a value is neither a number nor text.
         """
-        self._refuse_fork()
         user_ids, item_ids = id_column(users, "user_id"), id_column(items, "item_id")
         if len(user_ids) != len(item_ids):
             raise RunError(f"score takes pairs, but {len(user_ids)} users and {len(item_ids)} items were given")
@@ -131,17 +126,6 @@ class Recommender:
             scores = pairs.squeeze(1).float().cpu().numpy()
         columns = {"user_id": vocabulary.users.of(user), "item_id": vocabulary.items.of(item)}
         return pl.DataFrame(columns | {"score": scores})
-
-    def __reduce__(self) -> tuple[type["Recommender"], tuple[Model, Interactions]]:
-        """A copy in another process, by pickle, belongs to that process."""
-        return Recommender, (self.model, self.train)
-
-    def _refuse_fork(self) -> None:
-        if os.getpid() != self.process:
-            raise RunError(
-                f"this run was loaded in process {self.process}, and this process is a fork of it, where the threads of "
-                f"torch and polars do not answer; start processes with the method spawn, or fork before anything is loaded"
-            )
 
     @cached_property
     def _ids(self) -> TrainedIds:

@@ -228,13 +228,13 @@ def test_two_threads_may_ask_one_loaded_run(run):
 
 def test_a_pickled_run_answers_in_the_process_that_unpickles_it(run, monkeypatch):
     expected, content = run.recommend([1, 2]), pickle.dumps(run)
-    monkeypatch.setattr("recpair.serving.recommend.os.getpid", lambda: -1)
+    monkeypatch.setattr("recpair.boundary._process", None)  # as in a new process
     assert pickle.loads(content).recommend([1, 2]).equals(expected)
 
 
 def test_a_forked_process_is_refused_instead_of_waiting_for_ever(run, monkeypatch):
     """A real fork would leave this process's threads behind; its sign is another process id."""
-    monkeypatch.setattr("recpair.serving.recommend.os.getpid", lambda: -1)
+    monkeypatch.setattr("recpair.boundary.os.getpid", lambda: -1)
     for call in (lambda: run.recommend([1]), lambda: run.similar_items([1]), lambda: run.score([1], [1])):
         with pytest.raises(RecpairError, match="start processes with the method spawn"):
             call()
