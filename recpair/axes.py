@@ -19,6 +19,7 @@ AXES: dict[str, str] = {
     "R": "places of the histories that hold an item",
     "G": "pools of queries",
     "M": "queries of a pool",
+    "B": "ranked lists of a block, one per user that is evaluated",
     "K": "cut-off of a ranked list; nearest neighbours",
     "E": "events (interactions)",
     "V": "nodes of the graph: users, then items",

@@ -40,6 +40,7 @@ METRIC_ALIASES = {
     "hitratio": "hit",
     "itemcoverage": "coverage",
     "averagepopularity": "popularity",
+    "giniindex": "gini",
 }
 
 
@@ -148,6 +149,15 @@ def _checked(where: str, spec: Section, given: Any, schema: Mapping[str, Section
         for number in value if isinstance(value, list) else [value]:
             _refuse_unusable(key, number)
     return head | values
+
+
+def checked_component(where: str, choices: Mapping[str, Component], given: Any) -> dict[str, Any]:
+    """A component, given by name or as ``{name: …, option: …}``, with its checked options, defaults included.
+
+    Raises:
+        ConfigError: names the key that is unknown or wrong.
+    """
+    return _checked(where, Section(choices=choices), given, {}, [])
 
 
 def _refuse_unusable(key: str, value: Any) -> None:

@@ -7,8 +7,10 @@ from recpair.contrast import TERMS
 from recpair.contrast.entries import refuse_impossible
 from recpair.data.splitting import WHOLE
 from recpair.errors import ConfigError
+from recpair.evaluation.legend import LEGEND
+from recpair.evaluation.names import known_metrics, name_of, needs
 from recpair.losses import ESTIMATING, OVER_CATALOGUE
-from recpair.models import FittedModel, GradientModel, Model, OwnLossModel, SequenceModel
+from recpair.models import FittedModel, GradientModel, Model, OwnLossModel, Scorer, SequenceModel, Vectors
 from recpair.sampling.against import ALL
 
 
@@ -59,6 +61,7 @@ def refuse_contradictions(config: Config) -> None:
         )
     sequential, semantic = issubclass(model, SequenceModel), config["semantics"] is not None
     refuse_impossible(config["contrast"], TERMS, name, sequential, semantic)
+    _refuse_metrics_of_vectors(config, model)
     if config["loss"]["name"] == OWN:
         _refuse_with_own_loss(config, model)
     if config["denoise"] is not None and issubclass(model, FittedModel):
@@ -80,6 +83,21 @@ def unused(config: Config) -> list[str]:
     if weighs or "weight" not in (config["data"]["columns"] or {}):
         return []
     return [f"model {config['model']['name']} does not use the weights of events (data.columns.weight)"]
+
+
+def _refuse_metrics_of_vectors(config: Config, model: type[Model]) -> None:
+    """Raise for a metric that needs item vectors and a model whose scores are known not to come from vectors."""
+    if model.score.__annotations__.get("return") in (Vectors, Scorer):
+        return
+    for key in ("metrics", "monitor"):
+        named = config["evaluate"][key]
+        named = [] if named is None else [named.partition("@")[0]] if isinstance(named, str) else map(name_of, named)
+        for name in named:
+            if any(LEGEND[each].requires == "vectors" for each in needs(known_metrics()[name])):
+                raise ConfigError(
+                    f"evaluate.{key}: {name} needs item vectors, which model {config['model']['name']} does not have; drop "
+                    f"it, or choose a model such as mf or sasrec"
+                )
 
 
 def _refuse_with_own_loss(config: Config, model: type[Model]) -> None:

@@ -34,7 +34,7 @@ from recpair.denoising import DENOISERS
 from recpair.denoising.memory import Memory
 from recpair.errors import ConfigError
 from recpair.evaluation.evaluator import Evaluation, Evaluator
-from recpair.evaluation.names import parse_metric
+from recpair.evaluation.names import parse_metric, with_metric
 from recpair.hardening import HARDENERS
 from recpair.losses import LOSSES, POINTWISE, Loss
 from recpair.models import MODELS, FittedModel, GradientModel, Model, SequenceModel
@@ -287,8 +287,8 @@ def _learn(
     test = floor = Evaluation.of_nothing()
     popular = Popularity.fitted(splits.train)
     if evaluators.test is not None:
-        test, floor = evaluators.test.evaluate(model), evaluators.test.evaluate(popular)
-    valid_floor = evaluators.valid.evaluate(popular).means if evaluators.valid else {}
+        test, floor = evaluators.test.evaluate(model), evaluators.test.evaluate(popular, vectors_of=model)
+    valid_floor = evaluators.valid.evaluate(popular, vectors_of=model).means if evaluators.valid else {}
     return Outcome(model, progress, valid, test, floor, load_seconds, losses, pool, valid_floor)
 
 
@@ -380,7 +380,7 @@ def evaluators_of(config: Config, splits: Splits) -> Evaluators:
         return Evaluators(None, test)
     metric, cutoff = parse_metric(config["evaluate"]["monitor"])
     watched = section | {
-        "metrics": list(dict.fromkeys([*section["metrics"], metric])),
+        "metrics": with_metric(section["metrics"], metric),
         "cutoffs": sorted({*section["cutoffs"], cutoff}),
     }
     return Evaluators(Evaluator(splits.train, splits.valid, **watched), test)

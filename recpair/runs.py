@@ -148,7 +148,7 @@ def evaluate(run: Run, overrides: Sequence[str] = (), *, data: Any = None) -> tu
         raise RunError(
             f"{run.folder} was trained on every event (split.name: whole); nothing is left to evaluate it on"
         )
-    return test.evaluate(run.model), test.evaluate(Popularity.fitted(splits.train))
+    return test.evaluate(run.model), test.evaluate(Popularity.fitted(splits.train), vectors_of=run.model)
 
 
 @boundary

@@ -16,7 +16,7 @@ from recpair import raw_config
 from recpair.bridges import MODEL_SIGNATURES, OWN
 from recpair.config import Config, Section
 from recpair.errors import ConfigError
-from recpair.evaluation.names import check_names, parse_metric
+from recpair.evaluation.names import check_metrics, parse_metric
 from recpair.shipped import locate
 from recpair.signatures import Reference, registry
 
@@ -119,8 +119,9 @@ def _checked_keys(config: str | Path | Mapping[str, Any] | Config, overrides: Se
         raise ConfigError(
             f"output_keep must be at least 0 (how many earlier runs to keep), got {checked['output_keep']}"
         )
-    check_names(checked["evaluate"]["metrics"])
-    _refuse_monitor(checked["evaluate"]["monitor"], checked["evaluate"]["trim"])
+    measured = checked["evaluate"]
+    measured["metrics"] = check_metrics(measured["metrics"], measured["gain"], measured["monitor"])
+    _refuse_monitor(measured["monitor"], measured["trim"])
     return checked, "loss" in raw
 
 

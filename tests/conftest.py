@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 
 PACKAGE = Path(__file__).parent.parent / "recpair"
 CHECKED = ["recpair.batch", "recpair.losses", "recpair.denoising", "recpair.hardening", "recpair.semantics"]
+CHECKED += ["recpair.evaluation.metrics"]
 CHECKED += ["recpair.bridges", "recpair.contrast", "recpair.training.geometry", "recpair.training.objective"]
 CHECKED += [f"recpair.models.{path.stem}" for path in (PACKAGE / "models").glob("*.py") if path.stem != "kernels"]
 HOOK = jaxtyping.install_import_hook(CHECKED, "beartype.beartype")

@@ -11,8 +11,8 @@ import polars as pl
 
 from recpair.data.interactions import Interactions
 from recpair.data.splitting import Splits
-from recpair.denoising.audit import quality
 from recpair.evaluation.evaluator import Evaluator
+from recpair.evaluation.noise_detection import quality
 from recpair.experiment import Components, build, prepare
 from recpair.schema import load_config
 from recpair.training.checkpoint import Checkpoint

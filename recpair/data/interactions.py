@@ -208,12 +208,18 @@ class Interactions:
 
     def weights_in(self, matrix: sp.csr_matrix) -> np.ndarray:
         """float32: the weight of each entry of ``to_scipy()``; of a repeated event the largest."""
-        if self.weight is None:
-            return np.ones(len(matrix.data), dtype=np.float32)
+        return (
+            np.ones(len(matrix.data), dtype=np.float32) if self.weight is None else self.largest_per_pair(self.weight)
+        )
+
+    def largest_per_pair(self, values: np.ndarray) -> np.ndarray:
+        """The value (E,) of each distinct (user, item), in ascending order; of a repeated event the largest."""
+        if len(values) == 0:
+            return values
         order = np.lexsort((self.item, self.user))
         user, item = self.user[order], self.item[order]
         starts = np.flatnonzero(np.append(True, (np.diff(user) != 0) | (np.diff(item) != 0)))
-        return np.maximum.reduceat(self.weight[order], starts)
+        return np.maximum.reduceat(values[order], starts)
 
     def select(self, rows: np.ndarray) -> "Interactions":
         """The events at ``rows`` (a mask or positions), over the same vocabulary."""

@@ -1,7 +1,5 @@
 """The audit: which training interactions look wrong, for whom, and how sure."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import polars as pl
 from scipy.special import expit
@@ -9,19 +7,6 @@ from scipy.special import expit
 from recpair.data.interactions import Interactions
 
 PRIOR = 5.0  # events by which a user's mean and spread are drawn towards everybody's
-
-
-@dataclass(frozen=True)
-class Separation:
-    """How well a score tells injected from real interactions.
-
-    Attributes:
-        auroc: probability that an injected one scores higher than a real one.
-        precision: share of injected ones among as many top scores as were injected.
-    """
-
-    auroc: float
-    precision: float
 
 
 def audit(train: Interactions, losses: pl.DataFrame) -> pl.DataFrame:
@@ -144,44 +129,3 @@ def noise_probability(z: np.ndarray, steps: int = 500) -> np.ndarray:
         if np.abs(a, out=a).max() < 1e-6:
             break
     return upper
-
-
-def separation(score: np.ndarray, noise: np.ndarray) -> Separation:
-    """AUROC and precision at the injected number, for scores (E,) and labels (E,)."""
-    n_noise = int(noise.sum())
-    n_real = len(noise) - n_noise
-    if n_noise == 0 or n_real == 0:
-        return Separation(float("nan"), float("nan"))
-    from scipy.stats import rankdata  # a third of a second
-
-    ranks = rankdata(score)
-    auroc = (ranks[noise].sum() - n_noise * (n_noise + 1) / 2) / (n_noise * n_real)
-    top = np.argsort(-score, kind="stable")[:n_noise]
-    return Separation(float(auroc), float(noise[top].mean()))
-
-
-def quality(train: Interactions, losses: pl.DataFrame, noise: np.ndarray, groups: int = 4) -> pl.DataFrame:
-    """How well injected noise is found: a row for all users, then one per group by activity.
-
-    Columns: users, events, then AUROC and precision of the personal score (z), of the mean loss with one
-    threshold for all, and of the last loss with one threshold for all.
-    """
-    train, losses, known = with_losses(train, losses)
-    noise = noise[known]
-    mean = losses["mean_loss"].to_numpy()
-    user_mean, spread = personal_scale(train, mean)
-    scores = {"personal": (mean - user_mean[train.user]) / spread[train.user], "mean_loss": mean}
-    scores["final_loss"] = losses["final_loss"].to_numpy()
-    size = np.diff(train.indptr)[train.user]
-    edges = np.unique(np.quantile(size, np.linspace(0, 1, groups + 1)[1:-1], method="lower"))
-    group = np.searchsorted(edges, size)
-    rows = []
-    for g in [None, *range(group.max() + 1)]:
-        chosen = np.ones(len(train), dtype=bool) if g is None else group == g
-        label = "all" if g is None else f"{size[chosen].min()}–{size[chosen].max()} events"
-        row: dict[str, object] = {"users": label, "events": int(chosen.sum())}
-        for name, score in scores.items():
-            found = separation(score[chosen], noise[chosen])
-            row |= {f"{name}_auroc": found.auroc, f"{name}_precision": found.precision}
-        rows.append(row)
-    return pl.DataFrame(rows)

@@ -1,4 +1,4 @@
-"""Evaluation: all items ranked, everything measured, users kept apart for paired tests."""
+"""Evaluation: all items are ranked, every metric is computed, the value of each user is kept for paired tests."""
 
 from recpair.evaluation.names import METRICS
 

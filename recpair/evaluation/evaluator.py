@@ -4,7 +4,7 @@ import copy
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import polars as pl
@@ -15,11 +15,13 @@ from recpair.data.histories import Histories
 from recpair.data.interactions import Interactions
 from recpair.data.item_lists import ItemLists
 from recpair.errors import ConfigError, DataError
-from recpair.evaluation.kernels import measure_rows
-from recpair.evaluation.metrics import OVER_LISTS, POOLED
-from recpair.evaluation.names import PER_USER, check_names
+from recpair.evaluation.gains import rating_gains
+from recpair.evaluation.measure import Measure, measures_of
 from recpair.evaluation.ranking import top_k_csr
+from recpair.evaluation.supplies import Context, Lists, device_of
 from recpair.models import Model
+
+MEASURED = 2**21  # entries of the arrays (lists × ranks) that are measured at once
 
 
 @dataclass(frozen=True)
@@ -59,10 +61,11 @@ class Evaluator:
         held_out: Interactions,
         also_seen: Sequence[Interactions] = (),
         *,
-        metrics: Sequence[str] = ("recall", "ndcg"),
+        metrics: Sequence[str | dict[str, Any]] = ("recall", "ndcg"),
         cutoffs: Sequence[Annotated[int, Field(ge=1)]] = (10, 20),
         mask_seen: bool = True,
         ideal: Literal["cut", "full"] = "cut",
+        gain: Literal["binary", "rating"] = "binary",
         block_mb: Annotated[int, Field(gt=0)] = 16,
     ) -> None:
         """
@@ -71,31 +74,35 @@ class Evaluator:
             held_out: what is to be found.
             also_seen: further parts that are masked as ``train`` is: validation, when testing. The histories that
                 sequence models read come from all of these parts, and end at the user's first held-out event.
-            metrics: names of ``METRICS``.
+            metrics: names of ``METRICS``; a metric with options as ``{name: debiased_recall, exponent: 1}``.
             cutoffs: lengths of the lists that are measured.
             mask_seen: leave what a user has already taken out of the ranking.
             ideal: whether the ideal list of NDCG is cut at K or holds all relevant items.
+            gain: of a relevant item in NDCG: 1, or its rating; of a repeated event the highest.
 
         Raises:
-            ConfigError: an unknown metric, or a cut-off below 1 or larger than the catalogue.
-            DataError: there are no held-out events.
+            ConfigError: an unknown metric or option, or a cut-off below 1 or larger than the catalogue.
+            DataError: there are no held-out events, or the ratings cannot be used as gains.
         """
         if len(held_out) == 0:
             raise DataError("there are no held-out events to measure with; change split")
         _refuse_impossible(metrics, cutoffs, train.n_items)
-        self.names = list(dict.fromkeys(metrics))
+        self.measures = measures_of(metrics)
         self.train = train
         self.histories = Histories((train, *also_seen), held_out)
         self.cutoffs = sorted(set(cutoffs))
         self.full_ideal = ideal == "full"
+        self.rated = gain == "rating" and any("gains" in each.needs for each in self.measures)
         self.block_mb = block_mb
         self._look_for(held_out)
         nothing = ItemLists(np.zeros(train.n_users + 1, dtype=np.int64), np.empty(0, dtype=np.int32))
         self.seen = ItemLists.of_users(train, *also_seen) if mask_seen else nothing
 
     def _look_for(self, held_out: Interactions) -> None:
-        self.held_out, self.relevant = held_out, ItemLists.of_users(held_out)
-        self.users = np.flatnonzero(np.diff(self.relevant.indptr))
+        lists = ItemLists.of_users(held_out)
+        self.users = np.flatnonzero(np.diff(lists.indptr))
+        self.held_out, self.relevant = held_out, lists.rows(self.users)
+        self.gains = rating_gains(held_out) if self.rated else None
 
     def on(self, held_out: Interactions) -> "Evaluator":
         """The same evaluator, which reads the same histories, looking for some of the held-out events."""
@@ -103,16 +110,32 @@ class Evaluator:
         other._look_for(held_out)
         return other
 
-    def evaluate(self, model: Model) -> Evaluation:
-        """Rank and measure; the model's mode and the order of its random numbers stay as they are."""
+    def evaluate(self, model: Model, vectors_of: Model | None = None) -> Evaluation:
+        """Rank and measure; the model's mode and the order of its random numbers stay as they are.
+
+        Args:
+            vectors_of: the model whose item vectors are used, for metrics of vectors; by default ``model``. Lists of
+                several models are compared with the vectors of one.
+
+        Raises:
+            ConfigError: a metric needs item vectors, and the model does not have them.
+        """
         started = time.perf_counter()
-        measured = self.measure(self.rank(model))
-        pooled = {
-            name: POOLED[name](model, self.histories, self.held_out, device_of(model))
-            for name in self.names
-            if name in POOLED
-        }
-        return replace(measured, means=measured.means | pooled, seconds=time.perf_counter() - started)
+        context = self._context(model, vectors_of or model)
+        self._require_vectors(context)
+        measured = self._measured(self.rank(model), self.measures, context)
+        return replace(measured, seconds=time.perf_counter() - started)
+
+    def _require_vectors(self, context: Context) -> None:
+        asking = [each.name for each in self.measures if each.requires("vectors")]
+        if asking and context.item_vectors is None:
+            raise ConfigError(
+                f"evaluate.metrics: {', '.join(asking)} needs item vectors, which {type(context.vectors_of).__name__} does "
+                f"not have; drop it, or choose a model such as mf or sasrec"
+            )
+
+    def _context(self, model: Model | None = None, vectors_of: Model | None = None) -> Context:
+        return Context(self.train, self.held_out, self.histories, model, vectors_of)
 
     @torch.no_grad()
     def rank(self, model: Model) -> np.ndarray:
@@ -130,22 +153,47 @@ class Evaluator:
         return items
 
     def measure(self, items: np.ndarray) -> Evaluation:
-        """What lists (users, K) of this evaluator's users are worth, wherever they come from."""
-        relevant = self.relevant.rows(self.users)
-        cutoffs = np.array(self.cutoffs)
-        values = measure_rows(items, relevant.indptr, relevant.items, cutoffs, self.full_ideal)
-        columns = {
-            f"{name}@{cutoff}": values[:, c, PER_USER.index(name)]
-            for name in self.names
-            if name in PER_USER
-            for c, cutoff in enumerate(self.cutoffs)
-        }
+        """The metrics of lists (users, K) of this evaluator's users from any source; without those that need a model."""
+        of_lists = [each for each in self.measures if not (each.requires("model") or each.requires("vectors"))]
+        return self._measured(items, of_lists, self._context())
+
+    def _measured(self, items: np.ndarray, measures: Sequence[Measure], context: Context) -> Evaluation:
+        """Metrics per user, then those over all lists, then those without a cut-off."""
+        columns = self._columns(items, [each for each in measures if each.per_list], context)
         means = {name: float(column.mean()) for name, column in columns.items()}
-        for name in self.names:
-            if name in OVER_LISTS:
-                means |= {f"{name}@{k}": OVER_LISTS[name](items[:, :k], self.train) for k in self.cutoffs}
+        lists = self._lists(items, 0, len(items), context)
+        over_all = [each for each in measures if not each.per_list]
+        for each in sorted(over_all, key=lambda measure: not measure.has_cutoff):
+            for name, cutoff in self._cutoffs_of(each):
+                means[name] = float(each.compute(lists, cutoff))
         per_user = pl.DataFrame({"user": self.users.astype(np.int32)} | columns)
         return Evaluation(means, per_user, len(self.users))
+
+    def _columns(self, items: np.ndarray, measures: Sequence[Measure], context: Context) -> dict[str, np.ndarray]:
+        """Values (users,) of the metrics with one value per list, a block of lists at a time."""
+        names = [name for each in measures for name, _ in self._cutoffs_of(each)]
+        columns = {name: np.empty(len(items)) for name in names}
+        width = max(items.shape[1], int(np.diff(self.relevant.indptr).max()) if self.full_ideal else 0)
+        block = max(1, MEASURED // width)
+        for start in range(0, len(items) if measures else 0, block):
+            lists = self._lists(items, start, start + block, context)
+            for each in measures:
+                for name, cutoff in self._cutoffs_of(each):
+                    columns[name][start : start + block] = each.compute(lists, cutoff)
+        return columns
+
+    def _lists(self, items: np.ndarray, start: int, end: int, context: Context) -> Lists:
+        indptr = self.relevant.indptr[start : end + 1]
+        rows = slice(indptr[0], indptr[-1])
+        relevant = ItemLists(indptr - indptr[0], self.relevant.items[rows])
+        gains = None if self.gains is None else self.gains[rows]
+        return Lists(items[start:end], relevant, gains, self.full_ideal, context)
+
+    def _cutoffs_of(self, measure: Measure) -> list[tuple[str, int]]:
+        """Names and cut-offs of a metric's values."""
+        if not measure.has_cutoff:
+            return [(measure.name, self.cutoffs[-1])]
+        return [(f"{measure.name}@{cutoff}", cutoff) for cutoff in self.cutoffs]
 
     def by_activity(self, evaluation: Evaluation, metric: str, groups: int = 5) -> pl.DataFrame:
         """Mean of a metric in groups of (nearly) equal size by the users' training events.
@@ -180,15 +228,9 @@ class Evaluator:
         )
 
 
-def device_of(model: Model) -> torch.device:
-    """Where a model's numbers lie."""
-    return next((t.device for t in (*model.parameters(), *model.buffers())), torch.device("cpu"))
-
-
-def _refuse_impossible(metrics: Sequence[str], cutoffs: Sequence[int], n_items: int) -> None:
+def _refuse_impossible(metrics: Sequence[Any], cutoffs: Sequence[int], n_items: int) -> None:
     if not metrics or not cutoffs:
         raise ConfigError("evaluate.metrics and evaluate.cutoffs must name at least one each")
-    check_names(metrics)
     for cutoff in cutoffs:
         if cutoff < 1:
             raise ConfigError(f"evaluate.cutoffs: {cutoff} is no length of a list; give numbers from 1")

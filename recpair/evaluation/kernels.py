@@ -1,4 +1,4 @@
-"""Ranking and measuring in Numba: one scan of a row of scores, no sort of the catalogue."""
+"""Ranking and looking up hits in Numba: one scan of a row of scores, no sort of the catalogue."""
 
 import numba
 import numpy as np
@@ -89,8 +89,8 @@ def top_k_few_rows(scores, indptr, hidden, items, best, nan):
 
 
 @numba.njit(nogil=True)
-def _holds(ascending, item):
-    """Whether a sorted array holds the item."""
+def _place_of(ascending, item):
+    """Position of the item in a sorted array, -1 if it is not there."""
     low, high = 0, len(ascending)
     while low < high:
         middle = (low + high) // 2
@@ -98,40 +98,20 @@ def _holds(ascending, item):
             low = middle + 1
         else:
             high = middle
-    return low < len(ascending) and ascending[low] == item
+    return low if low < len(ascending) and ascending[low] == item else -1
 
 
 @numba.njit(parallel=True, nogil=True, cache=True)
-def measure_rows(items, indptr, relevant, cutoffs, full_ideal):
-    """Recall, precision, NDCG, MRR, MAP and hit of each row at each cut-off: (B, cut-offs, 6).
+def find_rows(items, indptr, relevant):
+    """Position of each of the items (B, K) in ``relevant``, -1 if it is not among those of its row.
 
-    ``relevant[indptr[b]:indptr[b + 1]]`` are the distinct held-out items of row b, in ascending order.
+    ``relevant[indptr[b]:indptr[b + 1]]`` are the distinct relevant items of row b, in ascending order.
     """
     n_rows, k = items.shape
-    n_most = k
-    for b in range(n_rows):
-        n_most = max(n_most, indptr[b + 1] - indptr[b])
-    gain = 1.0 / np.log2(np.arange(n_most) + 2.0)
-    ideal = np.cumsum(gain)
-    values = np.zeros((n_rows, len(cutoffs), 6))
+    places = np.empty((n_rows, k), dtype=np.int64)
     for b in numba.prange(n_rows):
         own = relevant[indptr[b] : indptr[b + 1]]
-        n = len(own)
-        hits, first, dcg, precisions, c = 0, 0, 0.0, 0.0, 0
-        for place in range(k):
-            if items[b, place] >= 0 and _holds(own, items[b, place]):
-                hits += 1
-                dcg += gain[place]
-                precisions += hits / (place + 1)
-                if first == 0:
-                    first = place + 1
-            while c < len(cutoffs) and cutoffs[c] == place + 1:
-                at = cutoffs[c]
-                values[b, c, 0] = hits / n
-                values[b, c, 1] = hits / at
-                values[b, c, 2] = dcg / ideal[(n if full_ideal else min(n, at)) - 1]
-                values[b, c, 3] = 1.0 / first if first else 0.0
-                values[b, c, 4] = precisions / min(n, at)
-                values[b, c, 5] = 1.0 if hits else 0.0
-                c += 1
-    return values
+        for rank in range(k):
+            place = _place_of(own, items[b, rank])
+            places[b, rank] = place + indptr[b] if place >= 0 else -1
+    return places

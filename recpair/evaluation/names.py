@@ -1,38 +1,130 @@
-"""Names of metrics, checked without the libraries that measure them."""
+"""Names and options of metrics, checked without importing the libraries that the metrics need."""
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from recpair.config import checked_component
 from recpair.errors import ConfigError, shown
-from recpair.registry import nearest
-from recpair.signatures import registry
+from recpair.evaluation.legend import LEGEND, is_cut
+from recpair.registry import lookup, nearest, options
+from recpair.signatures import Component, registry, signature
 
-PER_USER = ("recall", "precision", "ndcg", "mrr", "map", "hit")  # in the order of the kernel's last axis
-POOLED = tuple(registry("recpair.evaluation.metrics:POOLED"))
-METRICS = (*PER_USER, *registry("recpair.evaluation.metrics:OVER_LISTS"), *POOLED)
+HOME = "recpair.evaluation.metrics"
+METRICS: dict[str, Component] = dict(registry(f"{HOME}:METRICS"))
+Entry = str | Mapping[str, Any]  # ndcg, or {name: debiased_recall, exponent: 1}
 
 
-def check_names(metrics: Sequence[str]) -> None:
-    """Raise a ConfigError where one is no metric's name, or has a cut-off."""
-    for metric in metrics:
-        if "@" in metric:
+def known_metrics() -> dict[str, Component]:
+    """The registry by name; if it has been imported, with the metrics that were added to it since."""
+    home = sys.modules.get(HOME)
+    return METRICS | {name: f for name, f in getattr(home, "METRICS", {}).items() if name not in METRICS}
+
+
+def check_metrics(metrics: Sequence[Entry], gain: str = "binary", monitor: str | None = None) -> list[Entry]:
+    """The entries of ``evaluate.metrics``, those of metrics with options as mappings with every default filled in.
+
+    Raises:
+        ConfigError: an unknown name or option, a name with a cut-off, one metric twice with different options, or
+            ``gain`` other than binary with no metric (nor monitor) that uses gains.
+    """
+    entries: dict[str, Entry] = {}
+    for place, given in enumerate(metrics):
+        entry = _checked(place, given)
+        name = name_of(entry)
+        if entries.setdefault(name, entry) != entry:
             raise ConfigError(
-                f"evaluate.metrics holds {shown(metric)}; name the metric alone, and cut-offs in evaluate.cutoffs"
+                f"evaluate.metrics names {name} twice, with the options {_options(entries[name])} and {_options(entry)}; "
+                f"keep one of them"
             )
-        if metric not in POOLED:
-            parse_metric(f"{metric}@1", "evaluate.metrics")
+    used = {*entries, *([] if monitor is None else [monitor.partition("@")[0]])}
+    known = known_metrics()
+    if gain != "binary" and not any(name in known and "gains" in needs(known[name]) for name in used):
+        raise ConfigError(
+            f"evaluate.gain is {gain}, but no metric of evaluate.metrics ({', '.join(entries)}) uses gains; add ndcg, or "
+            f"drop evaluate.gain"
+        )
+    return list(entries.values())
+
+
+def _checked(place: int, given: Entry) -> Entry:
+    name = given.get("name") if isinstance(given, Mapping) else given
+    if isinstance(name, str) and "@" in name:
+        raise ConfigError(
+            f"evaluate.metrics holds {shown(name)}; name the metric alone, and cut-offs in evaluate.cutoffs"
+        )
+    known = known_metrics()
+    if isinstance(name, str):
+        lookup_metric(name, "evaluate.metrics")
+    entry = checked_component(f"evaluate.metrics.{place}", known, given)
+    return entry if len(entry) > 1 else entry["name"]
+
+
+def _options(entry: Entry) -> str:
+    return (
+        "" if isinstance(entry, str) else ", ".join(f"{key}={value}" for key, value in entry.items() if key != "name")
+    )
+
+
+def name_of(entry: Entry) -> str:
+    """The metric's name of an entry of ``evaluate.metrics``."""
+    return entry if isinstance(entry, str) else entry["name"]
+
+
+def with_metric(entries: Sequence[Entry], name: str) -> list[Entry]:
+    """The entries, and the metric with its default options unless it is among them."""
+    return [*entries] if name in map(name_of, entries) else [*entries, name]
+
+
+def lookup_metric(name: str, key: str) -> Component:
+    """The metric called ``name``; a ConfigError names the config key, the nearest name and all that exist."""
+    known = known_metrics()
+    if name not in known:
+        raise ConfigError(f"{key}: unknown metric {shown(name)}{nearest(name, known)} (known: {', '.join(known)})")
+    return lookup(known, name, key)
+
+
+def needs(metric: Component) -> tuple[str, ...]:
+    """The legend names that stand before ``*`` in a metric's signature.
+
+    Raises:
+        ConfigError: a name is not in the legend.
+    """
+    parameters = signature(metric).parameters.values()
+    names = tuple(each.name for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD)
+    for name in names:
+        if name not in LEGEND:
+            raise ConfigError(
+                f"a metric asks for {shown(name)} before *, which is not supplied{nearest(name, LEGEND)} "
+                f"(supplied: {', '.join(LEGEND)})"
+            )
+    return names
+
+
+def has_cutoff(metric: Component) -> bool:
+    """Return True if a metric is computed for each cut-off, so that its values are called ``name@K``."""
+    return any(map(is_cut, needs(metric)))
+
+
+def metric_options(metrics: Sequence[Entry]) -> dict[str, Any]:
+    """``name.option`` → value for all metrics with options: those of the entries, else the defaults."""
+    given = {entry["name"]: entry for entry in metrics if isinstance(entry, Mapping)}
+    return {
+        f"{name}.{key}": given.get(name, {}).get(key, default)
+        for name, metric in known_metrics().items()
+        for key, (_, default) in options(metric).items()
+    }
 
 
 def parse_metric(name: str, key: str = "evaluate.monitor") -> tuple[str, int]:
     """``ndcg@10`` → ("ndcg", 10).
 
     Raises:
-        ConfigError: the metric is unknown, or the cut-off is no positive number.
+        ConfigError: the metric is unknown or has no cut-off, or the cut-off is not a positive number.
     """
     base, at, cutoff = name.partition("@")
-    if base in POOLED:
+    if not has_cutoff(lookup_metric(base, key)):
         raise ConfigError(f"{key}: {base} has no cut-off and chooses no epoch; name it in evaluate.metrics only")
-    if base not in METRICS:
-        raise ConfigError(f"{key}: unknown metric {shown(base)}{nearest(base, METRICS)} (known: {', '.join(METRICS)})")
     # ndcg@010 would be read as 10, and then be found under no name.
     if not at or not cutoff.isdecimal() or len(cutoff) > 9 or int(cutoff) < 1 or cutoff != str(int(cutoff)):
         raise ConfigError(f"{key} is {shown(name)}; expected a metric and a cut-off, as in ndcg@10")

@@ -14,6 +14,7 @@ import polars as pl
 from recpair import files
 from recpair.data.fingerprint import same_kind
 from recpair.errors import RunError
+from recpair.evaluation.names import metric_options
 from recpair.evaluation.significance import holm, paired
 from recpair.registry import nearest, options
 from recpair.serving.asked import is_list
@@ -23,7 +24,7 @@ from recpair.signatures import Reference
 logger = logging.getLogger("recpair")
 
 PLOT_ENDINGS = (".png", ".pdf", ".svg")
-MEASURING = ("mask_seen", "ideal")  # keys of evaluate that change the values of a user
+MEASURING = ("mask_seen", "ideal", "gain")  # keys of evaluate that change the values of a user
 SPLITTING = ("split", "filter")  # sections that decide which events are tested
 
 
@@ -50,10 +51,12 @@ class Measurement:
     def of(cls, folder: RunFolder, data: Mapping[str, str], users: pl.Series) -> "Measurement":
         """The test of a run from its ``data`` record and its config, where missing keys have their defaults."""
         config, defaults = folder.config(), options(Reference.of("recpair.evaluation.evaluator:Evaluator"))
+        measuring = {f"evaluate.{key}": config["evaluate"].get(key, defaults[key][1]) for key in MEASURING}
+        of_metrics = metric_options(config["evaluate"].get("metrics", []))
         return cls(
             folder.path.name,
             data.get("test_fingerprint", data["fingerprint"]),
-            {f"evaluate.{key}": config["evaluate"].get(key, defaults[key][1]) for key in MEASURING},
+            measuring | {f"evaluate.metrics ({key})": value for key, value in of_metrics.items()},
             {f"{name}.{key}": value for name in SPLITTING for key, value in config[name].items()},
             users,
             "test_fingerprint" in data,

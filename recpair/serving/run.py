@@ -12,8 +12,9 @@ from recpair.boundary import boundary
 from recpair.bridges import MODEL_SIGNATURES
 from recpair.bridges.all_models import ALL_MODELS
 from recpair.config import Section, parse
-from recpair.denoising.audit import audit, quality
+from recpair.denoising.audit import audit
 from recpair.errors import ConfigError, RunError
+from recpair.evaluation.noise_detection import quality
 from recpair.files import damaged
 from recpair.models import GradientModel, Model
 from recpair.seeds import isolated

@@ -16,8 +16,10 @@ from recpair.data.interactions import Interactions
 from recpair.data.vocabulary import Vocabulary
 from recpair.errors import ConfigError, DataError
 from recpair.evaluation.evaluator import Evaluator
-from recpair.evaluation.names import METRICS, PER_USER, parse_metric
+from recpair.evaluation.names import METRICS, parse_metric
 from recpair.models import FittedModel, Vectors
+
+PER_USER = ("recall", "precision", "ndcg", "mrr", "map", "hit")
 
 
 class Table(FittedModel):

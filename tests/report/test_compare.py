@@ -57,6 +57,11 @@ def test_runs_that_cannot_be_compared(runs, checkerboard, quick, tmp_path):
         recpair.fit(quick, [f"output={other}", f"{key}={value}"], data=checkerboard)
         with pytest.raises(RunError, match=rf"short was measured with {key}: .*, other with {key}: \"?{value}"):
             compare([runs[0], other], "ndcg@5")
+    recpair.fit(
+        quick, [f"output={other}", "evaluate.metrics=[ndcg, {name: debiased_recall, exponent: 1}]"], data=checkerboard
+    )
+    with pytest.raises(RunError, match=r"with evaluate.metrics \(debiased_recall.exponent\): 1.5, other with .*: 1.0"):
+        compare([runs[0], other], "ndcg@5")
     lent = tmp_path / "lent"
     recpair.fit(quick, [f"output={lent}", "split.test=valid", "split.valid=test"], data=checkerboard)
     with pytest.raises(RunError, match=r'different test sets \(split.valid: "valid" and "test"\)'):

@@ -1,4 +1,4 @@
-"""Whether one threshold on the score would do for everybody."""
+"""Scores of held-out and of unobserved pairs, for metrics that compare pairs of different users."""
 
 import numpy as np
 import torch
@@ -6,21 +6,19 @@ import torch
 from recpair.data.histories import Histories
 from recpair.data.interactions import Interactions
 from recpair.data.item_lists import ItemLists
-from recpair.denoising.audit import separation
 from recpair.models import Model
 from recpair.sampling.negatives import Taken, Uniform
 
-NEGATIVES = 100  # per user; the standard error of the AUC is about 0.3 / √(users · 100)
+NEGATIVES = 100  # per user; the standard error of an AUC is about 0.3 / √(users · 100)
 BLOCK = 1024
 
 
 @torch.no_grad()
-def pooled_auc(model: Model, histories: Histories, held_out: Interactions, device: torch.device) -> float:
-    """Probability that a held-out pair (u, i) scores higher than an unobserved pair (v, j) of anybody; ties count half.
-
-    What the loss ``mw`` bounds: ranks within a user, such as NDCG's, are blind to a shift of that user's scores. Of
-    the unobserved pairs 100 of each user are compared, uniformly drawn, always the same.
-    """
+def scored_pairs(
+    model: Model, histories: Histories, held_out: Interactions, device: torch.device
+) -> tuple[np.ndarray, np.ndarray]:
+    """Scores (E,) of each user's held-out items and of 100 unobserved items, uniformly drawn, always the same; and labels
+    (E,): True for held-out pairs."""
     relevant = ItemLists.of_users(held_out)
     users = np.flatnonzero(np.diff(relevant.indptr))
     source = Uniform(held_out, Taken(held_out, *histories.parts))
@@ -39,4 +37,4 @@ def pooled_auc(model: Model, histories: Histories, held_out: Interactions, devic
         counted = np.concatenate([real, np.ones((len(asked), NEGATIVES), dtype=bool)], axis=1)
         scores.append(found[counted])
         labels.append((np.arange(items.shape[1]) < wanted.shape[1])[None].repeat(len(asked), 0)[counted])
-    return separation(np.concatenate(scores), np.concatenate(labels)).auroc
+    return np.concatenate(scores), np.concatenate(labels)
