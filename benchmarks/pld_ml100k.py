@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 import recpair
-from recpair.evaluation.significance import paired
+from recpair.comparison.significance import paired
 
 BASE = {
     "data": {"source": "ml-100k"},

@@ -39,7 +39,7 @@ def imported(tree: ast.AST) -> set[str]:
         ("numba", {"kernels.py", "doctor.py"}),
         ("mlflow", {"mlflow_tracker.py", "store.py"}),
         ("recbole", {"component.py"}),
-        ("matplotlib", {"plots.py", "run_report.py"}),
+        ("matplotlib", {"figures.py", "plots.py", "run_report.py"}),
         ("typer", {"app.py", "command.py", "data.py", "semantics.py"}),
         ("rich", {"console.py"}),
         ("lightning_fabric", {"launch.py", "loop.py"}),

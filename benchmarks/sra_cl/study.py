@@ -29,7 +29,7 @@ import polars as pl
 import recpair
 from benchmarks.sra_cl.leak import NAME as LEAKY
 from benchmarks.sra_cl.leak import leaking
-from recpair.evaluation.significance import paired
+from recpair.comparison.significance import paired
 from recpair.experiment import prepare
 
 GROUPS = 4

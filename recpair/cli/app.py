@@ -225,12 +225,13 @@ def compare(
         batch.check_output(out)
     if plot is not None:
         comparing.check_plot(plot)
-    table = comparing.compare(run_folders, metric)
+    compared = comparing.comparison(run_folders, metric)
+    table = compared.table
     console.frame_table(f"Test {metric}; differences and tests are against {table['run'][0]}", table.select(SHOWN))
     if out is not None:
         batch.write_table(out, table)
     if plot is not None:
-        comparing.draw(table, metric, plot)
+        comparing.draw(compared, plot)
 
 
 @app.command()

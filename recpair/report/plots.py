@@ -9,9 +9,8 @@ from matplotlib.figure import Figure
 
 from recpair.data.interactions import Interactions
 from recpair.denoising.audit import personal_scale, with_losses
-from recpair.errors import one_line
+from recpair.figures import ACCENT, INK, MUTED, tidy
 
-INK, ACCENT, MUTED = "#1f4e79", "#d1495b", "#9aa5b1"
 ENOUGH = 20  # candidates of a bin whose share is drawn
 PALETTE = (INK, ACCENT, "#3c9d7f", "#e0a030", "#7a5195", MUTED)
 
@@ -27,7 +26,7 @@ def curves(history: pl.DataFrame, best_epoch: int, monitor: str | None) -> Figur
     loss_axes.set(xlabel="epoch", ylabel="nats per query", title="Training loss")
     if monitor:
         _draw_validation(figure.add_subplot(1, 2, 2), history, best_epoch, monitor)
-    _tidy(figure)
+    tidy(figure)
     return figure
 
 
@@ -53,7 +52,7 @@ def by_activity(groups: Mapping[str, pl.DataFrame], metric: str) -> Figure:
     labels = [f"{'–'.join(map(str, span))}\n{n} users" for span, n in zip(spans, frame["n_users"], strict=True)]
     axes.set_xticks(range(len(frame)), labels)
     axes.set(xlabel="training events of the user", ylabel=metric, title=f"Test {metric} by user activity")
-    _tidy(figure, legend_at=-0.3)  # below labels of two lines
+    tidy(figure, legend_at=-0.3)  # below labels of two lines
     return figure
 
 
@@ -80,7 +79,7 @@ def choices(chosen: np.ndarray, passed: np.ndarray) -> Figure:
     right.axhline(100 * len(chosen) / len(both), color=MUTED, linestyle="--", linewidth=1, label="regardless of loss")
     right.set(xscale="log", xlabel="loss of the candidate, nats", ylabel="% chosen", title="Share chosen by loss")
     right.set_ylim(bottom=0)
-    _tidy(figure)
+    tidy(figure)
     return figure
 
 
@@ -109,23 +108,7 @@ def audit(train: Interactions, losses: pl.DataFrame, noise: np.ndarray | None) -
         for kind, part, colour in parts:
             axes.hist(part, bins=bins, density=True, alpha=0.6, color=colour, label=kind)
         axes.set(xlabel=label, ylabel="density", title=name)
-    _tidy(figure)
-    return figure
-
-
-def comparison(table: pl.DataFrame, metric: str) -> Figure:
-    """Mean of each run with its interval over users, the first run's mean as a line."""
-    figure = Figure(figsize=(7, 0.9 + 0.45 * len(table)), layout="constrained")
-    axes = figure.subplots()
-    places = np.arange(len(table))[::-1]
-    mean = table["mean"].to_numpy()
-    around = np.stack([mean - table["low"].to_numpy(), table["high"].to_numpy() - mean])
-    axes.errorbar(mean, places, xerr=around, fmt="o", color=INK, capsize=3)
-    axes.axvline(mean[0], color=MUTED, linestyle="--", linewidth=1)
-    names = [one_line(name, 40) for name in table["run"]]  # a longer one leaves no room for the intervals
-    axes.set_yticks(places.tolist(), names, parse_math=False)
-    axes.set(xlabel=f"test {metric}, with 95 % intervals over users")
-    _tidy(figure)
+    tidy(figure)
     return figure
 
 
@@ -144,22 +127,3 @@ def _lines(axes, history: pl.DataFrame, names: Sequence[str]) -> None:  # type: 
         rows = history.filter(pl.col("metric") == name)
         marker = "o" if len(rows) < 3 else None
         axes.plot(rows["epoch"], rows["value"], label=name.partition("/")[2], color=colour, marker=marker)
-
-
-def _tidy(figure: Figure, legend_at: float = -0.2) -> None:
-    """Light axes, and each legend below its axes (in heights of the axes), where it covers no curve."""
-    for axes in figure.axes:
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(axis="y", color="#e6e9ec", linewidth=0.8)
-        axes.set_axisbelow(True)
-        n_labels = len(axes.get_legend_handles_labels()[1])
-        if n_labels:
-            axes.legend(
-                frameon=False,
-                fontsize=8,
-                ncols=min(n_labels, 4),
-                columnspacing=1.2,
-                handlelength=1.4,
-                loc="upper center",
-                bbox_to_anchor=(0.5, legend_at),
-            )

@@ -80,9 +80,3 @@ def test_choices_shows_how_often_a_loss_is_chosen():
     assert (~clear).sum() <= 1
     assert (values[edges[1:] < 0.1] != 0).all()
     assert (values[edges[:-1] > 0.1] != 100).all()
-
-
-def test_a_run_name_with_dollars_is_text():
-    table = pl.DataFrame({"run": ["a$_b$", "$\\frac$"], "mean": [0.1, 0.2], "low": [0.0, 0.1], "high": [0.2, 0.3]})
-    figure = drawn(plots.comparison(table, "ndcg@10"))
-    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["a$_b$", "$\\frac$"]

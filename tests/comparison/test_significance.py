@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from recpair.evaluation.significance import holm, paired
+from recpair.comparison.significance import holm, paired
 
 
 def test_tests_and_interval():

@@ -7,7 +7,7 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Difference:
     """The difference a − b of a metric over the same users (or seeds).
 
     Attributes:
@@ -24,7 +24,7 @@ class Comparison:
     wilcoxon: float
 
 
-def paired(a: np.ndarray, b: np.ndarray, *, resamples: int = 10_000, seed: int = 0) -> Comparison:
+def paired(a: np.ndarray, b: np.ndarray, *, resamples: int = 10_000, seed: int = 0) -> Difference:
     """Compare paired values (E,) of two runs.
 
     Raises:
@@ -40,7 +40,7 @@ def paired(a: np.ndarray, b: np.ndarray, *, resamples: int = 10_000, seed: int =
     )
     low, high = np.quantile(means[:resamples], [0.025, 0.975])
     t_test, wilcoxon = _p_values(a, b)
-    return Comparison(float(gaps.mean()), float(low), float(high), t_test, wilcoxon)
+    return Difference(float(gaps.mean()), float(low), float(high), t_test, wilcoxon)
 
 
 def _p_values(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:

@@ -1,0 +1,24 @@
+"""The style that all figures share."""
+
+from matplotlib.figure import Figure
+
+INK, ACCENT, MUTED = "#1f4e79", "#d1495b", "#9aa5b1"
+
+
+def tidy(figure: Figure, legend_at: float = -0.2) -> None:
+    """Light axes, and each legend below its axes (in heights of the axes), where it covers no curve."""
+    for axes in figure.axes:
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(axis="y", color="#e6e9ec", linewidth=0.8)
+        axes.set_axisbelow(True)
+        n_labels = len(axes.get_legend_handles_labels()[1])
+        if n_labels:
+            axes.legend(
+                frameon=False,
+                fontsize=8,
+                ncols=min(n_labels, 4),
+                columnspacing=1.2,
+                handlelength=1.4,
+                loc="upper center",
+                bbox_to_anchor=(0.5, legend_at),
+            )
