@@ -87,7 +87,8 @@ class NeuMF(GradientModel):
     """Neural matrix factorisation: generalised product and a multi-layer network, joined at the last layer.
 
     Source: He et al., WWW 2017, section 3.4; layers 128-64-32, leaky ReLU and Kaiming initialisation as
-    in PLD's code (WWW 2025). Deviations: no pretraining; no sigmoid at the end (the loss has it).
+    in PLD's code (WWW 2025), embeddings from N(0, 0.01²) as in the paper. Deviations: no pretraining; no sigmoid at the end
+    (the loss has it).
     """
 
     def __init__(
@@ -97,7 +98,7 @@ class NeuMF(GradientModel):
         embedding_dim: Annotated[int, Field(gt=0)] = 64,
         layers: Annotated[list[Annotated[int, Field(gt=0)]], Field(min_length=1, max_length=100)] = [128, 64, 32],  # noqa: B006  (never changed)
         dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
-        init_std: Annotated[float, Field(gt=0)] = 0.1,
+        init_std: Annotated[float, Field(gt=0)] = 0.01,
     ) -> None:
         super().__init__()
         sizes = interactions.n_users, interactions.n_items
