@@ -154,6 +154,8 @@ def fit_into(
     output.work = begun.folder
     with fabric.rank_zero_first():  # what the semantic stage keeps is written once, then read
         components = build(config, splits)
+    for evaluator in filter(None, (evaluators.valid, evaluators.test)):
+        evaluator.check(components.model)
 
     checkpoint = Checkpoint(output.work / CHECKPOINT, splits.fingerprint)
     training = _training(config, components, splits, evaluators, fabric, checkpoint, resume)

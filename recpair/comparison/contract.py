@@ -1,4 +1,4 @@
-"""What a comparison of runs returns."""
+"""The result of a comparison of runs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

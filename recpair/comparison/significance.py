@@ -1,4 +1,4 @@
-"""Whether two runs differ, user by user."""
+"""Significance of the difference between two runs, from paired values of users or seeds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -7,7 +7,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Separation:
-    """How well a score separates positives from negatives.
+    """Separation of positives from negatives by a score.
 
     Attributes:
         auroc: probability that a positive scores higher than a negative; ties count half.

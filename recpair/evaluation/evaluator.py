@@ -1,4 +1,4 @@
-"""Ranks once, measures everything, averages once."""
+"""Full-ranking evaluation: ranks all items once, then computes every metric from the lists."""
 
 import copy
 import time
@@ -19,20 +19,20 @@ from recpair.evaluation.gains import rating_gains
 from recpair.evaluation.measure import Measure, measures_of
 from recpair.evaluation.ranking import top_k_csr
 from recpair.evaluation.supplies import Context, Lists, device_of
-from recpair.models import Model
+from recpair.models import FittedModel, Model
 
 MEASURED = 2**21  # entries of the arrays (lists × ranks) that are measured at once
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a ranking was worth.
+    """The metrics of a ranking.
 
     Attributes:
-        means: ``ndcg@10`` and so on, averaged over users (or over lists).
-        per_user: ``user`` (index) and a column per metric of users; rows in order of ``user``.
+        means: each metric (``ndcg@10``): the mean over users, or the number over all lists.
+        per_user: ``user`` (index) and a column per metric with a value per user; rows in order of ``user``.
         n_users: users with held-out events.
-        seconds: what scoring, ranking and measuring took; 0 where given lists were measured.
+        seconds: time of scoring, ranking and measuring; 0 if given lists were measured.
     """
 
     means: dict[str, float]
@@ -42,17 +42,16 @@ class Evaluation:
 
     @classmethod
     def of_nothing(cls) -> "Evaluation":
-        """Where nothing was held out: no metrics, and nobody to have them."""
+        """The evaluation without held-out events: no metrics and no users."""
         return cls({}, pl.DataFrame(schema={"user": pl.Int32}), 0)
 
 
 class Evaluator:
     """Ranks all items for every user who has held-out events.
 
-    Memory: scores of at most ``block_mb`` MiB at a time (16 stay in a processor's cache, and are twice as
-    fast as 256; one user's scores are the least), beside the lists that are kept (users × the largest
-    cut-off, 4 bytes an entry). Of equal scores the lower item index stands first. A held-out
-    item that the user also took in training is masked with the training items and counts as missed.
+    Memory: scores of at most ``block_mb`` MiB at a time (16 fit a processor's cache and are twice as fast as 256; at least
+    the scores of one user), and the lists (users × the largest cut-off, 4 bytes an entry). Items of equal scores are ranked
+    by index, the lower one first. A held-out item that is also among the user's training items is masked and counts as a miss.
     """
 
     def __init__(
@@ -70,13 +69,13 @@ class Evaluator:
     ) -> None:
         """
         Args:
-            train: what was trained on.
-            held_out: what is to be found.
+            train: the training events.
+            held_out: the events to be found.
             also_seen: further parts that are masked as ``train`` is: validation, when testing. The histories that
                 sequence models read come from all of these parts, and end at the user's first held-out event.
             metrics: names of ``METRICS``; a metric with options as ``{name: debiased_recall, exponent: 1}``.
             cutoffs: lengths of the lists that are measured.
-            mask_seen: leave what a user has already taken out of the ranking.
+            mask_seen: leave the items of a user's earlier events out of the ranking.
             ideal: whether the ideal list of NDCG is cut at K or holds all relevant items.
             gain: of a relevant item in NDCG: 1, or its rating; of a repeated event the highest.
 
@@ -105,7 +104,7 @@ class Evaluator:
         self.gains = rating_gains(held_out) if self.rated else None
 
     def on(self, held_out: Interactions) -> "Evaluator":
-        """The same evaluator, which reads the same histories, looking for some of the held-out events."""
+        """A copy with the same training events and histories that looks for some of the held-out events."""
         other = copy.copy(self)
         other._look_for(held_out)
         return other
@@ -125,6 +124,14 @@ class Evaluator:
         self._require_vectors(context)
         measured = self._measured(self.rank(model), self.measures, context)
         return replace(measured, seconds=time.perf_counter() - started)
+
+    def check(self, model: Model) -> None:
+        """Raise a ConfigError, before the training, if a metric needs item vectors that the model does not have.
+
+        ``evaluate`` checks it too. A ``FittedModel`` has its vectors after the fit, so it is not checked here.
+        """
+        if not isinstance(model, FittedModel):
+            self._require_vectors(self._context(model, model))
 
     def _require_vectors(self, context: Context) -> None:
         asking = [each.name for each in self.measures if each.requires("vectors")]
@@ -233,6 +240,6 @@ def _refuse_impossible(metrics: Sequence[Any], cutoffs: Sequence[int], n_items: 
         raise ConfigError("evaluate.metrics and evaluate.cutoffs must name at least one each")
     for cutoff in cutoffs:
         if cutoff < 1:
-            raise ConfigError(f"evaluate.cutoffs: {cutoff} is no length of a list; give numbers from 1")
+            raise ConfigError(f"evaluate.cutoffs must be at least 1, got {cutoff}")
         if cutoff > n_items:
             raise ConfigError(f"evaluate.cutoffs: {cutoff} is larger than the catalogue of {n_items} items; lower it")

@@ -8,7 +8,7 @@ CHUNK = 64  # scores compared at once with the worst that is kept
 
 @numba.njit(inline="always")
 def _worse(score_a, item_a, score_b, item_b):
-    """Whether a stands below b: a lower score, or the same score and a higher item."""
+    """Return True if a is ranked below b: a lower score, or the same score and a higher item."""
     return score_a < score_b or (score_a == score_b and item_a > item_b)
 
 

@@ -1,4 +1,4 @@
-"""How well losses detect the noise that was injected into the training data."""
+"""Detection of injected noise by the losses of training."""
 
 import numpy as np
 import polars as pl

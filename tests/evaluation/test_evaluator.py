@@ -249,8 +249,8 @@ def test_users_without_held_out_events_are_not_counted():
     [
         ({"metrics": ["recal"]}, r"evaluate\.metrics: unknown metric 'recal'; did you mean recall"),
         ({"cutoffs": [2, 50]}, r"evaluate\.cutoffs: 50 is larger than the catalogue of 3 items"),
-        ({"cutoffs": [0]}, r"evaluate\.cutoffs: 0 is no length"),
-        ({"cutoffs": [-1, 2]}, r"evaluate\.cutoffs: -1 is no length"),
+        ({"cutoffs": [0]}, r"evaluate\.cutoffs must be at least 1, got 0"),
+        ({"cutoffs": [-1, 2]}, r"evaluate\.cutoffs must be at least 1, got -1"),
         ({"metrics": ["ndcg@1"]}, "evaluate.metrics holds 'ndcg@1'"),
         ({"metrics": []}, "at least one"),
         ({"cutoffs": []}, "at least one"),

@@ -297,3 +297,11 @@ def test_vectors_are_read_without_gradients():
     Evaluator(nothing, held, metrics=["ils"], cutoffs=[3]).evaluate(model)
     assert all(parameter.grad is None for parameter in model.parameters())
     assert torch.is_grad_enabled()
+
+
+def test_a_borrowed_model_without_vectors_is_refused_before_it_trains(checkerboard, quick, monkeypatch):
+    pytest.importorskip("recbole")
+    quick["evaluate"]["metrics"] = ["ndcg", "ils"]
+    monkeypatch.setattr("recpair.experiment.train", lambda *_, **__: pytest.fail("it trained"))
+    with pytest.raises(ConfigError, match="ils needs item vectors"):
+        recpair.fit(quick | {"model": "recbole/NeuMF"}, data=checkerboard)
