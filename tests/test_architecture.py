@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 
 from recpair.axes import AXES
+from recpair.comparison import COMPARISONS
 from recpair.contrast import TERMS
 from recpair.data import SOURCES, SPLITS
 from recpair.denoising import DENOISERS
+from recpair.evaluation.legend import LEGEND
+from recpair.evaluation.metrics import METRICS
 from recpair.hardening import HARDENERS
 from recpair.losses import LOSSES
 from recpair.models import MODELS
@@ -55,7 +58,7 @@ def test_a_library_is_imported_in_its_home_only(library, homes):
 
 
 def test_axes_of_annotations_are_in_the_legend():
-    unknown = set()
+    unknown = {(name, axis) for name, each in LEGEND.items() for axis in each.shape.split() if axis not in AXES}
     for path, tree in TREES.items():
         for node in ast.walk(tree):
             if (
@@ -85,7 +88,20 @@ def test_no_name_that_says_nothing():
 
 
 def test_every_component_documents_itself_and_has_typed_options():
-    for registry in (LOSSES, MODELS, SAMPLERS, NEGATIVES, DENOISERS, HARDENERS, TERMS, ENCODERS, SPLITS, SOURCES):
+    for registry in (
+        LOSSES,
+        MODELS,
+        SAMPLERS,
+        NEGATIVES,
+        DENOISERS,
+        HARDENERS,
+        TERMS,
+        ENCODERS,
+        SPLITS,
+        SOURCES,
+        METRICS,
+        COMPARISONS,
+    ):
         for name, component in registry.items():
             if component.__name__ == "<lambda>":
                 continue

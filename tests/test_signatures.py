@@ -17,7 +17,7 @@ REFERENCES = {
     for section, spec in schema.SCHEMA.items()
     for component in [*spec.functions, *(spec.choices or {}).values()]
     if isinstance(component, Reference)
-}
+} | {f"metrics: {name}": component for name, component in METRICS.items()}
 HEAVY = ("torch", "numba", "numpy", "polars", "scipy", "matplotlib", "mlflow", "lightning_fabric", "pyarrow", "recbole")
 
 
