@@ -23,6 +23,7 @@ from recpair.data.interactions import Interactions
 from recpair.losses.bpr import bpr
 from recpair.models.lightgcn import LightGCN, mean_of_powers
 from recpair.sampling.pairs import PairSampler
+from recpair.terms.regularisers.l2 import L2
 from recpair.training.objective import Objective
 
 BATCH, STEPS, DIM = 2048, 5, 64
@@ -52,7 +53,7 @@ def recbole_steps(folder: Path) -> tuple[Callable[[], None], Interactions]:
 
 def recpair_steps(train: Interactions) -> Callable[[], None]:
     """As many steps of recpair's, sampling included."""
-    objective = Objective(LightGCN(train, embedding_dim=DIM, n_layers=3), bpr, l2=1e-4)
+    objective = Objective(LightGCN(train, embedding_dim=DIM, n_layers=3), bpr, terms={"l2": (1e-4, L2())})
     optimiser = torch.optim.AdamW(objective.parameters(), lr=1e-3, weight_decay=0.0, fused=True)
     batches = endless(PairSampler(train, 1, 0, batch_size=BATCH))
 

@@ -22,5 +22,6 @@ AXES: dict[str, str] = {
     "B": "ranked lists of a block, one per user that is evaluated",
     "K": "cut-off of a ranked list; nearest neighbours",
     "E": "events (interactions)",
+    "F": "numeric columns of the item table",
     "V": "nodes of the graph: users, then items",
 }

@@ -56,6 +56,14 @@ class Batch:
         """The batch with only the given candidates (columns of the pool) as positives."""
         return replace(self, positives=self.positives.gather(1, columns), rows=self.rows.gather(1, columns))
 
+    def of_queries(self, queries: Int[Tensor, "_"]) -> "Batch":
+        """Some of the queries, without their histories: what their losses are made of."""
+        negatives = self.negatives
+        if negatives is not None and len(negatives) > 1:
+            negatives = negatives[queries]
+        known = None if self.known is None else self.known[queries]
+        return Batch(self.user[queries], self.positives[queries], negatives, self.rows[queries], known=known)
+
     @classmethod
     def of_users(cls, user: Int[Tensor, "Q"], history: Int[Tensor, "Q T"] | None = None) -> "Batch":
         """Queries with nothing to compare (P = 0): what ranking and serving ask a model with."""

@@ -25,7 +25,6 @@ ALIASES = {
     "stopping_step": "patience",
     "eval_step": "validate_every",
     "train_neg_sample_num": "n_negatives",
-    "reg_weight": "l2",
     "max_item_list_length": "history_length",
     "topk": "cutoffs",
     "valid_metric": "monitor",

@@ -8,36 +8,27 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from functools import partial
-from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from recpair import files, processes
 from recpair.boundary import boundary
-from recpair.bridges import OWN
 from recpair.bridges.all_models import ALL_MODELS
+from recpair.building import Components, build
 from recpair.config import Config
-from recpair.contrast import TERMS, Context, Term
-from recpair.contrast.entries import make_terms
 from recpair.data import SPLITS
 from recpair.data.dataset import Dataset
 from recpair.data.events import events_from, read_data, require_something_to_rank
 from recpair.data.filtering import filter_events
 from recpair.data.histories import notes_on_histories
 from recpair.data.noise import add_noise
-from recpair.data.splitting import Splits, apply_split, require_times
-from recpair.denoising import DENOISERS
-from recpair.denoising.memory import Memory
+from recpair.data.splitting import Splits, apply_split
 from recpair.errors import ConfigError
 from recpair.evaluation.evaluator import Evaluation, Evaluator
 from recpair.evaluation.names import parse_metric, with_metric
-from recpair.hardening import HARDENERS
-from recpair.losses import LOSSES, POINTWISE, Loss
-from recpair.models import MODELS, FittedModel, GradientModel, Model, SequenceModel
+from recpair.models import MODELS, FittedModel, SequenceModel
 from recpair.models.popularity import Popularity
 from recpair.notebook import in_notebook, progress
 from recpair.registry import options
@@ -45,13 +36,9 @@ from recpair.report.advice import advice
 from recpair.report.run_report import Outcome, RunReport
 from recpair.report.tracked import close_run, data_record, open_run, reconcile, tracker_of
 from recpair.resuming import begin
-from recpair.sampling import SAMPLERS
-from recpair.sampling.pairs import Sampler
 from recpair.schema import components as components_of
 from recpair.schema import load_config, title
 from recpair.seeds import isolated
-from recpair.semantics import Retrieved, retrieve
-from recpair.semantics.progress import Report, silent
 from recpair.serving.manifest import CHECKPOINT
 from recpair.serving.output import Output, State
 from recpair.serving.run import Run
@@ -61,7 +48,6 @@ from recpair.training.inspection import event_losses, held_out_losses, pool_loss
 from recpair.training.launch import launch, require_machine
 from recpair.training.log import Log, Together
 from recpair.training.loop import train
-from recpair.training.objective import Objective
 from recpair.training.progress import Progress
 
 if TYPE_CHECKING:
@@ -76,15 +62,6 @@ class Evaluators:
 
     valid: Evaluator | None
     test: Evaluator | None
-
-
-@dataclass(frozen=True)
-class Components:
-    """What is trained; without objective and sampler, the model fits itself."""
-
-    model: Model
-    objective: Objective | None = None
-    sampler: Sampler | None = None
 
 
 @boundary
@@ -217,20 +194,6 @@ def prepare(config: Config, data: Any = None, items: Any = None) -> Splits:
     return splits
 
 
-def build(config: Config, splits: Splits) -> Components:
-    """The model and, where the loop trains it, its objective and sampler."""
-    section = dict(config["model"])
-    if issubclass(ALL_MODELS[section["name"]], SequenceModel):
-        require_times(splits.train, f"model.name: {section['name']}")
-    with isolated(config["train"]["seed"]):
-        model = ALL_MODELS[section.pop("name")](splits.train, **section)
-        if isinstance(model, GradientModel):
-            model.start(splits.train)
-            sampler = _sampler(config, model, splits)
-            return Components(model, _objective(config, model, splits, sampler), sampler)
-    return Components(model)
-
-
 def _training(
     config: Config,
     components: Components,
@@ -283,7 +246,7 @@ def _learn(
                 for epoch, name, value in progress.history
                 if epoch == progress.best_epoch and name.startswith("valid/")
             }
-            if objective.loss is not None:
+            if objective.memory is not None:
                 pool = pool_losses(objective, sampler, progress.best_epoch, seed)
                 losses = event_losses(objective, splits.train, seed)
     test = floor = Evaluation.of_nothing()
@@ -315,63 +278,6 @@ def _validate(config: Config, components: Components, splits: Splits, evaluator:
         losses = held_out_losses(components.objective, splits.valid, splits.train, config["train"]["seed"])
         evaluator = evaluator.on(splits.valid.select(losses <= np.quantile(losses, 1 - trim)))
     return evaluator.evaluate(components.model).means
-
-
-def _objective(config: Config, model: GradientModel, splits: Splits, sampler: Sampler) -> Objective:
-    n_events = len(splits.train)
-    denoise = dict(config["denoise"] or {})
-    denoiser = DENOISERS[denoise.pop("name")](n_events, **denoise) if denoise else None
-    terms = _terms(config, model, splits)
-    noise, weight = (None if c is None else torch.from_numpy(c) for c in (splits.noise, splits.train.varying_weight))
-    function = _loss(config, splits)
-    hard = dict(config["hard_negatives"] or {})
-    hardener = HARDENERS[hard.pop("name")](**hard) if hard else None
-    rest = _options(config["train"], Objective)
-    pointwise = config["loss"]["name"] in POINTWISE
-    correction = None
-    if sampler.log_q is not None:  # in units of score
-        correction = torch.from_numpy(sampler.log_q) * config["loss"].get("temperature", 1.0)
-    memory = Memory(n_events)
-    return Objective(model, function, denoiser, terms, memory, noise, pointwise, hardener, correction, weight, **rest)
-
-
-def _terms(config: Config, model: GradientModel, splits: Splits) -> dict[str, tuple[float, Term]]:
-    """Contrast terms by label, each with its weight; the semantic stage runs where one of them needs it."""
-    if not isinstance(model, SequenceModel):
-        return {}
-    semantic = any(TERMS[entry["name"]].needs_semantics for entry in config["contrast"])
-    if config["semantics"] is not None and not semantic:
-        logger.info("no contrast term uses semantics; nothing is encoded")
-    retrieved = retrieved_of(config, splits) if semantic else None
-    context = Context(splits.train, model.item_vectors().shape[1], model.history_length, retrieved)
-    return make_terms(config["contrast"], TERMS, context)
-
-
-def retrieved_of(config: Config, splits: Splits, report: Report = silent, *, closed: bool = False) -> Retrieved | None:
-    """What the semantic stage finds from the training part; None where the config has no such section."""
-    section = config["semantics"]
-    return (
-        None if section is None else retrieve(splits, config["describe"], config["output"], report, closed, **section)
-    )
-
-
-def _loss(config: Config, splits: Splits) -> Loss | None:
-    """The loss of pairs, or None where the model brings its own."""
-    section = dict(config["loss"])
-    name = section.pop("name")
-    if name == OWN:
-        return None
-    supplied = {"n_items": splits.train.n_items} if "n_items" in signature(LOSSES[name]).parameters else {}
-    return partial(LOSSES[name], **supplied, **section)
-
-
-def _sampler(config: Config, model: GradientModel, splits: Splits) -> Sampler:
-    section, denoise = dict(config["sampler"]), config["denoise"]
-    if config["hard_negatives"]:
-        section["n_negatives"] *= config["hard_negatives"]["candidates"]
-    candidates = denoise.get("candidates", 1) if denoise else 1
-    supplied = {"history_length": model.history_length} if isinstance(model, SequenceModel) else {}
-    return SAMPLERS[section.pop("name")](splits.train, candidates, config["train"]["seed"], **supplied, **section)
 
 
 def evaluators_of(config: Config, splits: Splits) -> Evaluators:

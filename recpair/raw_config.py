@@ -130,7 +130,7 @@ def plain(value: Any, where: str) -> Any:
 def override(raw: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
     """A plain copy of ``raw`` with ``section.key=value`` applied; values are typed as YAML.
 
-    A number in the path is a position in a list, ``contrast.0.weight=0.2``.
+    A number in the path is a position in a list, ``terms.0.weight=0.2``.
 
     Raises:
         ConfigError: an assignment has another form, its value is not valid YAML, or its place does not exist.

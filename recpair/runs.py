@@ -14,13 +14,14 @@ import polars as pl
 from recpair import processes
 from recpair.boundary import boundary
 from recpair.bridges.atomic import write_atomic
+from recpair.building import retrieved_of
 from recpair.config import Config
 from recpair.data.fingerprint import same_kind
 from recpair.data.interactions import Interactions
 from recpair.data.splitting import Splits
 from recpair.errors import ConfigError, DataError, RunError, shown
 from recpair.evaluation.evaluator import Evaluation
-from recpair.experiment import evaluators_of, fit_into, prepare, retrieved_of
+from recpair.experiment import evaluators_of, fit_into, prepare
 from recpair.models.popularity import Popularity
 from recpair.redaction import redacted
 from recpair.report.compare import summarise_seeds

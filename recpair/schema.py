@@ -11,14 +11,14 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from recpair import aliases, raw_config
 from recpair import config as configs
-from recpair import raw_config
-from recpair.bridges import MODEL_SIGNATURES, OWN
+from recpair.bridges import MODEL_SIGNATURES, OWN, reads_histories
 from recpair.config import Config, Section
 from recpair.errors import ConfigError
 from recpair.evaluation.names import check_metrics, parse_metric
 from recpair.shipped import locate
-from recpair.signatures import Reference, registry
+from recpair.signatures import Reference, registry, signature
 
 
 def monitoring(
@@ -43,6 +43,8 @@ def _functions(*addresses: str) -> tuple[Reference, ...]:
     return tuple(Reference.of(f"recpair.{address}") for address in addresses)
 
 
+LOSS_SIGNATURES = registry("recpair.losses:LOSSES")
+
 SCHEMA: dict[str, Section] = {
     "data": Section(functions=_functions("data.events:read_data")),
     "filter": Section(functions=_functions("data.filtering:filter_events")),
@@ -50,9 +52,9 @@ SCHEMA: dict[str, Section] = {
     "noise": Section(functions=_functions("data.noise:add_noise"), default=None),
     "sampler": Section(choices=registry("recpair.sampling:SAMPLERS"), default={"name": "pairs"}),
     "model": Section(choices=MODEL_SIGNATURES, default={"name": "mf"}),
-    "loss": Section(choices=registry("recpair.losses:LOSSES") | {OWN: own_loss}, default={"name": "bpr"}),
+    "loss": Section(choices=LOSS_SIGNATURES | {OWN: own_loss}, default={"name": "bpr"}),
     "denoise": Section(choices=registry("recpair.denoising:DENOISERS"), default=None),
-    "hard_negatives": Section(choices=registry("recpair.hardening:HARDENERS"), default=None),
+    "hard_negatives": Section(choices=registry("recpair.mining:MINERS"), default=None),
     "semantics": Section(
         functions=_functions("semantics:retrieve"),
         choices=registry("recpair.semantics:ENCODERS"),
@@ -60,9 +62,9 @@ SCHEMA: dict[str, Section] = {
         usual="wordllama",
     ),
     "describe": Section(functions=_functions("semantics:Describer"), default=None),
-    "contrast": Section(
-        functions=_functions("contrast.entries:weighting"),
-        choices=registry("recpair.contrast:TERMS"),
+    "terms": Section(
+        functions=_functions("terms.entries:weighting"),
+        choices=registry("recpair.terms:TERMS"),
         default=[],
         many=True,
     ),
@@ -84,11 +86,11 @@ def load_config(config: str | Path | Mapping[str, Any] | Config, overrides: Sequ
     """
     checked, names_loss = _checked_keys(config, overrides)
 
-    from recpair.contradictions import brings_loss, refuse_contradictions, unused  # imports torch and numba: seconds
+    from recpair.requirements import brings_loss, require, unused  # imports torch and numba: seconds
 
     if not names_loss and brings_loss(checked["model"]["name"]):
         checked.sections["loss"] = {"name": OWN}
-    refuse_contradictions(checked)
+    require(checked)
     return replace(checked, notes=tuple(dict.fromkeys([*checked.notes, *unused(checked)])))
 
 
@@ -111,9 +113,12 @@ def _checked_keys(config: str | Path | Mapping[str, Any] | Config, overrides: Se
     if isinstance(config, str | Path):
         path, notes = locate(config)
         config = raw_config.read(path)
-    raw = raw_config.override(config, overrides)
-    checked = configs.parse(raw, SCHEMA)
-    checked = replace(checked, notes=notes + checked.notes)
+    current, renamed = aliases.current_sections(raw_config.plain(config, "the config"))
+    if isinstance(overrides, Sequence) and not isinstance(overrides, str):
+        overrides = [aliases.current_path(each) if isinstance(each, str) else each for each in overrides]
+    raw, moved = aliases.l2_as_term(raw_config.override(current, overrides))
+    checked = configs.parse(_inferred(raw), SCHEMA)
+    checked = replace(checked, notes=(*notes, *renamed, *moved, *checked.notes))
     checked.sections["output"] = str(Path(checked["output"]).expanduser())
     if checked["output_keep"] < 0:
         raise ConfigError(
@@ -125,6 +130,27 @@ def _checked_keys(config: str | Path | Mapping[str, Any] | Config, overrides: Se
     return checked, "loss" in raw
 
 
+def _inferred(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Raw sections with the values that are the only legal ones, where the config does not give them."""
+    model = _name(raw.get("model"), "mf")
+    sampler = raw.get("sampler") or {}
+    if isinstance(sampler, Mapping) and "name" not in sampler and reads_histories(model):
+        raw = {**raw, "sampler": {"name": "sequences", **sampler}}
+    loss = _name(raw.get("loss"), "bpr")
+    reference = LOSS_SIGNATURES.get(loss)
+    if reference is not None and "log_partition" in signature(reference).parameters:
+        sampler = raw.get("sampler") or {}
+        sampler = {"name": sampler} if isinstance(sampler, str) else sampler
+        if isinstance(sampler, Mapping):
+            raw = {**raw, "sampler": {"negatives": "all", **sampler}}
+    return raw
+
+
+def _name(section: Any, default: str) -> str:
+    name = section.get("name", default) if isinstance(section, Mapping) else section
+    return name if isinstance(name, str) else default
+
+
 def title(config: Config, data: str) -> str:
     """Model, loss, denoiser and terms of a run, and its data, on one line."""
     return f"{' · '.join(components(config))} on {data}"
@@ -133,12 +159,12 @@ def title(config: Config, data: str) -> str:
 def components(config: Config) -> list[str]:
     """Names of the model, the loss, the denoiser and the terms of a run."""
     from recpair.bridges.all_models import ALL_MODELS  # imports torch
-    from recpair.contrast.entries import labels
     from recpair.models import GradientModel
+    from recpair.terms.entries import labels
 
     gradient = issubclass(ALL_MODELS[config["model"]["name"]], GradientModel)
     parts = [config["model"]["name"], config["loss"]["name"] if gradient else ""]
-    parts += [config["denoise"]["name"] if config["denoise"] else "", *labels(config["contrast"])]
+    parts += [config["denoise"]["name"] if config["denoise"] else "", *labels(config["terms"])]
     return [part for part in parts if part]
 
 

@@ -10,7 +10,9 @@ import ast
 import builtins
 import importlib
 import inspect
-from collections.abc import Callable
+import sys
+from collections import ChainMap
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from inspect import Parameter, Signature
@@ -53,16 +55,53 @@ def signature(component: Component) -> Signature:
     return _read(component) if isinstance(component, Reference) else inspect.signature(component)
 
 
-def registry(address: str) -> dict[str, Reference]:
+class Registry(Mapping[str, Component]):
+    """The components of a registry by name: as its source has them, and those that were added to it since its import."""
+
+    def __init__(self, address: Reference) -> None:
+        self._address, self._written = address, _written(address)
+
+    def _all(self) -> Mapping[str, Component]:
+        loaded = sys.modules.get(self._address.module)
+        live = {} if loaded is None else getattr(loaded, self._address.name, {})
+        return {**{name: component for name, component in live.items() if name not in self._written}, **self._written}
+
+    def __getitem__(self, name: str) -> Component:
+        return self._all()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def __or__(self, other: Mapping[str, Component]) -> "ChainMap[str, Component]":
+        return ChainMap(dict(other), self)  # type: ignore[arg-type]
+
+
+def registry(address: str) -> Registry:
     """The components of a registry, ``recpair.models:MODELS``, which is a literal dict of names → components."""
-    reference = Reference.of(address)
+    return Registry(Reference.of(address))
+
+
+def _written(reference: Reference) -> dict[str, Reference]:
     literal = _top_level(reference.module)[reference.name]
-    assert isinstance(literal, ast.Dict), f"{address} must be a literal dict"
+    assert isinstance(literal, ast.Dict), f"{reference.module}:{reference.name} must be a literal dict"
     return {
         _value(reference.module, key): Reference.of(f"{reference.module}:{ast.unparse(value)}")
         for key, value in zip(literal.keys, literal.values, strict=True)
         if key is not None
     }
+
+
+def ancestors(reference: Reference) -> set[str]:
+    """The names of the base classes of a class of this package, of their bases too."""
+    node = _top_level(reference.module).get(reference.name)
+    found: set[str] = set()
+    for base in node.bases if isinstance(node, ast.ClassDef) else ():
+        home = _home(reference.module, ast.unparse(base))
+        found |= {home.name, *ancestors(home)} if home is not None else {ast.unparse(base)}
+    return found
 
 
 @cache

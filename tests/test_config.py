@@ -78,7 +78,7 @@ def test_other_packages_spellings_are_understood_with_a_note():
         ({"train": {"epochs": "many"}}, "train.epochs: input should be a valid integer"),
         ({"model": {"name": "nmf"}}, "model.name: unknown name 'nmf'; did you mean mf?"),
         ({"model": 3}, "model: expected keys and values, got 3"),
-        ({"contrast": {}}, "contrast: expected a list"),
+        ({"terms": {}}, "terms: expected a list"),
         ({"output": 3}, "output: expected str, got 3"),
         ({"denoise": {"temperature": 0.1}}, "denoise.name is missing"),
         ({"evaluate": {"monitor": "ndgc@10"}}, "unknown metric 'ndgc'; did you mean ndcg?"),

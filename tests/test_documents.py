@@ -20,6 +20,7 @@ from recpair.losses import LOSSES
 from recpair.models import MODELS
 from recpair.sampling import NEGATIVES
 from recpair.semantics import ENCODERS
+from recpair.terms import TERMS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -68,7 +69,7 @@ def test_the_python_of_the_readme_runs(here, ml_100k):
 
 
 def test_the_readme_names_what_there_is():
-    for name in [*MODELS, *LOSSES, *DENOISERS, *NEGATIVES, *METRICS, *SOURCES, *ENCODERS]:
+    for name in [*MODELS, *LOSSES, *DENOISERS, *NEGATIVES, *METRICS, *SOURCES, *ENCODERS, *TERMS]:
         assert f"`{name}`" in README, name
 
 

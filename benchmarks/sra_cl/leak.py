@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recpair import experiment
-from recpair.contrast import TERMS
-from recpair.contrast.anchors import Anchors
-from recpair.contrast.sra_cl import CrossUser
+from recpair import building
 from recpair.data.interactions import Interactions
 from recpair.data.splitting import Splits
+from recpair.terms import TERMS
+from recpair.terms.contrast.anchors import Anchors
+from recpair.terms.contrast.sra_cl import CrossUser
 
 NAME = "sra_cl_cross_leaky"
 
@@ -35,18 +35,19 @@ class LeakyCross(CrossUser):
 @contextmanager
 def leaking() -> Iterator[None]:
     """Within, contrast terms see histories before all events, and LeakyCross is one of them."""
-    honest = experiment._terms
+    honest = building._terms
 
-    def terms(config: Any, model: Any, splits: Splits) -> Any:
+    def terms(config: Any, model: Any, splits: Splits, retrieved: Any) -> Any:
         whole, LeakyCross.row_of = together(splits)
-        return honest(config, model, replace(splits, train=whole))
+        leaky = replace(splits, train=whole)
+        return honest(config, model, leaky, building.retrieved_of(config, leaky))
 
-    TERMS[NAME], experiment._terms = LeakyCross, terms
+    TERMS[NAME], building._terms = LeakyCross, terms
     try:
         yield
     finally:
         del TERMS[NAME]
-        experiment._terms = honest
+        building._terms = honest
 
 
 def together(splits: Splits) -> tuple[Interactions, Tensor]:

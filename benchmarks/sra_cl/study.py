@@ -221,7 +221,7 @@ def geometry(run: recpair.Run) -> dict[str, float]:
     """Alignment and uniformity in the last epoch."""
     last = run.history.filter(pl.col("epoch") == pl.col("epoch").max())
     return {
-        name.removeprefix("train/"): value
+        name.removeprefix("train/").replace("queries", "histories"): value
         for name, value in zip(last["metric"], last["value"], strict=True)
         if "alignment" in name or "uniformity" in name
     }

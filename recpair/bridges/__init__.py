@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
 from recpair.bridges.recbole import properties
-from recpair.signatures import Component, registry
+from recpair.signatures import Component, Reference, ancestors, registry
 
 T = TypeVar("T")
 
@@ -39,6 +39,15 @@ class Bridged(Mapping[str, T]):
         return len(self._own)
 
 
+def reads_histories(model: str) -> bool:
+    """Return True for the name of a sequence model, without importing it."""
+    bridge, slash, theirs = model.partition("/")
+    if slash:
+        return bridge == "recbole" and properties.kind(theirs) == "sequential"
+    reference = registry("recpair.models:MODELS").get(model)
+    return isinstance(reference, Reference) and "SequenceModel" in ancestors(reference)
+
+
 MODEL_SIGNATURES: Bridged[Component] = Bridged(registry("recpair.models:MODELS"), {"recbole": properties.signature})
 
-__all__ = ["MODEL_SIGNATURES", "OWN", "Bridged"]
+__all__ = ["MODEL_SIGNATURES", "OWN", "Bridged", "reads_histories"]

@@ -70,7 +70,7 @@ def fit(
     """Train, evaluate, track and save one run.
 
     The config's sections are data, filter, split, noise, sampler, model, loss,
-    denoise, hard_negatives, semantics, describe, contrast, train, evaluate,
+    denoise, hard_negatives, semantics, describe, terms, train, evaluate,
     tracking and output.
     A misspelt key stops the run before any data is read.
 

@@ -4,11 +4,19 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from recpair.losses.contract import pointwise
 
-def bce(pos: Float[Tensor, "Q P"], neg: Float[Tensor, "Q N"]) -> Float[Tensor, "Q P"]:
+
+def negative(s: Float[Tensor, "Q N"]) -> Float[Tensor, "Q N"]:
+    """−log(1 − σ(s)) of each negative, in nats."""
+    return softplus(s)
+
+
+@pointwise(negative)
+def bce(s: Float[Tensor, "Q P"]) -> Float[Tensor, "Q P"]:
     """−log σ(s⁺) − Σ log(1 − σ(s⁻)), summed over the negatives, in nats.
 
     Source: He et al., NeuMF (WWW 2017), equation 7. The negatives' part is shared by the candidates
     of a query, so it does not change which of them PLD prefers.
     """
-    return softplus(-pos) + softplus(neg).sum(-1, keepdim=True)
+    return softplus(-s)

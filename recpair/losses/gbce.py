@@ -7,21 +7,24 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from recpair.losses.bce import negative
+from recpair.losses.contract import pointwise
 
+
+@pointwise(negative)
 def gbce(
-    pos: Float[Tensor, "Q P"],
-    neg: Float[Tensor, "Q N"],
+    s: Float[Tensor, "Q P"],
     n_items: int = 2,
+    n_negatives: int = 1,
     *,
     calibration: Annotated[float, Field(ge=0, le=1)] = 0.75,
 ) -> Float[Tensor, "Q P"]:
     """−β·log σ(s⁺) − Σ log(1 − σ(s⁻)), in nats; β = α((1 − 1/α)t + 1/α), α = N / (I − 1).
 
     Source: Petrov & Macdonald, gSASRec (RecSys 2023), equations 9 and 12. t = 0 is BCE, t = 1 gives β = α.
-    ``n_items`` is I, which recpair supplies; without negatives (N = 0) β is 1.
+    ``n_items`` is I; without negatives (N = 0) β is 1.
     """
-    positive = beta(neg.shape[1], n_items, calibration) * softplus(-pos)
-    return positive + softplus(neg).sum(-1, keepdim=True)
+    return beta(n_negatives, n_items, calibration) * softplus(-s)
 
 
 def beta(n_negatives: int, n_items: int, calibration: float) -> float:

@@ -9,9 +9,12 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import softplus
 
+from recpair.losses.contract import estimates_catalogue
+
 CACHED = 2**17  # scores held at a time
 
 
+@estimates_catalogue
 def sampled_softmax(
     pos: Float[Tensor, "Q P"],
     neg: Float[Tensor, "Q N"],

@@ -5,11 +5,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 
-def softmax(pos: Float[Tensor, "Q P"], neg: Float[Tensor, "Q N"]) -> Float[Tensor, "Q P"]:
+def softmax(pos: Float[Tensor, "Q P"], log_partition: Float[Tensor, "Q N"]) -> Float[Tensor, "Q P"]:
     """−log( e^{s⁺} / Σ e^{s} ) over all items, in nats.
 
-    Here ``neg`` are the scores of the whole catalogue, the positive's among them, or their
-    log-partition as one column, which is how recpair calls it (``sampler.negatives: all``): a block of items at
-    a time, so that the scores of a batch never stand in memory whole.
+    ``log_partition`` is log Σ e^{s} as one column, which recpair computes a block of items at a time (``sampler.negatives:
+    all``), so that the scores of a batch are never in memory as a whole; the scores of the whole catalogue work, too.
     """
-    return torch.logsumexp(neg, dim=-1, keepdim=True) - pos
+    return torch.logsumexp(log_partition, dim=-1, keepdim=True) - pos

@@ -130,6 +130,10 @@ class LightGCN(GradientModel):
         users, items = self.smoothed()
         return Vectors.compared(torch.nn.functional.embedding(batch.user, users), items, self.similarity)
 
+    def user_vectors(self) -> Float[Tensor, "U D"]:
+        """Vectors of all users, smoothed."""
+        return self.smoothed()[0]
+
     def regularised(self, batch: Batch) -> tuple[Touched, ...]:
         items = (batch.positives,) if batch.negatives is None else (batch.positives, batch.negatives)
         return (self.user_embedding.weight, batch.user), *((self.item_embedding.weight, rows) for rows in items)

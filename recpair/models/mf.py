@@ -5,8 +5,9 @@ from typing import Annotated
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from pydantic import Field
-from torch import nn
+from torch import Tensor, nn
 
 from recpair.batch import Batch
 from recpair.data.interactions import Interactions
@@ -52,6 +53,10 @@ class MF(GradientModel):
     def score(self, batch: Batch) -> Vectors:
         users = look_up(self.user_embedding.weight, batch.user)
         return Vectors.compared(users, self.item_embedding.weight, self.similarity)
+
+    def user_vectors(self) -> Float[Tensor, "U D"]:
+        """Vectors of all users."""
+        return self.user_embedding.weight
 
     def regularised(self, batch: Batch) -> tuple[Touched, ...]:
         items = (batch.positives,) if batch.negatives is None else (batch.positives, batch.negatives)

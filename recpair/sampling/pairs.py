@@ -52,6 +52,7 @@ class PairSampler:
         seed: int,
         also_taken: Sequence[Interactions] = (),
         *,
+        n_positives: Annotated[int, Field(gt=0)] | None = None,
         negatives: str | dict[str, float] = "uniform",
         popularity_alpha: Annotated[float, Field(ge=0)] = 0.75,
         n_negatives: Annotated[int, Field(gt=0)] = 1,
@@ -62,8 +63,9 @@ class PairSampler:
     ) -> None:
         """
         Args:
-            candidates: P.
+            candidates: P that the components ask for.
             also_taken: further events whose items are no negatives of their users.
+            n_positives: P, if it is more than the components ask for.
             negatives: uniform, popularity, in_batch, or shares of them: ``{uniform: 0.7, popularity: 0.3}``;
                 ``all`` draws none, for losses over the whole catalogue.
             popularity_alpha: exponent of the item counts for popularity negatives.
@@ -82,7 +84,7 @@ class PairSampler:
         if len(interactions) == 0:
             raise TrainingError("there are no training interactions to sample from; change split or filter")
         self.interactions = interactions
-        self.candidates = candidates
+        self.candidates = n_positives or candidates
         self.seed = seed
         self.batch_size = batch_size
         self.by_user = queries == "users"

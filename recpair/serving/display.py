@@ -52,10 +52,10 @@ def _metric_table(metrics: Mapping[str, Any]) -> str:
 
 def _model(config: Mapping[str, Any], by_loss: bool) -> str:
     """The names of the components: ``mf · bpr · pld``."""
-    contrast = config.get("contrast")
-    contrast = contrast if isinstance(contrast, list) else []
+    terms = config.get("terms", config.get("contrast"))
+    terms = terms if isinstance(terms, list) else []
     sections = [config.get("model"), *([config.get("loss"), config.get("denoise")] if by_loss else [])]
-    names = [section.get("name") for section in [*sections, *contrast] if isinstance(section, Mapping)]
+    names = [section.get("name") for section in [*sections, *terms] if isinstance(section, Mapping)]
     return " · ".join(map(str, names))
 
 

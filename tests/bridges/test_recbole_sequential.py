@@ -202,7 +202,7 @@ def test_positions_are_refused_with_the_way_out():
     checked = load_config(config, ["sampler.examples=prefixes"])
     assert checked["loss"] == {"name": "own"}
     with pytest.raises(ConfigError, match=r"sampler\.name is pairs, but model recbole/SASRec needs sequences"):
-        load_config({"model": "recbole/SASRec"})
+        load_config({"model": "recbole/SASRec", "sampler": "pairs"})
 
 
 def test_the_signature_is_the_property_file_and_a_length():

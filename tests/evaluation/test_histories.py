@@ -113,7 +113,7 @@ def refused(overrides, data=None):
 
 def test_a_model_and_a_sampler_that_do_not_fit_are_refused():
     assert (
-        refused(["model=sasrec"])
+        refused(["model=sasrec", "sampler=pairs"])
         == "sampler.name is pairs, but model sasrec needs sequences; set sampler.name=sequences"
     )
     assert "but model mf needs pairs; set sampler.name=pairs" in refused(["model=mf", "sampler=sequences"])

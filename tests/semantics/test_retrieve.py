@@ -9,8 +9,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from recpair.building import retrieved_of
 from recpair.errors import DataError
-from recpair.experiment import prepare, retrieved_of
+from recpair.experiment import prepare
 from recpair.schema import load_config
 from recpair.semantics import ENCODERS, retrieve
 from recpair.semantics.encoders import VectorFile

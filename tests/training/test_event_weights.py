@@ -18,6 +18,7 @@ from recpair.models.item_knn import ItemKNN
 from recpair.models.mf import MF
 from recpair.schema import load_config
 from recpair.seeds import isolated
+from recpair.step import Tables
 from recpair.training.objective import Objective
 
 
@@ -59,7 +60,7 @@ def test_the_loss_is_the_weighted_mean_over_what_is_chosen(loss, candidates, kep
     positives, negatives = torch.from_numpy(train.item)[rows].long(), torch.randint(9, (7, 2), generator=generator)
     denoiser = Fixed(candidates, kept) if kept else None
     with isolated(0):
-        objective = Objective(MF(train, embedding_dim=4), loss, denoiser, pointwise=loss is bce, weight=weight)
+        objective = Objective(MF(train, embedding_dim=4), loss, denoiser, tables=Tables(weight=weight))
     found = objective(user, positives, negatives, rows, epoch=1)["recommendation"].item()
     u, i = objective.model.user_embedding.weight.detach(), objective.model.item_embedding.weight.detach()
     total = weights = 0.0
@@ -90,7 +91,7 @@ def test_queries_in_pools_count_with_the_weights_of_their_own_events(checkerboar
 
     weight = torch.from_numpy(train.weight)
     with isolated(0):
-        objective = Objective(MF(train, embedding_dim=4), bpr, Second(3, 1), weight=weight)
+        objective = Objective(MF(train, embedding_dim=4), bpr, Second(3, 1), tables=Tables(weight=weight))
     found = objective(**batch, pools=pools, epoch=1)["recommendation"].item()
     chosen = [1, 4]
     scorer = objective.model.score(Batch(**batch))

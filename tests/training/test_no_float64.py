@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 import recpair
-from recpair.contrast import views
+from recpair.terms.contrast import views
 from recpair.training.ledger import Ledger
 
 ALONE = SimpleNamespace(world_size=1)

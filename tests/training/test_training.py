@@ -21,23 +21,28 @@ from recpair.denoising.pld import PLD
 from recpair.errors import ConfigError, RunError
 from recpair.experiment import prepare
 from recpair.files import read_tensors
-from recpair.losses import LOSSES, OVER_CATALOGUE
+from recpair.losses import LOSSES, kind_of
 from recpair.losses.bpr import bpr
 from recpair.models.mf import MF
 from recpair.report.compare import compare
+from recpair.requirements import needs
 from recpair.schema import load_config
 from recpair.seeds import derive, isolated
+from recpair.terms.regularisers.l2 import L2
 from recpair.training.checkpoint import Checkpoint
 from recpair.training.inspection import held_out_losses
 from recpair.training.objective import Objective
 from recpair.training.progress import Progress
+
+OVER_CATALOGUE = {name for name, loss in LOSSES.items() if "catalogue" in needs(loss)}
+OF_PAIRS = {name for name, loss in LOSSES.items() if kind_of(loss) == "Q P"}
 
 
 @pytest.fixture
 def objective(checkerboard):
     train = Interactions.from_polars(checkerboard.filter(checkerboard["split"] == "train"))
     with isolated(0):
-        return Objective(MF(train, embedding_dim=4), bpr, l2=0.5)
+        return Objective(MF(train, embedding_dim=4), bpr, terms={"l2": (0.5, L2())})
 
 
 def arguments(positives=1):
@@ -60,7 +65,7 @@ def test_the_loss_is_the_recommendation_and_the_norms_of_the_batch(objective):
 
 def test_a_denoiser_waits_for_its_epoch_and_then_trains_on_its_choice(objective):
     user, positives, negatives, rows = arguments(positives=5)
-    objective.denoiser, objective.l2 = PLD(temperature=1e-6, start_epoch=3), 0.0
+    objective.denoiser, objective.terms = PLD(temperature=1e-6, start_epoch=3), {}
     losses, _ = objective.inspect(Batch(user, positives, negatives, rows), 4)
     before = objective(user, positives, negatives, rows, epoch=3)
     after = objective(user, positives, negatives, rows, epoch=4)
@@ -73,13 +78,13 @@ def test_a_denoiser_waits_for_its_epoch_and_then_trains_on_its_choice(objective)
 def test_the_share_of_injected_noise_is_counted(objective):
     user, positives, negatives, rows = arguments(positives=2)
     objective.denoiser = PLD(temperature=1e-6, start_epoch=0)
-    objective.noise = torch.arange(40) < 20
+    objective.tables.noise = torch.arange(40) < 20
     parts = objective(user, positives, negatives, rows, epoch=1)
     assert parts["noise_share_drawn"].item() == pytest.approx((rows < 20).float().mean().item())
     assert 0 <= parts["noise_share_chosen"].item() <= 1
 
 
-@pytest.mark.parametrize("loss", sorted(LOSSES))
+@pytest.mark.parametrize("loss", sorted(OF_PAIRS))
 @pytest.mark.parametrize("denoiser", [None, *sorted(DENOISERS)])
 def test_every_loss_trains_with_every_denoiser(loss, denoiser, checkerboard, quick):
     quick["sampler"] |= {

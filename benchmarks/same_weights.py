@@ -1,0 +1,88 @@
+"""Do two versions of recpair train every config in configs/ to the same weights?
+
+Each config is trained for two epochs (fitted models: whole), and the SHA-256 of every tensor of its model is noted, a row
+per config; configs that are in the file already are skipped, so that the run can be interrupted. Run it once with each
+version (PYTHONPATH names the checkout), then compare the two files:
+
+    python -m benchmarks.same_weights --data DATA --out before.jsonl [CONFIG …]
+    python -m benchmarks.same_weights --compare before.jsonl after.jsonl
+
+DATA is a folder as recpair data fetch makes it. The exit code of the comparison is 1 if a config differs; where weights
+differ, the test metrics are shown beside each other.
+"""
+
+import argparse
+import hashlib
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+CONFIGS = Path(__file__).parent.parent / "configs"
+
+
+def train(config: Path, data: str, time_column: str | None) -> dict[str, object]:
+    """The sums of the model's tensors after two epochs, and the test metrics."""
+    import os
+
+    import recpair
+
+    os.environ["RECPAIR_DATA"] = data
+    with tempfile.TemporaryDirectory() as folder:
+        overrides = [
+            "train.epochs=2",
+            "train.patience=null",
+            "tracking=null",
+            "train.device=cpu",
+            f"output={folder}/run",
+        ]
+        if time_column and config.parent.name == "amazon-beauty":
+            overrides.append(f"data.columns.time={time_column}")
+        run = recpair.fit(config, overrides)
+        state = run.model.state_dict()
+        sums = {
+            name: hashlib.sha256(tensor.contiguous().reshape(-1).numpy().tobytes()).hexdigest()[:16]
+            for name, tensor in sorted(state.items())
+        }
+        return {"config": f"{config.parent.name}/{config.name}", "weights": sums, "test": run.metrics["test"]}
+
+
+def compare(before: Path, after: Path) -> int:
+    """Print a line per config; the number of configs that differ."""
+    rows = [{row["config"]: row for row in map(json.loads, path.read_text().splitlines())} for path in (before, after)]
+    different = 0
+    for config in sorted({*rows[0], *rows[1]}):
+        if config not in rows[0] or config not in rows[1]:
+            print(f"{config}: in one of the files only")
+            continue
+        one, other = rows[0][config], rows[1][config]
+        same = one["weights"] == other["weights"]
+        different += not same
+        gap = max((abs(one["test"][name] - other["test"][name]) for name in one["test"]), default=0.0)
+        print(f"{config}: {'same weights' if same else 'other weights'}, largest difference of a test metric {gap:.1e}")
+    return different
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("configs", nargs="*", type=Path, default=None)
+    parser.add_argument("--data", default="data")
+    parser.add_argument("--time-column", help="of amazon-beauty, where it is not timestamp")
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--compare", nargs=2, type=Path, metavar=("BEFORE", "AFTER"))
+    given = parser.parse_args()
+    if given.compare:
+        return int(compare(*given.compare) > 0)
+    done = {json.loads(line)["config"] for line in given.out.read_text().splitlines()} if given.out.exists() else set()
+    for config in given.configs or sorted(CONFIGS.glob("*/*.yaml")):
+        if f"{config.parent.name}/{config.name}" in done:
+            continue
+        row = train(config, given.data, given.time_column)
+        with given.out.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        print(row["config"], flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,161 @@
+"""From a checked config and the splits to the components that a run trains."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from recpair.bridges import OWN
+from recpair.bridges.all_models import ALL_MODELS
+from recpair.config import Config
+from recpair.data.features import Features
+from recpair.data.splitting import Splits, require_times
+from recpair.denoising import DENOISERS
+from recpair.denoising.memory import Memory
+from recpair.diagnostics import DIAGNOSTICS
+from recpair.errors import DataError
+from recpair.losses import LOSSES
+from recpair.mining import MINERS
+from recpair.models import GradientModel, Model, SequenceModel
+from recpair.registry import options
+from recpair.requirements import declared_positives, gives, named_components, needs
+from recpair.sampling import SAMPLERS
+from recpair.sampling.pairs import Sampler
+from recpair.seeds import isolated
+from recpair.semantics import Retrieved, retrieve
+from recpair.semantics.progress import Report, silent
+from recpair.step import Tables, make, supplied_names
+from recpair.terms import TERMS, Term
+from recpair.terms.entries import labels
+from recpair.training.bound_loss import BoundLoss
+from recpair.training.frozen import Frozen
+from recpair.training.objective import Objective
+
+logger = logging.getLogger("recpair")
+
+LACKING = {
+    "relevance": "has no rating for each training event, which a component needs; map it with data.columns.rating",
+    "category": "has no item table with a column category, categories or genres, which a component needs; give data.items",
+    "item_features": "has no item table with a numeric column, which a component needs; give data.items",
+}
+
+
+@dataclass(frozen=True)
+class Components:
+    """What is trained; without objective and sampler, the model fits itself."""
+
+    model: Model
+    objective: Objective | None = None
+    sampler: Sampler | None = None
+
+
+def build(config: Config, splits: Splits) -> Components:
+    """The model and, where the loop trains it, its objective and sampler."""
+    section = dict(config["model"])
+    if issubclass(ALL_MODELS[section["name"]], SequenceModel):
+        require_times(splits.train, f"model.name: {section['name']}")
+    with isolated(config["train"]["seed"]):
+        model = ALL_MODELS[section.pop("name")](splits.train, **section)
+        if isinstance(model, GradientModel):
+            model.start(splits.train)
+            sampler = _sampler(config, model, splits)
+            return Components(model, _objective(config, model, splits, sampler), sampler)
+    return Components(model)
+
+
+def retrieved_of(config: Config, splits: Splits, report: Report = silent, *, closed: bool = False) -> Retrieved | None:
+    """What the semantic stage finds from the training part; None where the config has no such section."""
+    section = config["semantics"]
+    if section is None:
+        return None
+    return retrieve(splits, config["describe"], config["output"], report, closed, **section)
+
+
+def _objective(config: Config, model: GradientModel, splits: Splits, sampler: Sampler) -> Objective:
+    denoise, mine = dict(config["denoise"] or {}), dict(config["hard_negatives"] or {})
+    denoiser = DENOISERS[denoise.pop("name")](len(splits.train), **denoise) if denoise else None
+    miner = MINERS[mine.pop("name")](**mine) if mine else None
+    loss = _loss(config)
+    asked = _asked(config)
+    retrieved = retrieved_of(config, splits) if asked & {"retrieved", "judged"} else None
+    if config["semantics"] is not None and retrieved is None:
+        logger.info("no component uses semantics; nothing is encoded")
+    terms = _terms(config, model, splits, retrieved)
+    tables = _tables(config, splits, sampler, asked, retrieved if "judged" in asked else None)
+    memory = Memory(len(splits.train)) if loss is not None and loss.kind != "" else None
+    given = gives(type(model))
+    looks = [look for look in DIAGNOSTICS.values() if needs(look) <= given]
+    rest = _options(config["train"], Objective)
+    frozen = Frozen(model) if "reference" in asked else None
+    return Objective(model, loss, denoiser, terms, miner, memory, tables, frozen, diagnostics=looks, **rest)
+
+
+def _loss(config: Config) -> BoundLoss | None:
+    """The loss of pairs, or None where the model brings its own."""
+    section = dict(config["loss"])
+    name = section.pop("name")
+    return None if name == OWN else BoundLoss(LOSSES[name], section)
+
+
+def _asked(config: Config) -> set[str]:
+    """The names that the loss, the terms and the miner ask for."""
+    return {name for *_, parts in named_components(config) for part in parts for name in supplied_names(part)}
+
+
+def _terms(
+    config: Config, model: GradientModel, splits: Splits, retrieved: Retrieved | None
+) -> dict[str, tuple[float, Term]]:
+    """Terms by label, each with its weight."""
+    supplies: dict[str, Any] = {
+        "interactions": splits.train,
+        "n_items": splits.train.n_items,
+        "n_users": splits.train.n_users,
+        "n_events": len(splits.train),
+        "retrieved": retrieved,
+    }
+    if isinstance(model, SequenceModel):
+        supplies |= {"history_length": model.history_length, "embedding_dim": model.item_vectors().shape[1]}
+    terms = {}
+    for entry, label in zip(config["terms"], labels(config["terms"]), strict=True):
+        component = TERMS[entry["name"]]
+        terms[label] = entry["weight"], make(component, supplies, **_options(entry, component))
+    return terms
+
+
+def _tables(config: Config, splits: Splits, sampler: Sampler, asked: set[str], retrieved: Retrieved | None) -> Tables:
+    train = splits.train
+    features = Features.of_items(
+        splits.items if asked & {"category", "item_features"} else None, train.vocabulary.items
+    )
+    columns = {
+        "noise": splits.noise,
+        "weight": train.varying_weight,
+        "relevance": train.rating if "relevance" in asked else None,
+        "category": features.category,
+        "item_features": features.numbers,
+    }
+    for name in sorted(asked & {"relevance", "category", "item_features"}):
+        column = columns[name]
+        if column is None or (name == "relevance" and bool(np.isnan(column).any())):
+            raise DataError(f"{splits.name} {LACKING[name]}")
+    known = {name: torch.from_numpy(column) for name, column in columns.items() if column is not None}
+    if sampler.log_q is not None:  # in units of score
+        known["log_q"] = torch.from_numpy(sampler.log_q) * config["loss"].get("temperature", 1.0)
+    return Tables(item_counts=torch.from_numpy(train.item_counts), **known, **Tables.semantic(retrieved))
+
+
+def _sampler(config: Config, model: GradientModel, splits: Splits) -> Sampler:
+    section = dict(config["sampler"])
+    if config["hard_negatives"]:
+        section["n_negatives"] *= config["hard_negatives"]["candidates"]
+    candidates = max([1, *declared_positives(config).values()])
+    supplied = {"history_length": model.history_length} if isinstance(model, SequenceModel) else {}
+    return SAMPLERS[section.pop("name")](splits.train, candidates, config["train"]["seed"], **supplied, **section)
+
+
+def _options(section: Mapping[str, Any], component: Callable[..., Any]) -> dict[str, Any]:
+    """The part of a section that one of its components takes."""
+    return {name: section[name] for name in options(component)}

@@ -1,0 +1,215 @@
+"""What components need and what models give, derived from their signatures; one message per need.
+
+A component needs what the names in its signature need (``step.SUPPLIES``). A model gives what its class says.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, get_type_hints
+
+from recpair.bridges import OWN
+from recpair.bridges.all_models import ALL_MODELS
+from recpair.config import Config
+from recpair.data.splitting import WHOLE
+from recpair.errors import ConfigError
+from recpair.evaluation.legend import LEGEND
+from recpair.evaluation.names import known_metrics, name_of
+from recpair.evaluation.names import needs as metric_needs
+from recpair.losses import LOSSES, kind_of
+from recpair.mining import MINERS
+from recpair.models import FittedModel, GradientModel, Model, OwnLossModel, Scorer, SequenceModel, Vectors
+from recpair.sampling.against import ALL
+from recpair.step import SUPPLIES, supplied_names
+from recpair.terms import TERMS
+from recpair.terms.entries import labels
+
+LOGGED = ("loss", "recommendation")  # by every epoch
+
+MESSAGES = {
+    "scores": "needs the scores of pairs, and model {model} is not trained by them; choose a model such as mf",
+    "vectors": "needs vectors of queries and items, and the scores of model {model} are not inner products; choose a "
+    "model such as mf, lightgcn or sasrec",
+    "users": "needs a vector of each user, which model {model} does not have; choose a model such as mf or lightgcn",
+    "history": "compares histories, but model {model} reads none; choose a model such as sasrec",
+    "semantics": "needs semantic neighbours; add semantics: {{name: wordllama}}",
+    "catalogue": "compares with the whole catalogue; set sampler.negatives=all",
+}
+
+
+def gives(model: type[Model]) -> set[str]:
+    """What a model gives: scores, vectors, users, history, own_loss."""
+    found = {"scores"} if issubclass(model, GradientModel) else set()
+    if issubclass(model, GradientModel) and get_type_hints(model.score).get("return") is Vectors:
+        found.add("vectors")
+    if hasattr(model, "user_vectors"):
+        found.add("users")
+    if issubclass(model, SequenceModel):
+        found.add("history")
+    if issubclass(model, OwnLossModel):
+        found.add("own_loss")
+    return found
+
+
+def needs(*components: Callable[..., Any]) -> set[str]:
+    """What the names in the signatures of components need."""
+    names = {name for component in components for name in supplied_names(component)}
+    return {need for name in names if (need := SUPPLIES[name].needs) is not None}
+
+
+def brings_loss(model: str) -> bool:
+    """Whether a model is trained by its own loss unless the config names another."""
+    return issubclass(ALL_MODELS[model], OwnLossModel)
+
+
+def fitting_sampler(model: str) -> str:
+    """The name of the sampler whose batches a model can read."""
+    return "sequences" if issubclass(ALL_MODELS[model], SequenceModel) else "pairs"
+
+
+def named_components(config: Config) -> Iterator[tuple[str, str, tuple[Callable[..., Any], ...]]]:
+    """Key, name and signatures of each component of a config that a step supplies."""
+    if (loss := config["loss"]["name"]) != OWN:
+        yield "loss.name", loss, (LOSSES[loss],)
+    if config["hard_negatives"] is not None:
+        name = config["hard_negatives"]["name"]
+        yield "hard_negatives.name", name, (MINERS[name].choose,)
+    for number, entry in enumerate(config["terms"]):
+        term = TERMS[entry["name"]]
+        yield f"terms.{number}.name", entry["name"], (term, term.forward)
+
+
+def declared_positives(config: Config) -> dict[str, int]:
+    """How many positives of a query the denoiser, the loss and the terms want to see, by their config key."""
+    wanted = {key: max(getattr(part, "n_positives", 1) for part in parts) for key, _, parts in named_components(config)}
+    denoise = config["denoise"]
+    return wanted | ({} if denoise is None else {"denoise.candidates": denoise.get("candidates", 1)})
+
+
+def require(config: Config) -> None:
+    """Raise a ConfigError for the first combination of components that cannot work."""
+    if config["split"]["name"] == WHOLE and config["evaluate"]["monitor"] is not None:
+        raise ConfigError(
+            f"split.name is {WHOLE}, which leaves no validation events, but evaluate.monitor is "
+            f"{config['evaluate']['monitor']!r}; set evaluate.monitor=null"
+        )
+    name = config["model"]["name"]
+    model = ALL_MODELS[name]
+    if issubclass(model, GradientModel):
+        _require_supplies(config, name, gives(model))
+        _require_sampler(config, name, model)
+    _require_labels(config)
+    _require_metrics(config, model)
+    if config["loss"]["name"] == OWN:
+        _require_own_loss(config, name, model)
+    _require_losses_of_pairs(config, name, model)
+    if config["describe"] is not None and (config["semantics"] is None or config["semantics"]["name"] == "file"):
+        raise ConfigError(
+            "describe asks about texts that nothing encodes; add semantics: {name: wordllama}, or drop describe"
+        )
+
+
+def unused(config: Config) -> list[str]:
+    """Notes on what the config asks for and the model does not use."""
+    model, loss = ALL_MODELS[config["model"]["name"]], config["loss"]["name"]
+    of_pairs = loss != OWN and kind_of(LOSSES[loss]) != ""
+    weighs = of_pairs if issubclass(model, GradientModel) else model.weighs_events
+    if weighs or "weight" not in (config["data"]["columns"] or {}):
+        return []
+    return [f"model {config['model']['name']} does not use the weights of events (data.columns.weight)"]
+
+
+def _require_supplies(config: Config, model: str, given: set[str]) -> None:
+    """Everything that a component names is given by the model, the data or another section."""
+    given = given | ({"semantics"} if config["semantics"] is not None else set())
+    given |= {"catalogue"} if config["sampler"]["negatives"] == ALL else set()
+    given |= {"ratings", "categories", "item_features"}  # known once the data is read
+    for key, name, signatures in named_components(config):
+        for need in sorted(needs(*signatures) - given):
+            raise ConfigError(f"{key} is {name}, which {MESSAGES[need].format(model=model)}, or drop it")
+
+
+def _require_sampler(config: Config, name: str, model: type[Model]) -> None:
+    sampler, loss = config["sampler"], config["loss"]["name"]
+    if sampler["name"] != (fitting := fitting_sampler(name)):
+        raise ConfigError(
+            f"sampler.name is {sampler['name']}, but model {name} needs {fitting}; set sampler.name={fitting}"
+        )
+    if issubclass(model, SequenceModel) and not model.every_place and sampler["examples"] == "positions":
+        raise ConfigError(
+            f"sampler.examples is positions, but model {name} has one vector for a whole history; set "
+            f"sampler.examples=prefixes"
+        )
+    explicit, wanted = sampler.get("n_positives"), declared_positives(config)
+    if explicit is not None and (more := {key: n for key, n in wanted.items() if n > explicit}):
+        key, n = next(iter(more.items()))
+        raise ConfigError(f"sampler.n_positives is {explicit}, but {key} needs {n}; raise it to {n}, or leave it out")
+    if sampler["negatives"] == ALL and (loss == OWN or "catalogue" not in needs(LOSSES[loss])):
+        raise ConfigError(f"sampler.negatives is {ALL!r}, which loss {loss} cannot use; set sampler.negatives=uniform")
+    if sampler["negatives"] == ALL and config["hard_negatives"] is not None:
+        raise ConfigError(
+            f"hard_negatives.name is {config['hard_negatives']['name']}, but sampler.negatives is 'all'; drop one of them"
+        )
+    if sampler["correct"] and (loss == OWN or not getattr(LOSSES[loss], "estimates_catalogue", False)):
+        fit = [name for name, other in LOSSES.items() if getattr(other, "estimates_catalogue", False)]
+        raise ConfigError(
+            f"sampler.correct makes a sum over negatives estimate that over all items, which loss {loss} does not have; "
+            f"set loss.name={fit[0]}, or sampler.correct=false"
+        )
+
+
+def _require_labels(config: Config) -> None:
+    """Each term is logged under a label of its own."""
+    seen = dict.fromkeys(LOGGED, "the log of every epoch")
+    for number, (entry, label) in enumerate(zip(config["terms"], labels(config["terms"]), strict=True)):
+        where = f"terms.{number}"
+        if label in seen:
+            raise ConfigError(
+                f"{where} would be logged as {label}, like {seen[label]}; give it another label, as in {where}.label="
+                f"{entry['name']}_2"
+            )
+        seen[label] = where
+
+
+def _require_metrics(config: Config, model: type[Model]) -> None:
+    """Metrics that need item vectors are refused for a model whose scores are known not to come from vectors."""
+    if model.score.__annotations__.get("return") in (Vectors, Scorer):
+        return
+    for key in ("metrics", "monitor"):
+        named = config["evaluate"][key]
+        named = [] if named is None else [named.partition("@")[0]] if isinstance(named, str) else map(name_of, named)
+        for name in named:
+            if any(LEGEND[each].requires == "vectors" for each in metric_needs(known_metrics()[name])):
+                raise ConfigError(
+                    f"evaluate.{key}: {name} needs item vectors, which model {config['model']['name']} does not have; drop "
+                    f"it, or choose a model such as mf or sasrec"
+                )
+
+
+def _require_own_loss(config: Config, name: str, model: type[Model]) -> None:
+    if not issubclass(model, OwnLossModel):
+        raise ConfigError(f"loss.name is own, but model {name} brings no loss; set loss.name=bpr")
+    for section in ("denoise", "hard_negatives"):
+        if config[section] is not None:
+            raise ConfigError(
+                f"{section}.name is {config[section]['name']}, which looks at losses of pairs, but loss.name is own; "
+                f"set loss.name=bpr, or drop {section}"
+            )
+
+
+def _require_losses_of_pairs(config: Config, name: str, model: type[Model]) -> None:
+    """Denoisers and ``evaluate.trim`` look at the loss of each positive."""
+    loss = config["loss"]["name"]
+    kind = kind_of(LOSSES[loss]) if loss != OWN else None
+    fitted = issubclass(model, FittedModel)
+    if config["denoise"] is not None and (fitted or kind == ""):
+        why = f"model {name} is not trained by a loss" if fitted else f"loss {loss} is one number for a batch"
+        raise ConfigError(
+            f"denoise.name is {config['denoise']['name']}, but {why}; choose a "
+            f"{'model such as mf' if fitted else 'loss such as bpr'}, or drop denoise"
+        )
+    if kind == "Q" and issubclass(model, SequenceModel):
+        raise ConfigError(f"loss.name is {loss}, a loss of a query's whole list, which sequence models do not have yet")
+    if config["evaluate"]["trim"] > 0 and (fitted or kind in (None, "")):
+        raise ConfigError(
+            f"evaluate.trim looks at losses of validation events, but model {name} is not trained by a loss of pairs; "
+            f"set evaluate.trim=0"
+        )

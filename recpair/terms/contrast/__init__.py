@@ -1,0 +1,1 @@
+"""Contrast terms: InfoNCE of views of histories or items."""

@@ -1,0 +1,1 @@
+"""Regularisers: terms that bound what is learnt, whatever the loss."""
