@@ -20,8 +20,8 @@ from recbole_peer import recbole
 
 import recpair
 from recpair import runs
-from recpair.bridges.recbole.properties import kind, models
 from recpair.errors import RecpairError
+from recpair.integrations.recbole.properties import kind, models
 
 BASE: dict[str, Any] = {
     "data": {"source": "ml-100k"},

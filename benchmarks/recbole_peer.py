@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from recpair.bridges.recbole.borrowed import borrowed as recbole
+from recpair.integrations.recbole.borrowed import borrowed as recbole
 
 __all__ = ["config", "recbole", "write_atomic"]
 

@@ -16,9 +16,9 @@ from table import page, peak_memory
 from recpair.experiment import prepare
 from recpair.schema import load_config
 from recpair.semantics import ENCODERS
+from recpair.semantics.display import near_history, near_item, titles
 from recpair.semantics.encoders import normalised
 from recpair.semantics.history_vectors import history_vectors
-from recpair.semantics.looking import near_history, near_item, titles
 from recpair.semantics.neighbours import Search, nearest
 from recpair.semantics.retrieved import Retrieved
 from recpair.semantics.text import item_texts

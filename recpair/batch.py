@@ -10,7 +10,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Batch:
-    """Which pairs a step compares: Q queries, each with P positives and N negatives.
+    """The pairs that a step compares: Q queries, each with P positives and N negatives.
 
     Attributes:
         user: index of each query's user.
@@ -18,12 +18,12 @@ class Batch:
         negatives: items that are no training positive of the user (or only not the query's, as the sampler says), a row
             per query, or one row that all queries share; None for losses over all items.
         rows: for each positive, its row in the training interactions.
-        history: item indices of what was taken before, padded on the left (``data.histories``), for sequence
+        history: item indices of the earlier interactions, padded on the left (``data.histories``), for sequence
             models; None for the others.
         at: for each query, the place of its vector among the H · T places of ``history``; None: query q is
             the last place of history q.
-        known: which of the negatives are none of this query after all, as its user has taken them, or as they are its
-            positive; they count for nothing. None: all are.
+        false_negatives: mask of sampled negatives to ignore: items the user has interacted with, or the query's own
+            positive. None: nothing is masked.
         pools: queries of this batch among which a denoiser chooses, where every candidate has a vector of its own
             (and P is 1): the places of a history. None: the columns of ``positives`` are the candidates.
     """
@@ -34,7 +34,7 @@ class Batch:
     rows: Int[Tensor, "Q P"]
     history: Int[Tensor, "H T"] | None = None
     at: Int[Tensor, "Q"] | None = None
-    known: Bool[Tensor, "Q N"] | None = None
+    false_negatives: Bool[Tensor, "Q N"] | None = None
     pools: Int[Tensor, "G M"] | None = None
 
     def __len__(self) -> int:
@@ -61,8 +61,8 @@ class Batch:
         negatives = self.negatives
         if negatives is not None and len(negatives) > 1:
             negatives = negatives[queries]
-        known = None if self.known is None else self.known[queries]
-        return Batch(self.user[queries], self.positives[queries], negatives, self.rows[queries], known=known)
+        false = None if self.false_negatives is None else self.false_negatives[queries]
+        return Batch(self.user[queries], self.positives[queries], negatives, self.rows[queries], false_negatives=false)
 
     @classmethod
     def of_users(cls, user: Int[Tensor, "Q"], history: Int[Tensor, "Q T"] | None = None) -> "Batch":

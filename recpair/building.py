@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from recpair.bridges import OWN
-from recpair.bridges.all_models import ALL_MODELS
 from recpair.config import Config
 from recpair.data.features import Features
 from recpair.data.splitting import Splits, require_times
@@ -17,6 +15,8 @@ from recpair.denoising import DENOISERS
 from recpair.denoising.memory import Memory
 from recpair.diagnostics import DIAGNOSTICS
 from recpair.errors import DataError
+from recpair.integrations import OWN
+from recpair.integrations.all_models import ALL_MODELS
 from recpair.losses import LOSSES
 from recpair.mining import MINERS
 from recpair.models import GradientModel, Model, SequenceModel

@@ -15,7 +15,6 @@ import numpy as np
 
 from recpair import files, processes
 from recpair.boundary import boundary
-from recpair.bridges.all_models import ALL_MODELS
 from recpair.building import Components, build
 from recpair.config import Config
 from recpair.data import SPLITS
@@ -28,6 +27,7 @@ from recpair.data.splitting import Splits, apply_split
 from recpair.errors import ConfigError
 from recpair.evaluation.evaluator import Evaluation, Evaluator
 from recpair.evaluation.names import parse_metric, with_metric
+from recpair.integrations.all_models import ALL_MODELS
 from recpair.models import MODELS, FittedModel, SequenceModel
 from recpair.models.popularity import Popularity
 from recpair.notebook import in_notebook, progress
@@ -46,7 +46,7 @@ from recpair.serving.run_folder import METRICS
 from recpair.training.checkpoint import Checkpoint
 from recpair.training.inspection import event_losses, held_out_losses, pool_losses
 from recpair.training.launch import launch, require_machine
-from recpair.training.log import Log, Together
+from recpair.training.log import Log, MultiLog
 from recpair.training.loop import train
 from recpair.training.progress import Progress
 
@@ -142,7 +142,7 @@ def fit_into(
     fabric.barrier()  # every rank reads the checkpoint that is there now
     if not fabric.is_global_zero:  # takes part, and writes nothing
         with isolated(seed):
-            training(Together())
+            training(MultiLog())
         fabric.barrier()
         return Run.open(output.work if output.member else output.final)
 
@@ -150,7 +150,7 @@ def fit_into(
         record = data_record(splits, config["data"] | {"split": config["split"]})
         parts, resumed = components_of(config), begun.state is not State.EMPTY
         open_run(tracker, output, parts, config.flat(), record, resumed, tags or {})
-        logs = Together([tracker] if log is None else [log, tracker])
+        logs = MultiLog([tracker] if log is None else [log, tracker])
         outcome = _learn(components, splits, evaluators, training, logs, seed, load_seconds)
         named, warnings = title(config, splits.name), _warnings(config, outcome)
         metrics = outcome.metrics() | {"data": record, "warnings": warnings, "mlflow_run_id": tracker.run_id}

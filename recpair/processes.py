@@ -32,7 +32,7 @@ def has_lost_another(error: BaseException) -> bool:
     return in_all() > 1 and any(text in str(error) for text in texts)
 
 
-def let_the_first_speak() -> None:
+def delay_on_other_ranks() -> None:
     """Wait a moment before an error is printed: where the first process has it, too, torchrun now ends this one."""
     if not is_first():
         time.sleep(PATIENCE)

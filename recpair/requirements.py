@@ -6,18 +6,18 @@ A component needs what the names in its signature need (``step.SUPPLIES``). A mo
 from collections.abc import Callable, Iterator
 from typing import Any, get_type_hints
 
-from recpair.bridges import OWN
-from recpair.bridges.all_models import ALL_MODELS
 from recpair.config import Config
 from recpair.data.splitting import WHOLE
 from recpair.errors import ConfigError
 from recpair.evaluation.legend import LEGEND
 from recpair.evaluation.names import known_metrics, name_of
 from recpair.evaluation.names import needs as metric_needs
+from recpair.integrations import OWN
+from recpair.integrations.all_models import ALL_MODELS
 from recpair.losses import LOSSES, kind_of
 from recpair.mining import MINERS
 from recpair.models import FittedModel, GradientModel, Model, OwnLossModel, Scorer, SequenceModel, Vectors
-from recpair.sampling.against import ALL
+from recpair.sampling.negative_sampler import ALL
 from recpair.step import SUPPLIES, supplied_names
 from recpair.terms import TERMS
 from recpair.terms.entries import labels

@@ -13,7 +13,6 @@ import polars as pl
 
 from recpair import processes
 from recpair.boundary import boundary
-from recpair.bridges.atomic import write_atomic
 from recpair.building import retrieved_of
 from recpair.config import Config
 from recpair.data.fingerprint import same_kind
@@ -22,6 +21,7 @@ from recpair.data.splitting import Splits
 from recpair.errors import ConfigError, DataError, RunError, shown
 from recpair.evaluation.evaluator import Evaluation
 from recpair.experiment import evaluators_of, fit_into, prepare
+from recpair.integrations.atomic import write_atomic
 from recpair.models.popularity import Popularity
 from recpair.redaction import redacted
 from recpair.report.compare import summarise_seeds
@@ -29,10 +29,10 @@ from recpair.report.tracked import close_seeds, open_run, reconcile_seeds, track
 from recpair.resuming import Begun, begin
 from recpair.schema import components, differences, load_config
 from recpair.semantics import Describer
-from recpair.semantics.looking import latest, near_history, near_item, titles
+from recpair.semantics.display import latest, near_history, near_item, titles
 from recpair.semantics.progress import Report, silent
+from recpair.semantics.prompting import estimates
 from recpair.semantics.store import folder_of
-from recpair.semantics.telling import estimates
 from recpair.serving.asked import id_column, is_list
 from recpair.serving.output import Output, State
 from recpair.serving.run import Run

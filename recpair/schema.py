@@ -13,10 +13,10 @@ from pydantic import Field
 
 from recpair import aliases, raw_config
 from recpair import config as configs
-from recpair.bridges import MODEL_SIGNATURES, OWN, reads_histories
 from recpair.config import Config, Section
 from recpair.errors import ConfigError
 from recpair.evaluation.names import check_metrics, parse_metric
+from recpair.integrations import MODEL_SIGNATURES, OWN, reads_histories
 from recpair.shipped import locate
 from recpair.signatures import Reference, registry, signature
 
@@ -158,7 +158,7 @@ def title(config: Config, data: str) -> str:
 
 def components(config: Config) -> list[str]:
     """Names of the model, the loss, the denoiser and the terms of a run."""
-    from recpair.bridges.all_models import ALL_MODELS  # imports torch
+    from recpair.integrations.all_models import ALL_MODELS  # imports torch
     from recpair.models import GradientModel
     from recpair.terms.entries import labels
 

@@ -201,9 +201,11 @@ class Step:
         scores = self.scorer.of(batch.negatives)
         if self.tables.log_q is not None:
             scores = scores - self.tables.log_q[batch.negatives]
-        if batch.known is None:
+        if batch.false_negatives is None:
             return scores
-        return scores.masked_fill(batch.known, torch.finfo(scores.dtype).min / 64)  # finite also after / temperature
+        return scores.masked_fill(
+            batch.false_negatives, torch.finfo(scores.dtype).min / 64
+        )  # finite also after / temperature
 
     @property
     def log_partition(self) -> Float[Tensor, "Q 1"]:
@@ -222,8 +224,8 @@ class Step:
 
     @lazily
     def false_negatives(self) -> Bool[Tensor, "Q N"]:
-        if self.batch.known is not None:
-            return self.batch.known
+        if self.batch.false_negatives is not None:
+            return self.batch.false_negatives
         return torch.zeros_like(self.neg, dtype=torch.bool)
 
     @lazily

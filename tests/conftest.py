@@ -15,7 +15,13 @@ from hypothesis import HealthCheck, settings
 PACKAGE = Path(__file__).parent.parent / "recpair"
 CHECKED = ["recpair.batch", "recpair.losses", "recpair.denoising", "recpair.mining", "recpair.semantics"]
 CHECKED += ["recpair.evaluation.metrics"]
-CHECKED += ["recpair.bridges", "recpair.terms", "recpair.diagnostics", "recpair.step", "recpair.training.objective"]
+CHECKED += [
+    "recpair.integrations",
+    "recpair.terms",
+    "recpair.diagnostics",
+    "recpair.step",
+    "recpair.training.objective",
+]
 CHECKED += [f"recpair.models.{path.stem}" for path in (PACKAGE / "models").glob("*.py") if path.stem != "kernels"]
 HOOK = jaxtyping.install_import_hook(CHECKED, "beartype.beartype")
 

@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from recpair import schema, signatures
-from recpair.bridges import MODEL_SIGNATURES
 from recpair.evaluation import METRICS, metrics
+from recpair.integrations import MODEL_SIGNATURES
 from recpair.losses import Pointwise
 from recpair.registry import options
 from recpair.signatures import Reference

@@ -18,7 +18,7 @@ from recpair.schema import load_config
 from recpair.training.checkpoint import Checkpoint
 from recpair.training.inspection import event_losses, held_out_losses
 from recpair.training.launch import launch
-from recpair.training.log import Together
+from recpair.training.log import MultiLog
 from recpair.training.loop import train
 from recpair.training.progress import Progress
 
@@ -86,7 +86,7 @@ def run(data: Data, config: Mapping[str, Any], overrides: Sequence[str], *, test
             measure,
             f"clean/{CHOSEN_BY}",
             Checkpoint(Path(folder)),
-            Together(),
+            MultiLog(),
             launch(device="cpu"),
             **options | {"checkpoint_every": 10_000},
         )

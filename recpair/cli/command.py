@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
             raise
         message, code = _described(error)
         if message:
-            processes.let_the_first_speak()
+            processes.delay_on_other_ranks()
             print(f"error: {one_line(message)}", file=sys.stderr)
     return code if isinstance(code, int) else 0
 

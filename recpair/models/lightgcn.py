@@ -15,9 +15,9 @@ from recpair.data.interactions import Interactions
 from recpair.models import kernels
 from recpair.models.contract import GradientModel, Touched
 from recpair.models.fold_in import ridge_fold_in
+from recpair.models.init import Start, start_from_spectrum
 from recpair.models.layers import Embedding
 from recpair.models.scorer import Similarity, Vectors
-from recpair.models.start import Start, start_from_spectrum
 from recpair.seeds import generator
 
 PARTS = 64  # shares of a product, each with equally many entries

@@ -13,10 +13,10 @@ from recpair.batch import Batch
 from recpair.data.interactions import Interactions
 from recpair.models.contract import GradientModel, Touched
 from recpair.models.fold_in import ridge_fold_in
+from recpair.models.init import Start, start_from_spectrum
 from recpair.models.layers import Embedding
 from recpair.models.lookup import look_up
 from recpair.models.scorer import Similarity, Vectors
-from recpair.models.start import Start, start_from_spectrum
 from recpair.seeds import generator
 
 

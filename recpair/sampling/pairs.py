@@ -11,7 +11,7 @@ from recpair.batch import Batch
 from recpair.data.interactions import Interactions
 from recpair.errors import TrainingError
 from recpair.sampling import kernels
-from recpair.sampling.against import Against
+from recpair.sampling.negative_sampler import NegativeSampler
 from recpair.seeds import derive
 
 ORDER, POOL, NEGATIVE = range(3)  # streams of an epoch
@@ -88,8 +88,10 @@ class PairSampler:
         self.seed = seed
         self.batch_size = batch_size
         self.by_user = queries == "users"
-        self.against = Against(interactions, also_taken, negatives, popularity_alpha, n_negatives, shared, correct)
-        self.log_q = self.against.log_q
+        self.negative_sampler = NegativeSampler(
+            interactions, also_taken, negatives, popularity_alpha, n_negatives, shared, correct
+        )
+        self.log_q = self.negative_sampler.log_q
         self.active = np.flatnonzero(np.diff(interactions.indptr))
 
     def __len__(self) -> int:
@@ -115,7 +117,11 @@ class PairSampler:
             pool = np.empty((size, self.candidates), dtype=np.int64)
             kernels.pools(key[POOL], np.uint64(first), users, rows, events.indptr, pool)
             positives = events.item[pool].astype(np.int64)
-            negatives, known = self.against.draw(users, positives[:, 0], key[NEGATIVE], first)
+            negatives, false_negatives = self.negative_sampler.draw(users, positives[:, 0], key[NEGATIVE], first)
             yield Batch(
-                torch.from_numpy(users), torch.from_numpy(positives), negatives, torch.from_numpy(pool), known=known
+                torch.from_numpy(users),
+                torch.from_numpy(positives),
+                negatives,
+                torch.from_numpy(pool),
+                false_negatives=false_negatives,
             )

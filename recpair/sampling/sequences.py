@@ -13,7 +13,7 @@ from recpair.data.histories import PADDING, before, between
 from recpair.data.interactions import Interactions
 from recpair.errors import TrainingError
 from recpair.sampling import kernels
-from recpair.sampling.against import Against
+from recpair.sampling.negative_sampler import NegativeSampler
 from recpair.sampling.pairs import NEGATIVE, ORDER, POOL
 from recpair.seeds import derive
 
@@ -115,8 +115,10 @@ class SequenceSampler:
         self.seed = seed
         self.length = history_length
         self.by_position = examples == "positions"
-        self.against = Against(interactions, (), negatives, popularity_alpha, n_negatives, shared, correct, exclude)
-        self.log_q = self.against.log_q
+        self.negative_sampler = NegativeSampler(
+            interactions, (), negatives, popularity_alpha, n_negatives, shared, correct, exclude
+        )
+        self.log_q = self.negative_sampler.log_q
         self.followers, self.follower_indptr = _followers(interactions)
         self.windows = Windows.of(interactions, history_length)
         if self.by_position:
@@ -144,7 +146,7 @@ class SequenceSampler:
                 self.interactions.user[rows].astype(np.int64),
                 self.interactions.item[rows].astype(np.int64),
             )
-            negatives, known = self.against.draw(users, positives, key[NEGATIVE], drawn)
+            negatives, false_negatives = self.negative_sampler.draw(users, positives, key[NEGATIVE], drawn)
             drawn += len(rows)
             yield Batch(
                 user=torch.from_numpy(users),
@@ -153,7 +155,7 @@ class SequenceSampler:
                 rows=torch.from_numpy(rows).unsqueeze(1),
                 history=torch.from_numpy(history),
                 at=None if at is None else torch.from_numpy(at),
-                known=known,
+                false_negatives=false_negatives,
                 pools=None if pools is None else torch.from_numpy(pools),
             )
 

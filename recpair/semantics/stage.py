@@ -22,9 +22,9 @@ from recpair.semantics.endpoint import Endpoint
 from recpair.semantics.history_vectors import history_vectors
 from recpair.semantics.neighbours import Search, nearest
 from recpair.semantics.progress import Report, silent
+from recpair.semantics.prompting import answers_in, history_jobs, item_jobs
 from recpair.semantics.retrieved import Retrieved
 from recpair.semantics.store import Arrays, Store, fingerprint, folder_of
-from recpair.semantics.telling import answers_in, history_jobs, item_jobs
 from recpair.semantics.text import item_texts
 from recpair.semantics.vectors import text_vectors
 

@@ -9,13 +9,13 @@ from typing import Any, Literal
 import polars as pl
 
 from recpair.boundary import boundary
-from recpair.bridges import MODEL_SIGNATURES
-from recpair.bridges.all_models import ALL_MODELS
 from recpair.config import Section, parse
 from recpair.denoising.audit import audit
 from recpair.errors import ConfigError, RunError
 from recpair.evaluation.noise_detection import quality
 from recpair.files import damaged
+from recpair.integrations import MODEL_SIGNATURES
+from recpair.integrations.all_models import ALL_MODELS
 from recpair.models import GradientModel, Model
 from recpair.seeds import isolated
 from recpair.serving.asked import flag, id_column, is_pandas

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from recpair.errors import TrainingError
 from recpair.training.checkpoint import Checkpoint
-from recpair.training.ledger import Ledger
+from recpair.training.meters import Meters
 
 
 @dataclass
@@ -30,9 +30,9 @@ class Divergence:
     def __post_init__(self) -> None:
         self.last_saved = self.resumed_after
 
-    def check_losses(self, ledger: Ledger, epoch: int) -> None:
+    def check_losses(self, meters: Meters, epoch: int) -> None:
         """Check the loss of every step of the epoch so far."""
-        step = ledger.first_bad_step()
+        step = meters.first_bad_step()
         if step is None:
             return
         if step == 1 and epoch == self.resumed_after + 1 > 1:  # no update between the checkpoint and this loss

@@ -18,7 +18,7 @@ class Log(Protocol):
 
 
 @dataclass(frozen=True)
-class Together:
+class MultiLog:
     """Several logs that hear the same; with none, silence."""
 
     logs: Sequence[Log] = ()

@@ -16,8 +16,8 @@ from recpair.sampling.prefetch import prefetch
 from recpair.seeds import derive, restart
 from recpair.training.checkpoint import Checkpoint
 from recpair.training.divergence import Divergence
-from recpair.training.ledger import Ledger
 from recpair.training.log import Log
+from recpair.training.meters import Meters
 from recpair.training.objective import Objective
 from recpair.training.progress import Progress
 from recpair.training.schedule import Decay, set_rate, share_left
@@ -73,7 +73,7 @@ def train(
     while progress.epoch < epochs and (patience is None or progress.stale < patience):
         progress.epoch += 1
         restart(derive(seed, progress.epoch))
-        ledger, started = Ledger(fabric), time.perf_counter()
+        meters, started = Meters(fabric), time.perf_counter()
         module.train()
         objective.prepare()
         _own_noise(seed, progress.epoch, fabric)
@@ -82,15 +82,15 @@ def train(
             set_rate(optimiser, learning_rate * share_left(decay, progress.epoch - 1 + (step - 1) / steps, epochs))
             parts = module(**vars(batch), epoch=progress.epoch)
             _update(fabric, module, optimiser, parts["loss"], clip_norm)
-            ledger.add(parts, len(batch))
+            meters.add(parts, len(batch))
             if step % CHECK_EVERY == 0:
-                divergence.check_losses(ledger, progress.epoch)
+                divergence.check_losses(meters, progress.epoch)
                 log.step(progress.epoch, step, steps)
-        divergence.check_losses(ledger, progress.epoch)
+        divergence.check_losses(meters, progress.epoch)
         divergence.check_weights(objective.parameters(), optimiser, progress.epoch)
         progress.epoch_seconds.append(time.perf_counter() - started)
         shared.combine()
-        means, progress.samples = ledger.close()
+        means, progress.samples = meters.close()
         means["learning_rate"] = learning_rate * share_left(decay, progress.epoch - 1, epochs)
         values = {f"train/{name}": value for name, value in means.items()}
 

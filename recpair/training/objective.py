@@ -78,13 +78,13 @@ class Objective(nn.Module):
         rows: Int[Tensor, "Q P"],
         history: Int[Tensor, "H T"] | None = None,
         at: Int[Tensor, "Q"] | None = None,
-        known: Bool[Tensor, "Q N"] | None = None,
+        false_negatives: Bool[Tensor, "Q N"] | None = None,
         pools: Int[Tensor, "G M"] | None = None,
         *,
         epoch: int,
     ) -> dict[str, Float[Tensor, ""]]:
         """The parts of the loss by name (``loss`` is their weighted sum) and what else is worth a log line."""
-        step = self.step(Batch(user, positives, negatives, rows, history, at, known, pools), epoch)
+        step = self.step(Batch(user, positives, negatives, rows, history, at, false_negatives, pools), epoch)
         if self.loss is None:
             assert isinstance(self.model, OwnLossModel)
             return self._total(self.model.own_loss(step.batch, epoch), step)
@@ -136,8 +136,8 @@ class Objective(nn.Module):
             return step
         columns = step.look().supply(self.miner.choose)
         own = batch.negatives.expand(len(batch), -1).gather(1, columns)
-        known = None if batch.known is None else batch.known.gather(1, columns)
-        return step.on(replace(batch, negatives=own, known=known))
+        false = None if batch.false_negatives is None else batch.false_negatives.gather(1, columns)
+        return step.on(replace(batch, negatives=own, false_negatives=false))
 
     def _weighted(self, losses: Tensor, step: Step, choice: Choice) -> Tensor:
         """The losses of what was chosen, weighted by the choice; in a pointwise loss each side has its own weights."""

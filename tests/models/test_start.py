@@ -9,7 +9,7 @@ from torch import nn
 import recpair
 from recpair.data.interactions import Interactions
 from recpair.data.vocabulary import Vocabulary
-from recpair.models.start import singular_vectors, start_from_spectrum
+from recpair.models.init import singular_vectors, start_from_spectrum
 from recpair.seeds import generator, isolated
 
 
@@ -40,10 +40,10 @@ def test_a_sample_of_the_users_gives_the_vectors_of_all(monkeypatch):
     for matrix, tolerance in ((exact, 1e-5), (noisy, 0.1)):
         user, item = np.nonzero(matrix)
         events = Interactions.from_indices(user, item, vocabulary=Vocabulary.range(120, 20))
-        monkeypatch.setattr("recpair.models.start.MOST", 10**6)
+        monkeypatch.setattr("recpair.models.init.MOST", 10**6)
         users, items = singular_vectors(events, 4)
         whole = users @ items.T
-        monkeypatch.setattr("recpair.models.start.MOST", len(user) // 2)
+        monkeypatch.setattr("recpair.models.init.MOST", len(user) // 2)
         with isolated(0):
             users, items = singular_vectors(events, 4)
         assert (users.shape, items.shape) == ((120, 4), (20, 4))

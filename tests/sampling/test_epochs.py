@@ -58,7 +58,7 @@ def test_batches_are_drawn_when_they_are_asked_for():
             return np.zeros((len(users), n), dtype=np.int64)
 
     sampler = PairSampler(disjoint(30, 12), 2, 0, batch_size=50)
-    sampler.against.source = counted = Counted()
+    sampler.negative_sampler.source = counted = Counted()
     batches = sampler.epoch(1)
     assert counted.calls == 0
     next(batches), next(batches)

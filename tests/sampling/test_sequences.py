@@ -112,11 +112,11 @@ def test_where_only_the_target_is_excluded_the_rest_of_the_history_is_drawn_and_
     for batch in sampler.epoch(2):
         assert batch.negatives.shape == (1 if shared else len(batch), 40)
         negatives = batch.negatives.expand(len(batch), -1)
-        assert torch.equal(batch.known, negatives == batch.positives)
+        assert torch.equal(batch.false_negatives, negatives == batch.positives)
         taken = [set(train.items_of(user).tolist()) for user in batch.user.tolist()]
         assert any(
             item in own and not known
-            for own, row, is_known in zip(taken, negatives.tolist(), batch.known.tolist(), strict=True)
+            for own, row, is_known in zip(taken, negatives.tolist(), batch.false_negatives.tolist(), strict=True)
             for item, known in zip(row, is_known, strict=True)
         )
 

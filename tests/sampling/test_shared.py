@@ -17,7 +17,7 @@ from recpair.losses.sampled_softmax import sampled_softmax
 from recpair.models.mf import MF
 from recpair.models.neumf import NeuMF
 from recpair.requirements import needs
-from recpair.sampling.against import log_expected
+from recpair.sampling.negative_sampler import log_expected
 from recpair.sampling.pairs import PairSampler
 from recpair.step import Tables
 from recpair.training.objective import Objective
@@ -36,7 +36,7 @@ def test_what_a_user_has_taken_is_marked_and_nothing_else(seed, source):
         assert batch.negatives.shape == (1, 20)
         taken = [set(train.items_of(user)) for user in batch.user.tolist()]
         expected = [[item in own for item in batch.negatives[0].tolist()] for own in taken]
-        assert batch.known.tolist() == expected
+        assert batch.false_negatives.tolist() == expected
 
 
 def test_shared_negatives_are_new_in_each_batch_and_of_their_source():
@@ -71,7 +71,7 @@ def test_a_known_negative_has_no_gradient_and_no_weight(name):
         "positives": torch.arange(3).unsqueeze(1),
         "rows": torch.arange(3).unsqueeze(1),
         "negatives": torch.tensor([[5, 6, 7]]),
-        "known": known,
+        "false_negatives": known,
     }
     objective = Objective(model, LOSSES[name], tables=Tables(item_counts=torch.ones(8, dtype=torch.long)))
     objective(**batch, epoch=1)["loss"].backward()
@@ -88,7 +88,9 @@ def test_every_item_as_a_negative_but_the_target_is_the_whole_softmax():
     batch = {"user": torch.arange(3), "positives": positives, "rows": torch.arange(3).unsqueeze(1)}
     items = torch.arange(8).unsqueeze(0)
     whole = Objective(model, LOSSES["softmax"])(**batch, negatives=None, epoch=1)["loss"]
-    sampled = Objective(model, sampled_softmax)(**batch, negatives=items, known=items == positives, epoch=1)["loss"]
+    sampled = Objective(model, sampled_softmax)(**batch, negatives=items, false_negatives=items == positives, epoch=1)[
+        "loss"
+    ]
     torch.testing.assert_close(sampled, whole)
 
 

@@ -14,8 +14,8 @@ from recpair.semantics.answers import Answers
 from recpair.semantics.describe import Describer
 from recpair.semantics.encoders.embeddings_endpoint import EmbeddingsEndpoint
 from recpair.semantics.progress import silent
+from recpair.semantics.prompting import estimates
 from recpair.semantics.store import folder_of
-from recpair.semantics.telling import estimates
 
 pytest.importorskip("openai", reason="needs recpair[llm]")
 pytest.importorskip("wordllama", reason="needs recpair[text]")

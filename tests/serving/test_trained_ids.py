@@ -9,10 +9,10 @@ import pytest
 import torch
 
 import recpair
-from recpair.bridges.all_models import ALL_MODELS
 from recpair.data.interactions import Interactions
 from recpair.data.vocabulary import Ids, Vocabulary
 from recpair.errors import RunError, UnknownIdError
+from recpair.integrations.all_models import ALL_MODELS
 from recpair.models import MODELS, FittedModel
 from recpair.serving.recommend import Recommender
 

@@ -11,7 +11,7 @@ from torch.utils._pytree import tree_leaves
 
 import recpair
 from recpair.terms.contrast import views
-from recpair.training.ledger import Ledger
+from recpair.training.meters import Meters
 
 ALONE = SimpleNamespace(world_size=1)
 
@@ -61,13 +61,13 @@ def test_means_of_an_epoch_are_those_of_64_bits():
     generator = np.random.default_rng(0)
     losses = (generator.lognormal(0, 4, 30_000)).astype(np.float32)
     queries = generator.integers(1, 4096, len(losses))
-    ledger = Ledger(ALONE)
+    meters = Meters(ALONE)
     for step, (loss, n) in enumerate(zip(losses, queries, strict=True)):
         parts = {"loss": torch.tensor(loss)} | ({"rare": torch.tensor(1.0)} if step % 3 == 0 else {})
-        ledger.add(parts, int(n))
+        meters.add(parts, int(n))
         if step % 100 == 0:
-            assert ledger.first_bad_step() is None
-    means, total = ledger.close()
+            assert meters.first_bad_step() is None
+    means, total = meters.close()
     assert total == queries.sum()
     assert means["loss"] == pytest.approx(np.average(losses.astype(np.float64), weights=queries), rel=1e-13)
     assert means["rare"] == pytest.approx(queries[::3].sum() / queries.sum(), rel=1e-13)
@@ -75,10 +75,10 @@ def test_means_of_an_epoch_are_those_of_64_bits():
 
 @pytest.mark.parametrize("bad", [1, 7, 250])
 def test_the_first_bad_step_is_found_whenever_it_is_asked_for(bad):
-    ledger = Ledger(ALONE)
+    meters = Meters(ALONE)
     for step in range(1, 301):
-        ledger.add({"loss": torch.tensor(torch.inf if step in (bad, bad + 20) else 1.0)}, 2)
-        if step % 100 == 0 and (found := ledger.first_bad_step()):
+        meters.add({"loss": torch.tensor(torch.inf if step in (bad, bad + 20) else 1.0)}, 2)
+        if step % 100 == 0 and (found := meters.first_bad_step()):
             break
     assert found == bad
 

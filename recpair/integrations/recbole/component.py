@@ -7,14 +7,14 @@ import importlib
 from functools import cache
 from typing import Any
 
-from recpair.bridges.recbole import properties
-from recpair.bridges.recbole.borrowed import borrowed
-from recpair.bridges.recbole.fitted import RecBoleFittedModel
-from recpair.bridges.recbole.gradient import RecBoleModel
-from recpair.bridges.recbole.sequence_traits import SEQUENCE_TRAITS, SequenceTraits
-from recpair.bridges.recbole.sequential import RecBoleSequenceModel
-from recpair.bridges.recbole.traits import TRAITS, Traits
 from recpair.errors import ConfigError
+from recpair.integrations.recbole import properties
+from recpair.integrations.recbole.borrowed import borrowed
+from recpair.integrations.recbole.fitted import RecBoleFittedModel
+from recpair.integrations.recbole.gradient import RecBoleModel
+from recpair.integrations.recbole.sequence_traits import SEQUENCE_TRAITS, SequenceTraits
+from recpair.integrations.recbole.sequential import RecBoleSequenceModel
+from recpair.integrations.recbole.traits import TRAITS, Traits
 from recpair.models import Model
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from recpair.bridges.recbole.borrowed import drawn_seed
-from recpair.bridges.recbole.dataset import FIELDS, TrainingSet
 from recpair.data.interactions import Interactions
 from recpair.errors import ConfigError
+from recpair.integrations.recbole.borrowed import drawn_seed
+from recpair.integrations.recbole.dataset import FIELDS, TrainingSet
 
 
 class Settings(dict[str, Any]):

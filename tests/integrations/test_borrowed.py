@@ -15,7 +15,7 @@ import scipy.sparse as sp
 import torch
 import yaml
 
-from recpair.bridges.recbole.borrowed import borrowed
+from recpair.integrations.recbole.borrowed import borrowed
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("recbole") is None, reason="recbole needs Python 3.11")
 

@@ -9,13 +9,13 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from recpair.batch import Batch
-from recpair.bridges.recbole import properties
-from recpair.bridges.recbole.borrowed import borrowed, drawn_seed, inside
-from recpair.bridges.recbole.construction import make, move_plain_tensors, refusing, settings_of
-from recpair.bridges.recbole.dataset import HISTORY, ITEM, LENGTH, NEGATIVE
-from recpair.bridges.recbole.sequence_traits import SequenceTraits
 from recpair.data.interactions import Interactions
 from recpair.errors import ConfigError
+from recpair.integrations.recbole import properties
+from recpair.integrations.recbole.borrowed import borrowed, drawn_seed, inside
+from recpair.integrations.recbole.construction import make, move_plain_tensors, refusing, settings_of
+from recpair.integrations.recbole.dataset import HISTORY, ITEM, LENGTH, NEGATIVE
+from recpair.integrations.recbole.sequence_traits import SequenceTraits
 from recpair.models import OwnLossModel, SequenceModel, Touched
 
 

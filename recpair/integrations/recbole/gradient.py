@@ -9,14 +9,14 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from recpair.batch import Batch
-from recpair.bridges.recbole import properties
-from recpair.bridges.recbole.borrowed import borrowed, drawn_seed, inside
-from recpair.bridges.recbole.construction import make, move_plain_tensors, settings_of
-from recpair.bridges.recbole.dataset import ITEM, LABEL, NEGATIVE, RATING, USER
-from recpair.bridges.recbole.scorers import PairScorer, TableScorer
-from recpair.bridges.recbole.traits import Traits
 from recpair.data.interactions import Interactions
 from recpair.errors import RunError, TrainingError
+from recpair.integrations.recbole import properties
+from recpair.integrations.recbole.borrowed import borrowed, drawn_seed, inside
+from recpair.integrations.recbole.construction import make, move_plain_tensors, settings_of
+from recpair.integrations.recbole.dataset import ITEM, LABEL, NEGATIVE, RATING, USER
+from recpair.integrations.recbole.scorers import PairScorer, TableScorer
+from recpair.integrations.recbole.traits import Traits
 from recpair.models import OwnLossModel, Scorer, Touched, Vectors
 from recpair.models.fold_in import ridge_fold_in
 

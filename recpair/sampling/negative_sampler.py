@@ -14,7 +14,7 @@ from recpair.sampling.negatives import Taken, make_negatives
 ALL = "all"  # in place of a source of negatives: the whole catalogue
 
 
-class Against:
+class NegativeSampler:
     """Draws the negatives of a batch, in every sampler alike.
 
     Attributes:

@@ -9,11 +9,11 @@ import torch
 
 import recpair
 from recpair.batch import Batch
-from recpair.bridges.all_models import ALL_MODELS
-from recpair.bridges.recbole import properties
-from recpair.bridges.recbole.dataset import ITEM, LABEL, NEGATIVE, USER, TrainingSet
 from recpair.data.interactions import Interactions
 from recpair.errors import ConfigError, RunError, TrainingError
+from recpair.integrations.all_models import ALL_MODELS
+from recpair.integrations.recbole import properties
+from recpair.integrations.recbole.dataset import ITEM, LABEL, NEGATIVE, USER, TrainingSet
 from recpair.models import Scorer
 from recpair.models.ease import EASE
 from recpair.registry import options

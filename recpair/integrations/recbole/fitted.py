@@ -10,15 +10,15 @@ import torch
 from torch import Tensor
 
 from recpair.batch import Batch
-from recpair.bridges.recbole import properties
-from recpair.bridges.recbole.borrowed import borrowed, drawn_seed
-from recpair.bridges.recbole.construction import make, settings_of
-from recpair.bridges.recbole.dataset import USER, TrainingSet
-from recpair.bridges.recbole.scorers import TableScorer
-from recpair.bridges.recbole.traits import Traits
 from recpair.data.interactions import Interactions
 from recpair.data.item_lists import ItemLists
 from recpair.errors import RunError
+from recpair.integrations.recbole import properties
+from recpair.integrations.recbole.borrowed import borrowed, drawn_seed
+from recpair.integrations.recbole.construction import make, settings_of
+from recpair.integrations.recbole.dataset import USER, TrainingSet
+from recpair.integrations.recbole.scorers import TableScorer
+from recpair.integrations.recbole.traits import Traits
 from recpair.models import FittedModel
 
 

@@ -10,14 +10,14 @@ import torch
 
 import recpair
 from recpair.batch import Batch
-from recpair.bridges.all_models import ALL_MODELS
-from recpair.bridges.recbole.borrowed import borrowed
-from recpair.bridges.recbole.dataset import HISTORY, ITEM, LENGTH, NEGATIVE
-from recpair.bridges.recbole.properties import models
-from recpair.bridges.recbole.sequence_traits import SEQUENCE_TRAITS
 from recpair.data.interactions import Interactions
 from recpair.data.vocabulary import Vocabulary
 from recpair.errors import ConfigError
+from recpair.integrations.all_models import ALL_MODELS
+from recpair.integrations.recbole.borrowed import borrowed
+from recpair.integrations.recbole.dataset import HISTORY, ITEM, LENGTH, NEGATIVE
+from recpair.integrations.recbole.properties import models
+from recpair.integrations.recbole.sequence_traits import SEQUENCE_TRAITS
 from recpair.models import OwnLossModel, SequenceModel
 from recpair.registry import options
 from recpair.schema import load_config

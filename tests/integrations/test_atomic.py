@@ -7,12 +7,12 @@ import pytest
 
 import recpair
 from recpair import runs
-from recpair.bridges.atomic import item_table
-from recpair.bridges.recbole.borrowed import borrowed
-from recpair.bridges.recbole.dataset import TrainingSet
 from recpair.cli import main
 from recpair.data.interactions import Interactions
 from recpair.errors import RunError
+from recpair.integrations.atomic import item_table
+from recpair.integrations.recbole.borrowed import borrowed
+from recpair.integrations.recbole.dataset import TrainingSet
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ names one of its models, ``recbole/LightGCN``.
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
-from recpair.bridges.recbole import properties
+from recpair.integrations.recbole import properties
 from recpair.signatures import Component, Reference, ancestors, registry
 
 T = TypeVar("T")

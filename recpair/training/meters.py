@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from recpair.training.launch import Fabric
 
 
-class Ledger:
+class Meters:
     """Means over the steps of an epoch, weighted by their queries; finds the first bad step.
 
     Values stay on the device in their own precision until they are asked for, then are added up on the processor in 64
