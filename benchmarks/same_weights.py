@@ -1,4 +1,4 @@
-"""Do two versions of recpair train every config in configs/ to the same weights?
+"""Compare the weights to which two versions of recpair train every config in configs/, and the time of an epoch.
 
 Each config is trained for two epochs (fitted models: whole), and the SHA-256 of every tensor of its model is noted, a row
 per config; configs that are in the file already are skipped, so that the run can be interrupted. Run it once with each
@@ -44,7 +44,9 @@ def train(config: Path, data: str, time_column: str | None) -> dict[str, object]
             name: hashlib.sha256(tensor.contiguous().reshape(-1).numpy().tobytes()).hexdigest()[:16]
             for name, tensor in sorted(state.items())
         }
-        return {"config": f"{config.parent.name}/{config.name}", "weights": sums, "test": run.metrics["test"]}
+        return {"config": f"{config.parent.name}/{config.name}", "weights": sums, "test": run.metrics["test"]} | {
+            "epoch_s": run.metrics["timing"]["epoch_s"]
+        }
 
 
 def compare(before: Path, after: Path) -> int:
@@ -59,7 +61,8 @@ def compare(before: Path, after: Path) -> int:
         same = one["weights"] == other["weights"]
         different += not same
         gap = max((abs(one["test"][name] - other["test"][name]) for name in one["test"]), default=0.0)
-        print(f"{config}: {'same weights' if same else 'other weights'}, largest difference of a test metric {gap:.1e}")
+        pace = f", {other['epoch_s'] / one['epoch_s']:.2f} times the seconds of an epoch" if one["epoch_s"] else ""
+        print(f"{config}: {'same' if same else 'other'} weights, test metrics differ by at most {gap:.1e}{pace}")
     return different
 
 
