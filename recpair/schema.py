@@ -164,7 +164,10 @@ def components(config: Config) -> list[str]:
 
     gradient = issubclass(ALL_MODELS[config["model"]["name"]], GradientModel)
     parts = [config["model"]["name"], config["loss"]["name"] if gradient else ""]
-    parts += [config["denoise"]["name"] if config["denoise"] else "", *labels(config["terms"])]
+    parts += [
+        config["denoise"]["name"] if config["denoise"] else "",
+        *labels([entry for entry in config["terms"] if entry["name"] != "l2"]),
+    ]
     return [part for part in parts if part]
 
 
