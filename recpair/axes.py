@@ -1,7 +1,7 @@
-"""The one legend of axes, used in every shape annotation of the package.
+"""Names of the axes in all shape annotations of the package.
 
-Annotations are jaxtyping's: ``Float[Tensor, "Q P"]``. The tests check them as the code runs,
-and check that no annotation uses a letter that is not explained here.
+Annotations are jaxtyping's: ``Float[Tensor, "Q P"]``. The tests check them at run time,
+and check that annotations only use the letters defined here.
 """
 
 AXES: dict[str, str] = {

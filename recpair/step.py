@@ -1,7 +1,7 @@
-"""The step: one legend of everything that a component may ask for by name, and the object that supplies it.
+"""Values that components can request by parameter name, and the object that supplies them.
 
-In the signature of a component, what stands before ``*`` is supplied by recpair, by name; what stands after ``*`` is a
-config key. ``SUPPLIES`` has every name. ``Step`` computes each value when it is first asked for, once a step.
+In the signature of a component, parameters before ``*`` are supplied by recpair, by name; parameters after ``*`` are
+config keys. ``SUPPLIES`` lists all names. ``Step`` computes each value at its first access, once per step.
 """
 
 import inspect
@@ -28,13 +28,13 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class Supply:
-    """An entry of the legend.
+    """Description of a supplied value.
 
     Attributes:
-        meaning: one line.
+        meaning: one-line description.
         shape: axes of a tensor; empty for other values.
-        needs: what the model or the data has to give (a key of ``requirements.GIVES``), or None.
-        building: whether it is supplied when the component is made, rather than at every step.
+        needs: requirement on the model or the data (a key of ``requirements.GIVES``), or None.
+        building: True if the value is supplied when the component is constructed, rather than at every step.
     """
 
     meaning: str
@@ -82,28 +82,28 @@ SUPPLIES: dict[str, Supply] = {
 
 @cache
 def supplied_names(component: Callable[..., Any]) -> tuple[str, ...]:
-    """The names that stand before ``*`` in the signature of a function, a method or a class."""
+    """Names of the parameters before ``*`` in the signature of a function, a method or a class."""
     parameters = inspect.signature(component).parameters.values()
     return tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD and p.name != "self")
 
 
 def make(component: Callable[..., Any], supplies: Mapping[str, Any], **options: Any) -> Any:
-    """Make a component of its options and of what its signature asks for."""
+    """Construct a component from its options and the supplied values in its signature."""
     return component(**{name: supplies[name] for name in supplied_names(component)}, **options)
 
 
 class Tables(nn.Module):
-    """What is known of the training interactions and the items, on the device of the model.
+    """Tables of the training interactions and the items, on the device of the model.
 
     Attributes:
         relevance: rating of each training interaction (E,).
-        weight: how much each of them counts (E,).
-        noise: which of them were injected (E,).
+        weight: weight of each training interaction (E,).
+        noise: mask of injected training interactions (E,).
         log_q: correction of the score of each item as a negative (I,).
         item_counts: training interactions of each item (I,).
-        category: of each item (I,), -1 if it has none.
-        item_features: (I, F).
-        semantic_items, semantic_histories: unit vectors by meaning (I, S) and (E, S).
+        category: category of each item (I,), -1 if it has none.
+        item_features: features of each item (I, F).
+        semantic_items, semantic_histories: semantic unit vectors (I, S) and (E, S).
     """
 
     relevance: Tensor | None
@@ -124,7 +124,7 @@ class Tables(nn.Module):
 
     @classmethod
     def semantic(cls, retrieved: Retrieved | None) -> dict[str, Tensor | None]:
-        """The tables of vectors by meaning."""
+        """Tables of the semantic vectors."""
         if retrieved is None:
             return {}
         vectors = {"semantic_items": retrieved.item_vectors, "semantic_histories": retrieved.history_vectors}
@@ -132,7 +132,7 @@ class Tables(nn.Module):
 
 
 def lazily(compute: Callable[["Step"], T]) -> "cached_property[T]":
-    """Compute a value when it is first asked for, with a gradient if the step has gradients."""
+    """Compute a value at its first access, with a gradient if the step has gradients."""
 
     def value(step: "Step") -> T:
         with torch.set_grad_enabled(step.gradients):
@@ -142,11 +142,11 @@ def lazily(compute: Callable[["Step"], T]) -> "cached_property[T]":
 
 
 class Step:
-    """What a batch gives to the components of a run; every value is computed when it is first asked for.
+    """Values supplied to the components of a run for one batch, each computed at its first access.
 
     Args:
-        reference: makes the scorer of the frozen model for a batch, or None.
-        gradients: whether values have gradients, wherever they are first asked for; None: as it is now.
+        reference: returns the scorer of the frozen model for a batch, or None.
+        gradients: whether values have gradients, independent of the place of access; None: the current grad mode.
     """
 
     def __init__(
@@ -164,22 +164,22 @@ class Step:
         self._reference = reference
 
     def on(self, batch: Batch, **known: Any) -> "Step":
-        """The step of the same queries with other positives or negatives; ``known`` are values that stay as they are."""
+        """Return the step of the same queries with other positives or negatives; ``known`` values are kept."""
         other = Step(self.model, self.tables, batch, self.epoch, self._reference, gradients=self.gradients)
         vars(other).update({"scorer": self.scorer} | known)
         return other
 
     def look(self) -> "Step":
-        """The same step, whose values have no gradient."""
+        """Return the same step with values detached from the graph."""
         other = Step(self.model, self.tables, self.batch, self.epoch, self._reference, gradients=False)
         known = {name: value.detach() for name, value in vars(self).items() if isinstance(value, Tensor)}
         vars(other).update({"scorer": self.scorer} | known)
         return other
 
     def supply(self, component: Callable[..., Any], options: Mapping[str, Any] = NOTHING, **given: Any) -> Any:
-        """Call a component with its options and with what its signature asks for.
+        """Call a component with its options and the supplied values in its signature.
 
-        ``given`` values take the place of supplied ones.
+        ``given`` values override supplied ones.
         """
         names = supplied_names(component)
         return component(**{name: given[name] if name in given else getattr(self, name) for name in names}, **options)
@@ -194,7 +194,7 @@ class Step:
 
     @lazily
     def neg(self) -> Float[Tensor, "Q N"]:
-        """Scores of the negatives, or the log-partition of the whole catalogue where there are none."""
+        """Scores of the negatives, or the log-partition of the whole catalogue if there are none."""
         batch = self.batch
         if batch.negatives is None:
             return self.scorer.log_partition()
@@ -205,11 +205,11 @@ class Step:
             return scores
         return scores.masked_fill(
             batch.false_negatives, torch.finfo(scores.dtype).min / 64
-        )  # finite also after / temperature
+        )  # finite even after division by a temperature
 
     @property
     def log_partition(self) -> Float[Tensor, "Q 1"]:
-        """The column that ``neg`` holds where no negatives are drawn."""
+        """The value of ``neg`` if no negatives are drawn."""
         return self.neg
 
     @property
@@ -234,7 +234,7 @@ class Step:
 
     @lazily
     def judged(self) -> Float[Tensor, "Q C"]:
-        """(1 + cosine of the history's and the item's vectors by meaning) / 2."""
+        """(1 + cosine of the semantic vectors of history and item) / 2."""
         items, histories = self.tables.semantic_items, self.tables.semantic_histories
         negatives = self.batch.negatives
         rows = self.batch.rows[:, 0]

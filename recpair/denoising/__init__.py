@@ -1,4 +1,4 @@
-"""Denoisers: losses in, a choice or weights out."""
+"""Denoisers, which select or weight the candidate positives by their losses."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""The audit: which training interactions look wrong, for whom, and how sure."""
+"""Audit of the training interactions: the noise probability of each, per user."""
 
 import numpy as np
 import polars as pl
@@ -6,24 +6,24 @@ from scipy.special import expit
 
 from recpair.data.interactions import Interactions
 
-PRIOR = 5.0  # events by which a user's mean and spread are drawn towards everybody's
+PRIOR = 5.0  # events by which a user's mean and spread are shrunk towards those of all users
 
 
 def audit(train: Interactions, losses: pl.DataFrame) -> pl.DataFrame:
-    """A row per training interaction that has a loss (in a sequence model, all but a user's first), the most suspicious first.
+    """One row per training interaction with a loss (sequence models: all but a user's first), most suspicious first.
 
     Columns: user_id, item_id, timestamp (where known), mean_loss and loss_sd (nats, over the visits of
-    training), visits, chosen_share (of the visits; None where it never was drawn), rank (from 1, the
-    largest loss of its user), user_events, z (spreads above the user's own mean), noise_probability,
-    explanation.
+    training), visits, chosen_share (of the visits; None if the event was never drawn), rank (from 1, the
+    largest loss of the user), user_events, z (standard deviations above the user's mean),
+    noise_probability, explanation.
 
-    ``z`` compares with the user's own losses, whose mean and spread are shrunk towards everybody's as if
-    by five more events. ``noise_probability`` is the posterior of the upper part in a mixture of two
-    normal distributions of equal spread fitted to all z by EM. Source: the personal view of
-    losses is PLD's (Zhang et al., WWW 2025); this audit is recpair's own.
+    ``z`` is relative to the losses of the same user, whose mean and standard deviation are shrunk towards
+    those of all users by five pseudo-events. ``noise_probability`` is the posterior of the upper component
+    of a mixture of two normal distributions of equal variance, fitted to all z by EM. Source: comparing
+    losses per user follows PLD (Zhang et al., WWW 2025); the audit itself is specific to recpair.
 
     Args:
-        losses: what training remembered (``audit.parquet``): mean_loss, loss_sd, visits, chosen.
+        losses: the statistics recorded in training (``audit.parquet``): mean_loss, loss_sd, visits, chosen.
     """
     train, losses, _ = with_losses(train, losses)
     mean, visits = losses["mean_loss"].to_numpy(), losses["visits"].to_numpy()
@@ -55,7 +55,7 @@ def audit(train: Interactions, losses: pl.DataFrame) -> pl.DataFrame:
 
 
 def _explained() -> pl.Expr:
-    """One sentence per event; without a visit that was recorded (``train.audit_from``), it has the final loss alone."""
+    """One sentence per event; events without recorded visits (``train.audit_from``) report only the final loss."""
     seen = pl.format("mean loss {} over {}", _fixed("mean_loss", 3), pl.col("visits").map_batches(_visits, pl.String))
     unseen = pl.format("loss {} under the final model, none recorded in training", _fixed("mean_loss", 3))
     return pl.format(
@@ -69,14 +69,14 @@ def _explained() -> pl.Expr:
 
 
 def _fixed(column: str, digits: int, plus: str = "") -> pl.Expr:
-    """Numbers with so many decimals, without a Python object for each; ties are rounded to even."""
+    """Format numbers with ``digits`` decimals, without a Python object for each; ties are rounded to even."""
     size = pl.col(column).cast(pl.Float64).abs()
     text = size.cast(pl.Decimal(38, digits), strict=False).cast(pl.String).fill_null(size.cast(pl.String))
     return pl.when(pl.col(column) < 0).then(pl.lit("-")).otherwise(pl.lit(plus)) + text
 
 
 def _visits(visits: pl.Series) -> pl.Series:
-    """ "1 visit", "1,234 visits": the distinct numbers are few."""
+    """Format numbers as "1 visit" or "1,234 visits", once per distinct number."""
     known = visits.unique()
     return visits.replace_strict(
         known, [f"{n:,.0f} {'visit' if n == 1 else 'visits'}" for n in known], return_dtype=pl.String
@@ -84,13 +84,13 @@ def _visits(visits: pl.Series) -> pl.Series:
 
 
 def with_losses(train: Interactions, losses: pl.DataFrame) -> tuple[Interactions, pl.DataFrame, np.ndarray]:
-    """The events that have a loss, what is remembered of them, and which of all events (E,) they are."""
+    """Return the events that have a loss, their statistics, and their mask (E,) among all events."""
     known = losses["mean_loss"].is_not_nan().to_numpy()
     return (train, losses, known) if known.all() else (train.select(known), losses.filter(known), known)
 
 
 def personal_scale(train: Interactions, losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and spread (U,) of each user's losses, shrunk towards those of all events."""
+    """Mean and standard deviation (U,) of each user's losses, shrunk towards those of all events."""
     n = np.diff(train.indptr)
     overall = losses.mean()
     mean = (np.bincount(train.user, losses, train.n_users) + PRIOR * overall) / (n + PRIOR)
@@ -100,14 +100,14 @@ def personal_scale(train: Interactions, losses: np.ndarray) -> tuple[np.ndarray,
 
 
 def noise_probability(z: np.ndarray, steps: int = 500) -> np.ndarray:
-    """Posterior (E,) of the upper of two normal parts of equal spread, by EM from the upper tenth; monotone in z."""
+    """Posterior (E,) of the upper of two normals of equal variance, by EM from the upper tenth; monotone in z."""
     if len(z) < 10 or np.ptp(z) < 1e-9:
         return np.zeros(len(z))
     top = z > np.quantile(z, 0.9)
     if not top.any():  # more than a tenth share the largest value
         top = z == z.max()
     upper: np.ndarray = top.astype(np.float64)
-    lower, a, b = np.empty_like(upper), np.empty_like(upper), np.empty_like(upper)  # filled anew in each step
+    lower, a, b = np.empty_like(upper), np.empty_like(upper), np.empty_like(upper)  # overwritten in each step
     for _ in range(steps):
         share = upper.mean().clip(1e-9, 1 - 1e-9)
         np.subtract(1, upper, out=lower)
@@ -118,7 +118,7 @@ def noise_probability(z: np.ndarray, steps: int = 500) -> np.ndarray:
             out *= part
         a += b
         variance = a.mean().clip(1e-6)
-        gap = max(high - low, 0.0)  # never negative but for rounding, as the start rises with z and so each step does
+        gap = max(high - low, 0.0)  # negative only by rounding: the initial values, and so each step, rise with z
         np.subtract(z, (high + low) / 2, out=a)
         a *= gap
         a /= variance

@@ -1,4 +1,4 @@
-"""What a denoiser is: it looks at losses, and says which candidates train and how much they count."""
+"""Interface of denoisers, which select and weight the candidates of a batch by their losses."""
 
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
@@ -9,14 +9,14 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Pool:
-    """What a denoiser sees of a batch; nothing in it carries a gradient.
+    """Input of a denoiser for one batch, without gradients.
 
     Attributes:
-        losses: of every candidate, in nats. Where the loss is a sum over the positive and its negatives
-            (BCE), the positive's part alone.
-        rows: the candidates' rows among the training interactions.
-        epoch: from 1.
-        negative_losses: of each negative, where the loss is such a sum; else None.
+        losses: loss of each candidate, in nats. If the loss is a sum over the positive and its negatives
+            (BCE), only the positive's part.
+        rows: rows of the candidates in the training interactions.
+        epoch: the epoch, from 1.
+        negative_losses: loss of each negative if the loss is such a sum, else None.
     """
 
     losses: Float[Tensor, "Q P"]
@@ -27,14 +27,14 @@ class Pool:
 
 @dataclass(frozen=True)
 class Choice:
-    """A denoiser's answer for one batch.
+    """Output of a denoiser for one batch.
 
     Attributes:
-        columns: for each query, the candidates (columns of the pool) that are trained on.
-        weights: how much each of them counts; None means one.
-        negative_weights: how much each negative counts, where the loss is a sum over them.
-        relabelled: candidates that train as negatives, where the loss is such a sum.
-        stats: what is worth a line in the log, by name.
+        columns: the selected candidates of each query (columns of the pool).
+        weights: weight of each selected candidate; None means one.
+        negative_weights: weight of each negative, if the loss is a sum over them.
+        relabelled: candidates trained as negatives, if the loss is such a sum.
+        stats: values to log, by name.
     """
 
     columns: Int[Tensor, "Q S"]
@@ -46,20 +46,20 @@ class Choice:
 
 @runtime_checkable
 class Denoiser(Protocol):
-    """Chooses among or weighs the candidate positives; never sees the model.
+    """Selects or weights the candidate positives, without access to the model.
 
-    Made as ``Denoiser(n_events, *, …options)`` with the number of training interactions. One that remembers
-    something of each of them is a torch module and keeps it in buffers, so that checkpoints hold it. Buffers are
-    sums over visits: at the end of an epoch, what several processes have added to them is added up.
+    Constructed as ``Denoiser(n_events, *, …options)`` with the number of training interactions. A denoiser with
+    per-interaction state is a torch module and keeps the state in buffers, so that checkpoints include it. Buffers
+    are sums over visits: at the end of an epoch, the increments of all ranks are added up.
 
     Attributes:
-        candidates: P, the positives that it wants to see per query.
-        start_epoch: the number of plain epochs before it acts (losses say nothing at first).
+        candidates: P, the number of candidate positives per query.
+        start_epoch: the number of plain epochs before the denoiser acts (early losses are uninformative).
     """
 
     candidates: int
     start_epoch: int
 
     def choose(self, pool: Pool) -> Choice:
-        """Decide on a pool by its losses."""
+        """Select and weight the candidates of a pool by their losses."""
         ...

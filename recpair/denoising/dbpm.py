@@ -1,4 +1,4 @@
-"""DBPM: pairs whose mean loss is unusually small or large count less."""
+"""DBPM: down-weight pairs with an unusually small or large mean loss."""
 
 from typing import Annotated
 
@@ -10,12 +10,12 @@ from recpair.denoising.contract import Choice, Pool
 
 
 class DBPM(nn.Module):
-    """Down-weighs pairs with a mean loss m below μ − βσ (noisy) or above μ + βσ (faulty), μ and σ over all pairs.
+    """Down-weights pairs with a mean loss m below μ − βσ (noisy) or above μ + βσ (faulty), μ and σ over all pairs.
 
-    The weight of such a pair is exp(−(m − μ)² / (2σ²)), that of the others 1.
+    The weight of such a pair is exp(−(m − μ)² / (2σ²)); other pairs have weight 1.
 
-    Source: Lan et al., Dynamic Bad Pair Mining (2023), made for contrastive pairs. Deviation: one Gaussian weight
-    for both kinds, of the running mean.
+    Source: Lan et al., Dynamic Bad Pair Mining (2023), proposed for contrastive pairs. Deviation: the same
+    Gaussian weight of the running mean for both kinds.
     """
 
     sums: Tensor

@@ -1,4 +1,4 @@
-"""DCF: judge an interaction by the lower bound of its damped loss over several epochs."""
+"""DCF: drop and relabel interactions by the lower bound of their damped loss over several epochs."""
 
 from typing import Annotated
 
@@ -11,15 +11,15 @@ from recpair.denoising.t_ce import without_largest
 
 
 class DCF(nn.Module):
-    """Drops the positives whose damped loss stays large even at its lower confidence bound; relabels the very largest.
+    """Drops the positives with the largest lower confidence bounds of the damped loss; relabels the very largest.
 
-    The loss l is damped to log(1 + l + l²/2) and averaged over the visits so far, n of them; its bound is
-    mean − σ²(n + σ² log(2n) / n²) / (n + 1 − σ²). Of a batch the share ``drop_rate`` (growing as T-CE's) with the
-    largest bounds gets weight 0; of those the largest ``relabel_rate`` of the batch train as negatives, where the
-    loss is a sum over positives and negatives.
+    The loss l is damped to log(1 + l + l²/2) and averaged over the n visits so far; its bound is
+    mean − σ²(n + σ² log(2n) / n²) / (n + 1 − σ²). In each batch, the share ``drop_rate`` (growing as in T-CE) with
+    the largest bounds gets weight 0. If the loss is a sum over positives and negatives, the share ``relabel_rate``
+    of the batch with the largest bounds is trained as negatives.
 
-    Source: He et al., Double Correction Framework (KDD 2024); the bound is Xia et al.'s (ICLR 2022).
-    Deviations: the mean is over all visits since the start, not a window of epochs; relabelling asks for BCE.
+    Source: He et al., Double Correction Framework (KDD 2024); the bound is from Xia et al. (ICLR 2022).
+    Deviations: the mean is over all visits since the start, not a window of epochs; relabelling requires BCE.
     """
 
     sums: Tensor

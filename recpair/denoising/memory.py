@@ -1,4 +1,4 @@
-"""What training remembers of each of its interactions."""
+"""Statistics that training records per interaction."""
 
 import torch
 from jaxtyping import Float, Int
@@ -9,9 +9,9 @@ class Memory(nn.Module):
     """Sums over the visits of each training interaction.
 
     Attributes:
-        kept: (E, 4): the losses (nats), their squares, how often an event was a candidate, and how often it was trained
-            on (or with what weight in all). One buffer, so that checkpoints hold it and a resumed run agrees; an event's
-            numbers stand side by side, for a step reads and writes events here and there.
+        kept: (E, 4): sum of the losses (nats), sum of their squares, number of visits as a candidate, and number of
+            visits trained on (or their total weight). A buffer, so that checkpoints include it and a resumed run gives
+            the same result; the values of an event are adjacent, as a step accesses scattered events.
     """
 
     kept: Tensor
@@ -28,7 +28,7 @@ class Memory(nn.Module):
         columns: Int[Tensor, "Q S"],
         weights: Float[Tensor, "Q S"] | None,
     ) -> None:
-        """Add a batch: the losses (nats) of all candidates, and the weights with which some columns were trained on."""
+        """Add a batch: the losses (nats) of all candidates, and the weights of the columns trained on."""
         values = losses.to(self.kept.dtype)
         counted = torch.ones_like(values[:, :1]).expand_as(columns) if weights is None else weights.to(values.dtype)
         chosen = torch.zeros_like(values).scatter_add_(1, columns, counted)

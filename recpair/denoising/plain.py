@@ -1,4 +1,4 @@
-"""No denoising, under a name of its own for tables and sweeps."""
+"""No denoising, as a named choice for tables and sweeps."""
 
 import torch
 
@@ -6,7 +6,7 @@ from recpair.denoising.contract import Choice, Pool
 
 
 class Plain:
-    """Trains on every interaction alike: the same as leaving ``denoise`` out."""
+    """Trains on all interactions with equal weight, as without ``denoise``."""
 
     def __init__(self, n_events: int = 0) -> None:
         self.candidates = 1

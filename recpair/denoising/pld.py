@@ -1,4 +1,4 @@
-"""PLD: resample each user's positives by that user's own loss distribution."""
+"""PLD: resample each user's positives by the loss distribution of that user."""
 
 from typing import Annotated
 
@@ -15,12 +15,12 @@ class PLD:
     """Keeps one candidate of each pool, drawn with probability softmax(−loss / τ).
 
     Source: Zhang et al., Personalized Denoising Implicit Feedback (WWW 2025, arXiv 2502.00348),
-    section 4. The draw is argmax(−loss/τ + Gumbel noise), which has the same law. Deviations: the
-    pool is scored in the same forward pass as the training step where the model has no dropout; with
-    BCE the negatives' part, which all candidates of a query share, is left out (it changes nothing);
+    section 4. The draw is argmax(−loss/τ + Gumbel noise), which has the same distribution. Deviations:
+    the pool is scored in the forward pass of the training step if the model has no dropout; with
+    BCE the negatives' part, shared by all candidates of a query, is omitted (it has no effect);
     ``final_temperature`` anneals τ geometrically over ``anneal_epochs`` after the start (off by default).
 
-    A lower temperature trusts the loss more. Below (σ₁² − σ₀²) / (2(μ₁ − μ₀)) of the noisy and
+    A lower temperature relies more on the loss. Below (σ₁² − σ₀²) / (2(μ₁ − μ₀)) of the noisy and
     normal losses a larger pool draws *more* noise, so prefer 5 to 10 candidates and 0.05 to 0.3.
     """
 
@@ -41,14 +41,14 @@ class PLD:
         self.anneal_epochs = anneal_epochs
 
     def temperature_at(self, epoch: int) -> float:
-        """τ in an epoch (from 1)."""
+        """τ in the given epoch (from 1)."""
         if self.final_temperature is None:
             return self.temperature
         way = min(1.0, max(0, epoch - self.start_epoch - 1) / self.anneal_epochs)
         return float(self.temperature ** (1 - way) * self.final_temperature**way)
 
     def log_probabilities(self, losses: Float[Tensor, "Q P"], epoch: int = 1) -> Float[Tensor, "Q P"]:
-        """Log of the probability of each candidate to be chosen."""
+        """Log-probability of drawing each candidate."""
         return torch.log_softmax(-losses / self.temperature_at(epoch), dim=1)
 
     def choose(self, pool: Pool) -> Choice:

@@ -1,4 +1,4 @@
-"""R-CE: the less a sample is believed already, the less it counts."""
+"""R-CE: weight samples by their predicted probability."""
 
 from typing import Annotated
 
@@ -9,10 +9,10 @@ from recpair.denoising.contract import Choice, Pool
 
 
 class RCE:
-    """Weighs a positive by σ(s)^α and a negative by (1 − σ(s))^α, without gradient.
+    """Weights a positive by σ(s)^α and a negative by (1 − σ(s))^α, without gradient.
 
-    Source: Wang et al., WSDM 2021 (reweighted loss). Both weights are e^(−α·loss) of the sample's own cross
-    entropy; the same formula with BPR's loss, σ(s⁺ − s⁻)^α, is the pairwise twin.
+    Source: Wang et al., WSDM 2021 (reweighted loss). Both weights are e^(−α·loss) of the cross entropy of the
+    sample; the same formula with the BPR loss, σ(s⁺ − s⁻)^α, is the pairwise counterpart.
     """
 
     def __init__(

@@ -11,11 +11,11 @@ from recpair.denoising.contract import Choice, Pool
 
 
 class TCE:
-    """Gives weight 0 to the positives with the largest losses; the share of dropped samples grows to ``drop_rate``.
+    """Assigns weight 0 to the positives with the largest losses; the share of dropped samples grows to ``drop_rate``.
 
-    Source: Wang et al., WSDM 2021 (truncated loss). The share is of all samples of the batch, positives and
-    negatives, where the loss is a sum over them, as in the authors' code; of the positives where it is
-    pairwise (the twin for BPR). Deviation: it grows with the epoch, not the step, so that a resumed run agrees.
+    Source: Wang et al., WSDM 2021 (truncated loss). If the loss is a sum over positives and negatives, the share
+    is of all samples of the batch, as in the authors' code; if it is pairwise (BPR), of the positives.
+    Deviation: the share grows with the epoch, not the step, so that a resumed run gives the same result.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class TCE:
         self.start_epoch = start_epoch
 
     def rate(self, epoch: int) -> float:
-        """Share of samples that is dropped in an epoch (from 1)."""
+        """Share of samples dropped in the given epoch (from 1)."""
         return self.drop_rate * min(1.0, (epoch - self.start_epoch) / self.grow_epochs)
 
     def choose(self, pool: Pool) -> Choice:
@@ -43,7 +43,7 @@ class TCE:
 
 
 def without_largest(values: Float[Tensor, "Q P"], n: int) -> Float[Tensor, "Q P"]:
-    """Ones, with zeros at the n largest values (at most all of them)."""
+    """Return ones, with zeros at the n largest values (at most all of them)."""
     weights = torch.ones_like(values)
     weights.view(-1)[values.flatten().topk(min(n, values.numel())).indices] = 0.0
     return weights

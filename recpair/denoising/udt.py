@@ -1,4 +1,4 @@
-"""UDT: weigh each user's positives by that user's own loss distribution."""
+"""UDT: weight each user's positives by the loss distribution of that user."""
 
 from typing import Annotated
 
@@ -9,10 +9,10 @@ from recpair.denoising.contract import Choice, Pool
 
 
 class UDT:
-    """Trains on the whole pool, each candidate weighted by softmax(−loss / τ): PLD's expectation in place of its draw.
+    """Trains on the whole pool, each candidate weighted by softmax(−loss / τ): the expectation of PLD's draw.
 
-    Source: the reweighting baseline of the denoising study of RecSys 2025. The weights of a pool of P add
-    up to P, so that the scale of the loss is that of plain training.
+    Source: the reweighting baseline of the denoising study of RecSys 2025. The weights of a pool of P sum
+    to P, so that the loss has the same scale as in plain training.
     """
 
     def __init__(

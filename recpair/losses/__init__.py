@@ -1,7 +1,7 @@
 """Losses in nats, unreduced: ``loss(pos (Q, P), neg (Q, N)) -> (Q, P)``, ``(Q,)`` or a scalar.
 
-The return annotation says of which kind a loss is (``KINDS``). What a loss names before ``*`` is supplied by recpair
-(``step.SUPPLIES``), what stands after ``*`` is a config key.
+The return annotation determines the kind of a loss (``KINDS``). Parameters before ``*`` are supplied by recpair
+(``step.SUPPLIES``); parameters after ``*`` are config keys.
 """
 
 from recpair.losses.bce import bce

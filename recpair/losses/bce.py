@@ -16,7 +16,7 @@ def negative(s: Float[Tensor, "Q N"]) -> Float[Tensor, "Q N"]:
 def bce(s: Float[Tensor, "Q P"]) -> Float[Tensor, "Q P"]:
     """−log σ(s⁺) − Σ log(1 − σ(s⁻)), summed over the negatives, in nats.
 
-    Source: He et al., NeuMF (WWW 2017), equation 7. The negatives' part is shared by the candidates
-    of a query, so it does not change which of them PLD prefers.
+    Source: He et al., NeuMF (WWW 2017), equation 7. The negatives' part is the same for all
+    candidates of a query, so it does not affect the draw of PLD.
     """
     return softplus(-s)

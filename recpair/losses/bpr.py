@@ -8,7 +8,7 @@ from torch.nn.functional import softplus
 def bpr(pos: Float[Tensor, "Q P"], neg: Float[Tensor, "Q N"]) -> Float[Tensor, "Q P"]:
     """−log σ(s⁺ − s⁻), averaged over the negatives, in nats.
 
-    Source: Rendle et al., UAI 2009, equation 4. Written as softplus(s⁻ − s⁺), so that the worst
-    pairs keep their gradient; the mean over N keeps the scale when negatives are added.
+    Source: Rendle et al., UAI 2009, equation 4. Computed as softplus(s⁻ − s⁺), so that the
+    gradient of the worst pairs does not vanish; the mean over N makes the scale independent of N.
     """
     return softplus(neg.unsqueeze(1) - pos.unsqueeze(2)).mean(-1)

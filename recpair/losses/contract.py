@@ -1,4 +1,4 @@
-"""What a loss is: the return annotation says of which kind, and two functions make a pointwise one."""
+"""Interface of losses: kinds by return annotation, and pointwise losses made of two functions."""
 
 import inspect
 from collections.abc import Callable
@@ -24,7 +24,8 @@ KINDS = {
 class Pointwise:
     """A loss that is a sum over the positive and each negative: positive(s⁺) + Σ negative(s⁻).
 
-    Called as ``loss(pos (Q, P), neg (Q, N)) -> (Q, P)``; denoisers weigh each side by itself. Made by ``pointwise``.
+    Called as ``loss(pos (Q, P), neg (Q, N)) -> (Q, P)``; denoisers weight the two sides separately. Created by
+    ``pointwise``.
     """
 
     def __init__(self, positive: Callable[..., Tensor], negative: Callable[..., Tensor]) -> None:
@@ -41,17 +42,17 @@ class Pointwise:
 
 
 def pointwise(negative: Callable[..., Tensor]) -> Callable[[Callable[..., Tensor]], Pointwise]:
-    """Make a pointwise loss of the decorated function, which is the loss of a positive's score, and of ``negative``.
+    """Create a pointwise loss from the decorated function, the loss of a positive's score, and ``negative``.
 
-    Both take the scores as ``s`` and give a loss of the same shape. What else the decorated function names before ``*``
-    is supplied by recpair (``n_negatives`` is N); its options after ``*`` are those of the loss, and ``negative`` may
-    have some of them.
+    Both take the scores as ``s`` and return a loss of the same shape. Further parameters of the decorated function
+    before ``*`` are supplied by recpair (``n_negatives`` is N). Its options after ``*`` are those of the loss;
+    ``negative`` may have some of them.
     """
     return lambda positive: Pointwise(positive, negative)
 
 
 def positives(n: int) -> Callable[[F], F]:
-    """Declare that a loss or a term wants to see n positives of a query (``sampler.n_positives`` overrides it)."""
+    """Declare that a loss or a term uses n positives per query (``sampler.n_positives`` overrides it)."""
 
     def declare(component: F) -> F:
         component.n_positives = n  # type: ignore[attr-defined]
@@ -61,14 +62,14 @@ def positives(n: int) -> Callable[[F], F]:
 
 
 def estimates_catalogue(loss: F) -> F:
-    """Declare that a loss sums e^score over the negatives, so that with ``sampler.correct`` it estimates the sum over all."""
+    """Declare that a loss sums e^score over the negatives; with ``sampler.correct`` this estimates the sum over all."""
     loss.estimates_catalogue = True  # type: ignore[attr-defined]
     return loss
 
 
 @cache
 def kind_of(loss: Callable[..., Any]) -> str:
-    """The shape of what a loss returns: ``"Q P"``, ``"Q"`` or ``""``.
+    """Shape of the return value of a loss: ``"Q P"``, ``"Q"`` or ``""``.
 
     Raises:
         ConfigError: the return annotation is none of the three.

@@ -1,4 +1,4 @@
-"""Generalised binary cross entropy: BCE without the overconfidence that sampled negatives cause."""
+"""Generalised binary cross entropy: BCE without the overconfidence caused by sampled negatives."""
 
 from typing import Annotated
 
@@ -28,6 +28,6 @@ def gbce(
 
 
 def beta(n_negatives: int, n_items: int, calibration: float) -> float:
-    """The power of the positive's probability."""
+    """β, the exponent of the positive's probability."""
     rate = n_negatives / max(n_items - 1, 1)
     return rate * ((1 - 1 / rate) * calibration + 1 / rate) if rate else 1.0

@@ -1,4 +1,4 @@
-"""Pairwise hinge."""
+"""Pairwise hinge loss."""
 
 from typing import Annotated
 
@@ -16,6 +16,6 @@ def hinge(
 ) -> Float[Tensor, "Q P"]:
     """max(0, margin − (s⁺ − s⁻)), averaged over the negatives, in units of score.
 
-    Source: Weimer et al., COFI RANK (NIPS 2007); the mean over N keeps the scale when negatives are added.
+    Source: Weimer et al., COFI RANK (NIPS 2007); the mean over N makes the scale independent of N.
     """
     return relu(margin - (pos.unsqueeze(2) - neg.unsqueeze(1))).mean(-1)

@@ -11,7 +11,7 @@ from torch.nn.functional import softplus
 
 from recpair.losses.contract import estimates_catalogue
 
-CACHED = 2**17  # scores held at a time
+CACHED = 2**17  # scores processed at once
 
 
 @estimates_catalogue
@@ -23,11 +23,11 @@ def sampled_softmax(
 ) -> Float[Tensor, "Q P"]:
     """−log( e^{s⁺/τ} / (e^{s⁺/τ} + Σ e^{s⁻/τ}) ), in nats.
 
-    Equal to softplus(logsumexp(s⁻/τ) − s⁺/τ), which overflows nowhere. With one negative and τ = 1
-    it is BPR. Source: Wu et al., TOIS 2024 (sampled softmax for recommendation). The logQ correction, by
-    which the sum over N negatives estimates that over the catalogue, is the sampler's (``sampler.correct``).
+    Computed as softplus(logsumexp(s⁻/τ) − s⁺/τ), which does not overflow. With one negative and τ = 1
+    it is BPR. Source: Wu et al., TOIS 2024 (sampled softmax for recommendation). The sampler applies the logQ
+    correction (``sampler.correct``), with which the sum over N negatives estimates that over the catalogue.
     """
-    if neg.dtype in (torch.float16, torch.bfloat16):  # a sum over thousands wants 32 bits
+    if neg.dtype in (torch.float16, torch.bfloat16):  # sums over thousands require 32 bits
         neg = neg.float()
     against: Tensor = LogSumExp.apply(neg, temperature)
     return softplus(against - pos / temperature)
@@ -36,8 +36,8 @@ def sampled_softmax(
 class LogSumExp(torch.autograd.Function):
     """log Σ e^{x/τ} over the last axis (Q, N) → (Q, 1), some rows at a time.
 
-    Thousands of shared negatives are tens of megabytes of scores: a few rows stay in the cache from x/τ to their sum,
-    and what the gradient needs, e^{x/τ − max}, is all that is written.
+    The scores of thousands of shared negatives take tens of megabytes. Blocks of a few rows stay in the cache from
+    x/τ to their sum; only e^{x/τ − max}, which the gradient requires, is written to memory.
     """
 
     @staticmethod

@@ -8,7 +8,7 @@ from torch import Tensor
 def softmax(pos: Float[Tensor, "Q P"], log_partition: Float[Tensor, "Q N"]) -> Float[Tensor, "Q P"]:
     """−log( e^{s⁺} / Σ e^{s} ) over all items, in nats.
 
-    ``log_partition`` is log Σ e^{s} as one column, which recpair computes a block of items at a time (``sampler.negatives:
-    all``), so that the scores of a batch are never in memory as a whole; the scores of the whole catalogue work, too.
+    ``log_partition`` is log Σ e^{s} as one column. recpair computes it in blocks of items (``sampler.negatives: all``),
+    so that the scores of a batch are never all in memory. The scores of the whole catalogue are also accepted.
     """
     return torch.logsumexp(log_partition, dim=-1, keepdim=True) - pos

@@ -1,4 +1,4 @@
-"""Mining: which of several candidate negatives a query trains against."""
+"""Mining of hard negatives among several candidates per query."""
 
 from recpair.mining.contract import Miner
 from recpair.mining.dns import DNS

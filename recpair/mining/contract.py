@@ -1,4 +1,4 @@
-"""What a miner is: it chooses the negatives that train among candidates."""
+"""Interface of miners, which select the training negatives among candidates."""
 
 from typing import Protocol, runtime_checkable
 
@@ -8,14 +8,14 @@ from torch import Tensor
 
 @runtime_checkable
 class Miner(Protocol):
-    """Chooses on axis N as a denoiser chooses on axis P; never sees the model.
+    """Selects on axis N as a denoiser selects on axis P, without access to the model.
 
     Attributes:
-        candidates: M, the candidates that it wants to see for each negative.
+        candidates: M, the number of candidates for each negative.
     """
 
     candidates: int
 
     def choose(self, scores: Float[Tensor, "Q C"]) -> Int[Tensor, "Q N"]:
-        """Columns of the chosen negatives, from the scores of C = N · M candidates, M after M."""
+        """Return the columns of the selected negatives, given the scores of C = N · M candidates in groups of M."""
         ...

@@ -11,11 +11,11 @@ from recpair.seeds import generator
 
 
 class DNS:
-    """Of M candidates the best-scored one trains, or one drawn with probability softmax(score / τ).
+    """Selects the best-scored of M candidates, or one drawn with probability softmax(score / τ).
 
-    Source: Zhang et al., SIGIR 2013. With ``temperature`` it is a draw (argmax of score/τ + Gumbel noise),
-    which is gentler with unlabelled positives; τ → 0 is the best-scored one, τ → ∞ uniform. ``share`` of the
-    negatives are hardened, at random; the others stay uniform.
+    Source: Zhang et al., SIGIR 2013. With ``temperature`` the candidate is drawn (argmax of score/τ + Gumbel
+    noise), which selects unlabelled positives less often; τ → 0 is the best-scored one, τ → ∞ uniform. A random
+    ``share`` of the negatives is mined; the others stay uniform.
     """
 
     def __init__(
