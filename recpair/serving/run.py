@@ -122,6 +122,11 @@ class Run:
 
     @cached_property
     def _losses(self) -> pl.DataFrame:
+        if not self.files.lists(AUDIT):
+            raise RunError(
+                f"{self.folder} has no {AUDIT}: its model was not trained by a loss of pairs, so there is nothing to audit; "
+                f"choose a run of a model such as mf"
+            )
         losses, events = self.files.frame(AUDIT), len(self.recommender.train)
         if len(losses) != events:
             raise damaged(

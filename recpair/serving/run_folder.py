@@ -102,6 +102,10 @@ class RunFolder:
         """Whether the folder holds a file of this name."""
         return (self.path / name).is_file()
 
+    def lists(self, name: str) -> bool:
+        """Return True if the run was written with a file of this name."""
+        return self.has(name) if self.manifest is None else name in self.manifest.files
+
     def file(self, name: str) -> Path:
         """The path of a file whose content is as it was written.
 
