@@ -1,4 +1,4 @@
-"""Terms: scalars that are added to the loss with a weight, each under its own label."""
+"""Terms: weighted scalars added to the loss, each with a separate label."""
 
 from recpair.terms.contract import Term
 from recpair.terms.contrast.cl4srec import CL4SRec

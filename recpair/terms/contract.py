@@ -1,4 +1,4 @@
-"""What a term is: anything that is added to the loss with a weight, for every model that gives what it names."""
+"""Interface of terms, which are added to the loss with a weight, for all models that supply their parameters."""
 
 from abc import ABC, abstractmethod
 from typing import Any
@@ -10,17 +10,16 @@ from recpair.models import GradientModel
 
 
 class Term(nn.Module, ABC):
-    """A scalar in nats, added to the loss with its weight and logged under its own label.
+    """A scalar in nats, added to the loss with a weight and logged under a label.
 
-    What ``__init__`` and ``forward`` name before ``*`` is supplied by recpair (``step.SUPPLIES``); what ``__init__``
-    names after ``*`` is a config key. What a term learns are its parameters; tables that it looks things up in are
-    buffers that are not saved. All draws take ``generator=seeds.generator(device)``, which the loop restarts by
-    (seed, epoch).
+    Parameters of ``__init__`` and ``forward`` before ``*`` are supplied by recpair (``step.SUPPLIES``); parameters of
+    ``__init__`` after ``*`` are config keys. Learned values are module parameters; lookup tables are non-persistent
+    buffers. All draws use ``generator=seeds.generator(device)``, which the training loop reseeds by (seed, epoch).
     """
 
     @abstractmethod
     def forward(self, *supplied: Any, **named: Any) -> Float[Tensor, ""]:
-        """Return what the batch adds to the loss; subclasses name what they need."""
+        """Return the term for the batch; subclasses declare the parameters they require."""
 
     def prepare(self, model: GradientModel) -> None:
-        """Prepare an epoch, before its first step; most terms have nothing to prepare."""
+        """Prepare an epoch, before its first step; does nothing by default."""

@@ -14,7 +14,7 @@ class DirectAU(Term):
     """alignment(q, p) + γ · (uniformity(q) + uniformity(p)) / 2, on the unit sphere.
 
     Source: Wang et al., Towards Representation Alignment and Uniformity in Collaborative Filtering (KDD 2022), equation
-    6. There it is the whole loss: set ``loss: none`` for that. The first positive of a query counts.
+    6, where it is the whole loss (``loss: none``). Only the first positive of a query is used.
     """
 
     def __init__(self, *, gamma: Annotated[float, Field(ge=0)] = 1.0) -> None:

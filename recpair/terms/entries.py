@@ -1,4 +1,4 @@
-"""The options that every entry of a config's list of terms has, and the label that it is logged under."""
+"""Options shared by all terms of a config, and the labels for logging."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
@@ -13,10 +13,10 @@ def weighting(
     weight: Annotated[float, Field(ge=0)] = 0.1,
     label: Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")] | None = None,
 ) -> tuple[float, str | None]:
-    """Weight of a term in the loss, and the label that it is logged under (its name, if none is given)."""
+    """Return the weight of a term in the loss and its label in the logs (by default its name)."""
     return weight, label
 
 
 def labels(entries: Entries) -> list[str]:
-    """The label of each term."""
+    """Labels of the terms."""
     return [entry["label"] or entry["name"] for entry in entries]

@@ -1,1 +1,1 @@
-"""Contrast terms: InfoNCE of views of histories or items."""
+"""Contrastive terms: InfoNCE between views of histories or items."""

@@ -1,4 +1,4 @@
-"""Which histories of a batch a term compares, and by which rule two of them agree."""
+"""Histories of a batch that contrastive terms compare, and the loss between their views."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -16,12 +16,12 @@ Mask = Literal["none", "user", "target", "both"]
 
 @dataclass(frozen=True)
 class Anchors:
-    """One query per history: the one at its last place, whose vector the scorer already has.
+    """One query per history: the one at its last position, whose vector the scorer has already computed.
 
     Attributes:
-        vectors: of the histories, with their gradient.
-        history: what was read, padded on the left.
-        user: whose history it is.
+        vectors: vectors of the histories, with gradient.
+        history: items of the histories, padded on the left.
+        user: user of each history.
         row: the training row that follows the history.
         target: the item of that row.
     """
@@ -50,7 +50,7 @@ class Anchors:
         )
 
     def false_negatives(self, mask: Mask) -> Bool[Tensor, "A A"] | None:
-        """Pairs with the same user, the same target, or either; None for ``none``."""
+        """Mask of the pairs with the same user, the same target, or either; None for ``none``."""
         same = [
             key.unsqueeze(1) == key
             for name, key in (("user", self.user), ("target", self.target))
@@ -61,11 +61,11 @@ class Anchors:
 
 @dataclass(frozen=True)
 class Agreement:
-    """InfoNCE with the options that every term has.
+    """InfoNCE with the options shared by the contrastive terms.
 
     Attributes:
-        temperature, similarity: of InfoNCE.
-        mask: which pairs of anchors are not each other's negatives.
+        temperature, similarity: options of InfoNCE.
+        mask: pairs of anchors excluded from the negatives.
     """
 
     temperature: float
@@ -80,7 +80,7 @@ class Agreement:
         weights: Float[Tensor, "A A"] | None = None,
         alike: Bool[Tensor, "A A"] | None = None,
     ) -> Float[Tensor, ""]:
-        """InfoNCE of two views of the anchors; pairs that are ``alike`` are no negatives either."""
+        """Return InfoNCE of two views of the anchors; ``alike`` pairs are also excluded from the negatives."""
         same = anchors.false_negatives(self.mask)
         if alike is not None:
             same = alike if same is None else same | alike

@@ -1,4 +1,4 @@
-"""CL4SRec: two views of a history agree, by two of crop, mask and reorder."""
+"""CL4SRec: contrastive learning with two views per history by crop, mask or reorder."""
 
 from functools import partial
 from typing import Annotated
@@ -18,8 +18,8 @@ from recpair.terms.contrast.info_nce import Similarity, Temperature
 class CL4SRec(Term):
     """InfoNCE of two views of each history; each view is drawn from crop, mask and reorder.
 
-    Source: Xie et al., Contrastive Learning for Sequential Recommendation (ICDE 2022). Deviation: the mask leaves items
-    out (``views.mask``).
+    Source: Xie et al., Contrastive Learning for Sequential Recommendation (ICDE 2022). Deviation: the mask removes
+    items (``views.mask``).
     """
 
     def __init__(
@@ -34,10 +34,10 @@ class CL4SRec(Term):
     ) -> None:
         """
         Args:
-            crop: share of a history that a crop keeps.
-            mask_items: share that a mask leaves out.
+            crop: share of a history kept by a crop.
+            mask_items: share removed by a mask.
             reorder: share that is shuffled.
-            mask: pairs that are not each other's negatives: with the same user, the same target, or either (both).
+            mask: pairs excluded from the negatives: with the same user, the same target, or either (both).
         """
         super().__init__()
         self.views = [

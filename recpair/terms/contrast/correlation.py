@@ -1,4 +1,4 @@
-"""Which items are taken together, from training histories alone."""
+"""Item correlations by co-occurrence in the training histories."""
 
 import numpy as np
 import scipy.sparse as sp
@@ -10,11 +10,11 @@ BLOCK = 1024  # items whose co-occurrences are in memory at once
 
 
 def correlated_items(train: Interactions, k: int) -> np.ndarray:
-    """int32 (I, K): the k items most often taken by the same users, the nearest first; −1 where there are fewer.
+    """int32 (I, K): the k items with the highest similarity to each item, most similar first; padded with −1.
 
-    similarity(i, j) = Σ_{u took both} 1 / log(1 + |I_u|) / √(|U_i| · |U_j|): users who take much say less.
-    Source: item-based collaborative filtering with inverse user frequency, as CoSeRec (Liu et al., 2021) has it.
-    Equals are in the order of their indices.
+    similarity(i, j) = Σ_{u: i, j ∈ I_u} 1 / log(1 + |I_u|) / √(|U_i| · |U_j|): active users have a lower weight.
+    Source: item-based collaborative filtering with inverse user frequency, as in CoSeRec (Liu et al., 2021).
+    Ties are ordered by item index.
     """
     taken = sp.csr_array(train.to_scipy().astype(np.float64))
     taken.data[:] = 1

@@ -1,4 +1,4 @@
-"""CoSeRec: views that keep to what is taken together: insert and substitute, beside crop, mask and reorder."""
+"""CoSeRec: views by insertion and substitution of correlated items, and by crop, mask and reorder."""
 
 from functools import partial
 from typing import Annotated
@@ -19,11 +19,11 @@ from recpair.terms.contrast.info_nce import Similarity, Temperature
 
 
 class CoSeRec(Term):
-    """InfoNCE of two views of each history: short ones by substitute, insert or mask, longer ones by crop or reorder, too.
+    """InfoNCE of two views per history: short ones by substitute, insert or mask, longer ones also by crop or reorder.
 
-    Source: Liu et al., Contrastive Self-supervised Sequential Recommendation with Robust Augmentation (2021). Rates are
-    those of its code. Deviations: correlations are counted in training histories and stay as they are (the authors'
-    blend in the model's own item vectors after some epochs); the mask leaves items out (``views.mask``).
+    Source: Liu et al., Contrastive Self-supervised Sequential Recommendation with Robust Augmentation (2021). The rates
+    are those of the authors' code. Deviations: correlations are computed from training histories and fixed (the authors
+    blend in the model's item vectors after some epochs); the mask removes items (``views.mask``).
     """
 
     correlated: Tensor
@@ -46,10 +46,10 @@ class CoSeRec(Term):
         """
         Args:
             substitute, insert, mask_items, reorder: share of a history that is changed.
-            crop: share that a crop keeps.
-            short: items of the longest history that is short.
-            correlated: how many of an item's correlated items are drawn from.
-            mask: pairs that are not each other's negatives: with the same user, the same target, or either (both).
+            crop: share kept by a crop.
+            short: maximum length of a short history.
+            correlated: number of correlated items to draw from, per item.
+            mask: pairs excluded from the negatives: with the same user, the same target, or either (both).
         """
         super().__init__()
         table = torch.from_numpy(correlated_items(interactions, correlated)).long()
@@ -64,7 +64,7 @@ class CoSeRec(Term):
         return self.agreement(view_1, view_2, anchors)
 
     def view(self, history: Int[Tensor, "A T"]) -> Int[Tensor, "A T"]:
-        """One view of each history, by what its length allows."""
+        """Return one view of each history, depending on its length."""
         gentle: list[views.View] = [
             partial(views.substitute, rate=self.rates["substitute"], neighbours=self.correlated),
             partial(views.insert, rate=self.rates["insert"], neighbours=self.correlated),

@@ -1,4 +1,4 @@
-"""Semantic soft weights: histories of like meaning are not pushed apart."""
+"""CWCL: contrastive loss of histories with semantic soft weights."""
 
 from typing import Annotated
 
@@ -18,10 +18,10 @@ from recpair.terms.contrast.views import replace
 class CWCL(Term):
     """Weighted InfoNCE of a history and a view of it with items replaced by semantic neighbours.
 
-    The weight of two histories is ((1 + cosine of their frozen semantic vectors) / 2)^sharpness, of a history and itself
-    1. Source of the weighting: Srinivasa et al., CWCL: Cross-Modal Transfer with Continuously Weighted Contrastive Loss
-    (NeurIPS 2023), made for two modalities with sharpness 1. Deviations: both views compare with both; a sharpness, the
-    larger the nearer to InfoNCE; views by semantic replacement as in SRA-CL; the first is the recommender's own vector.
+    The weight of two histories is ((1 + cosine of their frozen semantic vectors) / 2)^sharpness, that of a history with
+    itself 1. Source: Srinivasa et al., CWCL: Cross-Modal Transfer with Continuously Weighted Contrastive Loss (NeurIPS
+    2023), proposed for two modalities with sharpness 1. Deviations: each view is compared with both; a sharpness, which
+    approaches InfoNCE as it grows; views by semantic replacement as in SRA-CL; the first is the recommender's vector.
     """
 
     semantic: Tensor
@@ -40,8 +40,8 @@ class CWCL(Term):
         """
         Args:
             sharpness: exponent of the weights.
-            replacement: probability of each item of the second view to be replaced.
-            mask: pairs that are not each other's negatives: with the same user, the same target, or either (both).
+            replacement: probability of replacing each item in the second view.
+            mask: pairs excluded from the negatives: with the same user, the same target, or either (both).
         """
         super().__init__()
         self.register_buffer("semantic", torch.from_numpy(retrieved.history_vectors), persistent=False)
@@ -54,7 +54,7 @@ class CWCL(Term):
         return self.agreement(anchors.vectors, view, anchors, self.weights(anchors.row))
 
     def weights(self, row: Int[Tensor, "A"]) -> Float[Tensor, "A A"]:
-        """How alike the meanings of the histories before some rows are, 0 to 1."""
+        """Semantic similarities of the histories before the given rows, 0 to 1."""
         meaning = self.semantic[row]
         alike = ((1 + meaning @ meaning.T) / 2).clamp(0, 1) ** self.sharpness
         return alike.fill_diagonal_(1)

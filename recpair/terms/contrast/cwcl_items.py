@@ -1,4 +1,4 @@
-"""Semantic soft weights on items: items of like meaning are not pushed apart."""
+"""CWCL on items: contrastive loss with semantic soft weights."""
 
 from typing import Annotated
 
@@ -17,10 +17,10 @@ from recpair.terms.contrast.info_nce import Similarity, Temperature
 class CWCLItems(Term):
     """Weighted InfoNCE of the queries of a batch with the positives of the batch.
 
-    −mean over i of Σ_j w_ij / Σ_k w_ik · log softmax_j(⟨q_i, p_j⟩ / τ), w_ij = ((1 + cosine of the meanings of p_i and
-    p_j) / 2)^sharpness, w_ii = 1: an item that means nearly the same as the positive is nearly a positive. Source:
-    Srinivasa et al., CWCL (NeurIPS 2023), equation 4, with queries and items for the two modalities. Deviation: a
-    sharpness, the larger the nearer to InfoNCE. The first positive of a query counts.
+    −mean over i of Σ_j w_ij / Σ_k w_ik · log softmax_j(⟨q_i, p_j⟩ / τ), w_ij = ((1 + cosine of the semantic vectors of
+    p_i and p_j) / 2)^sharpness, w_ii = 1: items semantically similar to the positive act as soft positives. Source:
+    Srinivasa et al., CWCL (NeurIPS 2023), equation 4, with queries and items as the two modalities. Deviation: a
+    sharpness, which approaches InfoNCE as it grows. Only the first positive of a query is used.
     """
 
     meaning: Tensor

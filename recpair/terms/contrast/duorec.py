@@ -1,4 +1,4 @@
-"""DuoRec: the same history by another dropout, and another history with the same target."""
+"""DuoRec: contrast with the same history under another dropout mask and a history with the same target."""
 
 from typing import Literal
 
@@ -16,7 +16,7 @@ from recpair.terms.contrast.prefixes import Prefixes
 
 
 class SameTarget(torch.nn.Module):
-    """Training rows with the same item that have something before them."""
+    """Training rows grouped by item, excluding the first row of each user."""
 
     rows: Tensor
     place: Tensor
@@ -28,7 +28,7 @@ class SameTarget(torch.nn.Module):
         item = torch.from_numpy(train.item).long()
         follows = torch.arange(len(item)) > torch.from_numpy(train.indptr[train.user]).long()
         rows = follows.nonzero().squeeze(1)
-        rows = rows[item[rows].argsort(stable=True)]  # those of an item stand together
+        rows = rows[item[rows].argsort(stable=True)]  # grouped by item
         place = torch.full_like(item, -1)
         place[rows] = torch.arange(len(rows))
         count = torch.bincount(item[rows], minlength=train.n_items)
@@ -39,7 +39,7 @@ class SameTarget(torch.nn.Module):
         self.register_buffer("count", count, persistent=False)
 
     def draw(self, row: Int[Tensor, "A"], target: Int[Tensor, "A"]) -> Int[Tensor, "A"]:
-        """Another row with the same target, each equally likely; the row itself where there is no other."""
+        """Draw another row with the same target, uniformly; the row itself if there is no other."""
         others = self.count[target] - 1
         drawn = torch.rand(row.shape, dtype=torch.float32, device=row.device, generator=generator(row.device))
         step = 1 + (drawn * others).long()
@@ -48,10 +48,10 @@ class SameTarget(torch.nn.Module):
 
 
 class DuoRec(Term):
-    """InfoNCE of a history by a second dropout and of another history that the same item follows.
+    """InfoNCE of a history under a second dropout mask and another history with the same next item.
 
     Source: Qiu et al., Contrastive Learning for Representation Degeneration Problem in Sequential Recommendation (WSDM
-    2022). Deviation: a target that nobody else has is answered by the history itself (by another dropout).
+    2022). Deviation: for a unique target, the history itself is used (under another dropout mask).
     """
 
     def __init__(
@@ -66,9 +66,9 @@ class DuoRec(Term):
     ) -> None:
         """
         Args:
-            views: what agrees: a second dropout and the same target (both), the history as the recommender has it
-                and a second ``dropout``, or the same and another history with its ``target``.
-            mask: pairs that are not each other's negatives: with the same user, the same target, or either (both).
+            views: compared views: a second dropout and a history with the same target (``both``), the recommender's
+                vector and a second ``dropout``, or that vector and a history with the same ``target``.
+            mask: pairs excluded from the negatives: with the same user, the same target, or either (both).
         """
         super().__init__()
         self.views = views

@@ -1,4 +1,4 @@
-"""ICLRec: histories agree with the prototype of their intent."""
+"""ICLRec: contrast of histories with the prototypes of their intents."""
 
 from functools import partial
 from typing import Annotated
@@ -24,11 +24,11 @@ ENCODED_AT_ONCE = 1024  # histories
 class ICLRec(Term):
     """InfoNCE of two views with the prototype of their history's intent, plus InfoNCE of the views with each other.
 
-    Intents are clusters (k-means) of the vectors that every user's training history has at the start of an epoch.
-    Histories of one intent are not each other's negatives. Source: Chen et al., Intent Contrastive Learning for
-    Sequential Recommendation (WWW 2022); rates are those of its code, prototypes have length one as there.
-    Deviations: a history is its last place, not the mean of its places, in clustering, too; the mask leaves items out
-    (``views.mask``).
+    Intents are clusters (k-means) of the vectors of all users' training histories at the start of an epoch.
+    Histories with the same intent are excluded from the negatives. Source: Chen et al., Intent Contrastive Learning
+    for Sequential Recommendation (WWW 2022); rates and unit-length prototypes as in the authors' code.
+    Deviations: a history is represented by its last position, not the mean of its positions, also in clustering; the
+    mask removes items (``views.mask``).
     """
 
     last_rows: Tensor
@@ -51,12 +51,12 @@ class ICLRec(Term):
     ) -> None:
         """
         Args:
-            intents: clusters; as many as histories where there are fewer.
-            iterations: of k-means, each epoch.
-            between_views: weight of the agreement of the views with each other, relative to that with prototypes.
-            mask_same_intent: histories of one intent are not each other's negatives.
-            crop, mask_items, reorder: of the views, as in cl4srec.
-            mask: pairs that are not each other's negatives: with the same user, the same target, or either (both).
+            intents: number of clusters, at most the number of histories.
+            iterations: k-means iterations per epoch.
+            between_views: weight of the loss between the views, relative to that with prototypes.
+            mask_same_intent: exclude histories with the same intent from the negatives.
+            crop, mask_items, reorder: rates of the views, as in cl4srec.
+            mask: pairs excluded from the negatives: with the same user, the same target, or either (both).
         """
         super().__init__()
         self.intents, self.iterations, self.between_views = intents, iterations, between_views
@@ -76,7 +76,7 @@ class ICLRec(Term):
 
     @torch.no_grad()
     def prepare(self, model: GradientModel) -> None:
-        """Cluster the histories that precede each user's last training event, as the model has them now."""
+        """Cluster the current vectors of the histories before each user's last training event."""
         assert isinstance(model, SequenceModel)
         training = model.training
         model.eval()

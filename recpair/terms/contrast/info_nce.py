@@ -1,4 +1,4 @@
-"""InfoNCE between two views of the same things."""
+"""InfoNCE between two views of the same objects."""
 
 from typing import Annotated, Literal
 
@@ -21,19 +21,18 @@ def info_nce(
     same: Bool[Tensor, "A A"] | None = None,
     weights: Float[Tensor, "A A"] | None = None,
 ) -> Float[Tensor, ""]:
-    """How well each vector finds its partner among the 2A − 1 others of both views, in nats; 0 for no vectors.
+    """Cross entropy of each vector's partner among the 2A − 1 other vectors of both views, in nats; 0 if A is 0.
 
     With z the 2A vectors of both views and p(i) the partner of i,
-    mean over i of −log( e^{z_i·z_p(i)/τ} / Σ_{j≠i} e^{z_i·z_j/τ} ). So it is ``sampled_softmax`` with 2A − 2 negatives
+    mean over i of −log( e^{z_i·z_p(i)/τ} / Σ_{j≠i} e^{z_i·z_j/τ} ). This is ``sampled_softmax`` with 2A − 2 negatives
     per vector, in both directions. Source: van den Oord et al. 2018; in this form Chen et al., ICML 2020 (SimCLR)
     and Cui et al., NeurIPS 2025 (SRA-CL), whose numbers it reproduces.
 
     Args:
         temperature: τ.
-        similarity: of two vectors: their product, or their cosine.
-        same: pairs that are no negatives of each other (same user, same target), in either view. Partners always are
-            compared.
-        weights: how much two of the things are alike, 0 to 1: each is then a positive of every other by its share,
+        similarity: dot product or cosine of two vectors.
+        same: pairs excluded from the negatives (same user, same target), in either view. Partners are never excluded.
+        weights: pairwise similarities, 0 to 1: each object is then a soft positive of all others,
             −Σ_j w_ij / Σ_j w_ij · log p_ij (CWCL; Srinivasa et al., NeurIPS 2023). The identity gives InfoNCE.
     """
     n = len(view_1)

@@ -1,4 +1,4 @@
-"""k-means in torch, on whatever device the vectors are."""
+"""k-means in torch, on the device of the vectors."""
 
 import torch
 from jaxtyping import Float, Int
@@ -10,13 +10,13 @@ BLOCK = 16_384  # vectors whose distances are in memory at once
 
 
 def nearest_centre(vectors: Float[Tensor, "_ D"], centres: Float[Tensor, "K D"]) -> Int[Tensor, "_"]:
-    """The centre at the least Euclidean distance from each vector; the first among equals."""
+    """Return the index of the nearest centre (Euclidean) of each vector; ties go to the lowest index."""
     offsets = centres.square().sum(1)
     return torch.cat([(offsets - 2 * block @ centres.T).argmin(1) for block in vectors.split(BLOCK)])
 
 
 def k_means(vectors: Float[Tensor, "_ D"], k: int, iterations: int) -> Float[Tensor, "K D"]:
-    """Centres of min(k, n) clusters by Lloyd's iterations from vectors drawn at random; an empty cluster stays put."""
+    """Centres of min(k, n) clusters by Lloyd's algorithm from random vectors; empty clusters keep their centre."""
     device = vectors.device
     centres = vectors[torch.randperm(len(vectors), device=device, generator=generator(device))[:k]]
     for _ in range(iterations):

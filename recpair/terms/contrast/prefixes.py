@@ -1,4 +1,4 @@
-"""Training histories on the model's device, by the training row that follows them."""
+"""Training histories on the device of the model, indexed by the training row that follows them."""
 
 import torch
 from jaxtyping import Float, Int
@@ -10,7 +10,7 @@ from recpair.models import SequenceModel
 
 
 class Prefixes(nn.Module):
-    """``data.histories.before`` as tensors: the T items that the user of a training row took before it."""
+    """``data.histories.before`` as tensors: the T items before a training row in its user's history."""
 
     item: Tensor
     first: Tensor
@@ -23,7 +23,7 @@ class Prefixes(nn.Module):
         self.register_buffer("first", first, persistent=False)
 
     def of(self, rows: Int[Tensor, "H"]) -> Int[Tensor, "H T"]:
-        """Items before each row, as many columns as the longest needs, but at least one."""
+        """Return the items before each row; the width is that of the longest history, at least one."""
         longest = int((rows - self.first[rows]).max()) if len(rows) else 1
         width = max(1, min(self.length, longest))
         places = rows.unsqueeze(1) - torch.arange(width, 0, -1, device=rows.device)

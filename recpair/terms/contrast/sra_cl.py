@@ -1,4 +1,4 @@
-"""SRA-CL: histories agree with what is made of semantically near ones, and with near views of themselves."""
+"""SRA-CL: contrast of histories with semantic neighbours and with semantically augmented views."""
 
 from typing import Annotated, Literal
 
@@ -19,11 +19,11 @@ from recpair.terms.contrast.views import replace
 
 
 class CrossUser(Term):
-    """A history agrees with the weighted sum of the encoded histories that are nearest to it in meaning.
+    """InfoNCE of a history and the weighted sum of the encodings of its semantically nearest histories.
 
-    Source: SRA-CL (Cui et al., NeurIPS 2025), section 3.2. Deviations: the anchor's vector is the recommender's own,
-    not a second encoding; distinct neighbours are encoded once a step; a history without neighbours stands in for
-    them itself (encoded anew, so by another dropout).
+    Source: SRA-CL (Cui et al., NeurIPS 2025), section 3.2. Deviations: the anchor's vector is that of the recommender,
+    not a second encoding; distinct neighbours are encoded once per step; a history without neighbours is its own
+    neighbour (encoded again, with another dropout mask).
     """
 
     semantic: Tensor
@@ -45,11 +45,11 @@ class CrossUser(Term):
     ) -> None:
         """
         Args:
-            neighbours: k; None takes all that were retrieved.
-            synthesiser: how neighbours are weighed: ``learned`` as published, ``scaled_dot`` attention, ``mean``,
-                or the ``nearest`` alone.
-            synthesiser_dropout: on the weights.
-            mask: pairs that are not each other's negatives: with the same user, the same target, or either (both).
+            neighbours: k; None for all retrieved neighbours.
+            synthesiser: weighting of the neighbours: ``learned`` as published, ``scaled_dot`` attention, ``mean``,
+                or only the ``nearest``.
+            synthesiser_dropout: dropout rate of the weights.
+            mask: pairs excluded from the negatives: with the same user, the same target, or either (both).
         """
         super().__init__()
         nearest = torch.from_numpy(retrieved.history_neighbours).long()
@@ -63,12 +63,12 @@ class CrossUser(Term):
         return self.agreement(anchors.vectors, self.positives(model, anchors), anchors)
 
     def positives(self, model: SequenceModel, anchors: Anchors) -> Float[Tensor, "A D"]:
-        """What is synthesised for each anchor from its neighbours."""
+        """Return the positive synthesised for each anchor from its neighbours."""
         nearest = self.nearest[anchors.row]
         alone = (nearest < 0).all(1)
         nearest[:, 0] = torch.where(alone, anchors.row, nearest[:, 0])
         known = nearest >= 0
-        # Missing neighbours point at the anchor's first one: it is encoded anyway, and their weight is 0.
+        # Missing neighbours refer to the anchor's first neighbour, which is encoded anyway; their weight is 0.
         distinct, index = torch.where(known, nearest, nearest[:, :1]).unique(return_inverse=True)
         weights = self.synthesiser(self.semantic[anchors.row], self.semantic[distinct], index, known)
         vectors = self.prefixes.encode(model, distinct)
@@ -76,7 +76,7 @@ class CrossUser(Term):
 
 
 class IntraUser(Term):
-    """Two views of a history agree, in each of which items are replaced by semantic neighbours.
+    """InfoNCE of two views of a history, each with items replaced by semantic neighbours.
 
     Source: SRA-CL (Cui et al., NeurIPS 2025), section 3.3.
     """
@@ -94,8 +94,8 @@ class IntraUser(Term):
     ) -> None:
         """
         Args:
-            replacement: probability of each item to be replaced.
-            mask: pairs that are not each other's negatives: with the same user, the same target, or either (both).
+            replacement: probability of replacing each item.
+            mask: pairs excluded from the negatives: with the same user, the same target, or either (both).
         """
         super().__init__()
         near = torch.from_numpy(retrieved.item_neighbours).long()

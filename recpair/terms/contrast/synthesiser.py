@@ -1,4 +1,4 @@
-"""Synthesisers: how much each neighbour of a history counts in its synthesised positive."""
+"""Synthesisers: weights of a history's neighbours in its synthesised positive."""
 
 import math
 from abc import ABC, abstractmethod
@@ -14,7 +14,7 @@ from recpair.seeds import generator
 
 
 class Synthesiser(nn.Module, ABC):
-    """Weights (A, K) over neighbours; of S, the length of semantic vectors, and D."""
+    """Weights (A, K) over neighbours; constructed with S, the length of semantic vectors, and D."""
 
     @abstractmethod
     def forward(
@@ -24,20 +24,20 @@ class Synthesiser(nn.Module, ABC):
         neighbours: Int[Tensor, "A K"],
         known: Bool[Tensor, "A K"],
     ) -> Float[Tensor, "A K"]:
-        """Weights from semantic vectors of the anchors and of the H distinct histories; 0 where nobody is known.
+        """Return weights, given semantic vectors of the anchors and of the H distinct histories; 0 if not ``known``.
 
         Args:
-            neighbours: which of the H histories each neighbour is.
-            known: whether there is such a neighbour; there is one at least for every anchor.
+            neighbours: index of each neighbour among the H histories.
+            known: mask of existing neighbours, at least one per anchor.
         """
 
 
 class Learned(Synthesiser):
     """softmax over v of LeakyReLU₀.₂(aᵀ[W s_u ; W s_v]), with dropout on the weights.
 
-    Source: SRA-CL (Cui et al., NeurIPS 2025), section 3.2; initialised as graph attention is. a falls in two halves, so
-    one number a history, sᵀ(Wᵀa), is all that pairs need: equal in value and gradient, W·s is never made. The
-    dropout comes after the softmax, as in the authors' code, so the weights do not sum to one while training.
+    Source: SRA-CL (Cui et al., NeurIPS 2025), section 3.2; initialised like graph attention. As a consists of two
+    halves, a pair requires only one number per history, sᵀ(Wᵀa): equal in value and gradient, without computing W·s.
+    Dropout follows the softmax, as in the authors' code, so the weights do not sum to one in training.
     """
 
     def __init__(self, semantic_dim: int, dim: int, rate: float) -> None:
@@ -56,7 +56,7 @@ class Learned(Synthesiser):
 
 
 class ScaledDot(Synthesiser):
-    """softmax over v of (W_q s_u)·(W_k s_v) / √D: the order of the neighbours depends on the anchor, too."""
+    """softmax over v of (W_q s_u)·(W_k s_v) / √D: the order of the neighbours also depends on the anchor."""
 
     def __init__(self, semantic_dim: int, dim: int, rate: float) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class ScaledDot(Synthesiser):
 
 
 class Mean(Synthesiser):
-    """All neighbours alike; nothing is learnt."""
+    """Equal weights for all neighbours; no parameters."""
 
     def __init__(self, semantic_dim: int, dim: int, rate: float) -> None:
         super().__init__()
@@ -82,7 +82,7 @@ class Mean(Synthesiser):
 
 
 class Nearest(Synthesiser):
-    """The nearest neighbour alone; nothing is learnt."""
+    """The nearest neighbour alone; no parameters."""
 
     def __init__(self, semantic_dim: int, dim: int, rate: float) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""Views of histories: what a person might have taken as well. Functions (H, T) -> (H, T), padding kept on the left.
+"""Views (augmentations) of histories: functions (H, T) -> (H, T) that keep the padding on the left.
 
-Rates are shares of a history's own length; a view of a history with items is never without any. All draws
-come from the run's generator on the history's device.
+Rates are shares of the length of a history; the view of a non-empty history is never empty. All draws
+use the generator of the run on the device of the history.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,16 +19,16 @@ View = Callable[[Tensor], Tensor]
 
 
 def crop(history: Int[Tensor, "H T"], rate: float) -> Int[Tensor, "H T"]:
-    """A run of ⌊rate · n⌋ items (one at least) that begins anywhere. Source: CL4SRec (Xie et al., ICDE 2022)."""
+    """Keep a random run of ⌊rate · n⌋ items (at least one). Source: CL4SRec (Xie et al., ICDE 2022)."""
     real, length, place = _layout(history)
     start, size = _run(length, rate, history.shape[1], at_least=1)
     return _packed(history, real & (place >= start) & (place < start + size))
 
 
 def mask(history: Int[Tensor, "H T"], rate: float) -> Int[Tensor, "H T"]:
-    """Without ⌊rate · n⌋ items drawn at random (one stays). Source: CL4SRec.
+    """Remove ⌊rate · n⌋ random items, but keep at least one. Source: CL4SRec.
 
-    Deviation: no token stands in for what is masked, since models have none: the items before it move up.
+    Deviation: masked items are removed and earlier items move up, as the models have no mask token.
     """
     real, length, _ = _layout(history)
     return _packed(
@@ -37,19 +37,19 @@ def mask(history: Int[Tensor, "H T"], rate: float) -> Int[Tensor, "H T"]:
 
 
 def reorder(history: Int[Tensor, "H T"], rate: float) -> Int[Tensor, "H T"]:
-    """A run of ⌊rate · n⌋ items is shuffled; the others stay where they are. Source: CL4SRec."""
+    """Shuffle a random run of ⌊rate · n⌋ items; the others keep their positions. Source: CL4SRec."""
     _, length, place = _layout(history)
     start, size = _run(length, rate, history.shape[1])
     inside = (place >= start) & (place < start + size)
-    # Keys of the run fall between those of its neighbours, whose keys are their places.
+    # Keys of the run lie between those of its neighbours, whose keys are their positions.
     keys = torch.where(inside, start + size * _uniform(place), place)
     return history.gather(1, keys.argsort(dim=1, stable=True))
 
 
 def insert(history: Int[Tensor, "H T"], rate: float, neighbours: Int[Tensor, "I K"]) -> Int[Tensor, "H T"]:
-    """Before ⌊rate · n⌋ items (one at least) a neighbour is inserted; the latest T stay. Source: CoSeRec (2021).
+    """Insert a neighbour before ⌊rate · n⌋ items (at least one); keep the latest T. Source: CoSeRec (2021).
 
-    Nothing is inserted before an item that has no neighbour.
+    Nothing is inserted before an item without neighbours.
     """
     real, length, _ = _layout(history)
     near = _neighbour(history, neighbours)
@@ -60,19 +60,19 @@ def insert(history: Int[Tensor, "H T"], rate: float, neighbours: Int[Tensor, "I 
 
 
 def substitute(history: Int[Tensor, "H T"], rate: float, neighbours: Int[Tensor, "I K"]) -> Int[Tensor, "H T"]:
-    """⌊rate · n⌋ items (one at least) are replaced by a neighbour, where they have one. Source: CoSeRec (2021)."""
+    """Replace ⌊rate · n⌋ items (at least one) by a neighbour, if they have any. Source: CoSeRec (2021)."""
     real, length, _ = _layout(history)
     return _swapped(history, _some(real, _share(length, rate, history.shape[1], at_least=1)), neighbours)
 
 
 def replace(history: Int[Tensor, "H T"], probability: float, neighbours: Int[Tensor, "I K"]) -> Int[Tensor, "H T"]:
-    """Each item by itself is replaced with this probability by one of its neighbours. Source: SRA-CL (2025)."""
+    """Replace each item independently by one of its neighbours with this probability. Source: SRA-CL (2025)."""
     chosen = _uniform(history) < probability
     return _swapped(history, chosen & (history != PADDING), neighbours)
 
 
 def one_of(views: Sequence[View], history: Int[Tensor, "H T"]) -> Int[Tensor, "H T"]:
-    """Each history by one of the views, drawn uniformly."""
+    """Apply one of the views, drawn uniformly, to each history."""
     device = history.device
     drawn = torch.randint(len(views), (len(history), 1), device=device, generator=generator(device))
     out = history
@@ -82,7 +82,7 @@ def one_of(views: Sequence[View], history: Int[Tensor, "H T"]) -> Int[Tensor, "H
 
 
 def _layout(history: Int[Tensor, "H T"]) -> tuple[Bool[Tensor, "H T"], Int[Tensor, "H 1"], Float[Tensor, "H T"]]:
-    """Where there is an item, how many there are (n), and each one's place from 0; padding has negative places."""
+    """Return the mask of items, their number (n), and their positions from 0; padding has negative positions."""
     real = history != PADDING
     length = real.sum(1, keepdim=True)
     width = history.shape[1]
@@ -91,25 +91,25 @@ def _layout(history: Int[Tensor, "H T"]) -> tuple[Bool[Tensor, "H T"], Int[Tenso
 
 
 def _uniform(like: Tensor) -> Tensor:
-    """U(0, 1) of the same shape, on the same device."""
+    """Draw from U(0, 1), with the shape and device of ``like``."""
     return torch.rand(like.shape, dtype=torch.float32, device=like.device, generator=generator(like.device))
 
 
 def _share(length: Int[Tensor, "H 1"], rate: float, width: int, at_least: int = 0) -> Int[Tensor, "H 1"]:
-    """⌊rate · n⌋, in double precision as Python has it."""
+    """⌊rate · n⌋, in double precision as in Python."""
     return _shares(rate, width, length.device)[length].clamp_min(at_least).minimum(length)
 
 
 @lru_cache(maxsize=4096)
 def _shares(rate: float, longest: int, device: torch.device) -> Int[Tensor, "_"]:
-    """⌊rate · n⌋ for n from 0 to the longest; computed on the processor, as not every device has float64."""
+    """⌊rate · n⌋ for n from 0 to ``longest``; computed on the CPU, as not all devices support float64."""
     return torch.from_numpy((np.arange(longest + 1) * rate).astype(np.int64)).to(device)
 
 
 def _run(
     length: Int[Tensor, "H 1"], rate: float, width: int, at_least: int = 0
 ) -> tuple[Int[Tensor, "H 1"], Int[Tensor, "H 1"]]:
-    """Start and size of a run of ⌊rate · n⌋ places, every start equally likely."""
+    """Draw the start (uniformly) and the size of a run of ⌊rate · n⌋ positions."""
     size = _share(length, rate, width, at_least)
     starts = length - size + 1
     start = (_uniform(length) * starts).long()
@@ -117,19 +117,19 @@ def _run(
 
 
 def _some(real: Bool[Tensor, "H T"], count: Int[Tensor, "H 1"]) -> Bool[Tensor, "H T"]:
-    """That many of the places with an item, each equally likely."""
+    """Draw ``count`` of the positions with an item, uniformly."""
     keys = _uniform(real).masked_fill(~real, 2)
     return keys.argsort(dim=1).argsort(dim=1) < count
 
 
 def _packed(history: Int[Tensor, "H _"], keep: Bool[Tensor, "H _"]) -> Int[Tensor, "H _"]:
-    """What is kept, in its order, moved to the right."""
+    """Move the kept items to the right, in their order."""
     order = keep.to(torch.int8).argsort(dim=1, stable=True)
     return history.masked_fill(~keep, PADDING).gather(1, order)
 
 
 def _neighbour(history: Int[Tensor, "H T"], neighbours: Int[Tensor, "I K"]) -> Int[Tensor, "H T"]:
-    """One of each item's neighbours, drawn uniformly; PADDING where it has none or there is no item."""
+    """Draw one of the neighbours of each item, uniformly; PADDING if there is no neighbour or no item."""
     near = neighbours[history.clamp_min(0)]
     known = (near != PADDING).sum(2)
     drawn = (_uniform(history) * known).long().minimum((known - 1).clamp_min(0))
@@ -140,6 +140,6 @@ def _neighbour(history: Int[Tensor, "H T"], neighbours: Int[Tensor, "I K"]) -> I
 def _swapped(
     history: Int[Tensor, "H T"], chosen: Bool[Tensor, "H T"], neighbours: Int[Tensor, "I K"]
 ) -> Int[Tensor, "H T"]:
-    """The chosen items replaced by a neighbour, where they have one."""
+    """Replace the chosen items by a neighbour, if they have any."""
     near = _neighbour(history, neighbours)
     return torch.where(chosen & (near != PADDING), near, history)

@@ -1,1 +1,1 @@
-"""Regularisers: terms that bound what is learnt, whatever the loss."""
+"""Regularisers: terms that bound the model parameters for any loss."""

@@ -1,4 +1,4 @@
-"""L2 penalty of the embeddings that a batch touches."""
+"""L2 penalty on the embeddings used in a batch."""
 
 import torch
 from jaxtyping import Float
@@ -14,7 +14,7 @@ class L2(Term):
     """Mean over the batch of ‖u‖² + ‖p‖² + ‖n‖² of the raw embeddings, averaged over P and over N.
 
     Source: Rendle et al., BPR (UAI 2009), section 4.3, per batch as in the code of LightGCN (SIGIR 2020) and PLD (WWW
-    2025). The weight is what the papers call the L2 coefficient.
+    2025). The weight is the L2 coefficient of the papers.
     """
 
     def forward(self, model: GradientModel, batch: Batch) -> Float[Tensor, ""]:

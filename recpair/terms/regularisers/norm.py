@@ -1,4 +1,4 @@
-"""Penalty of the distance of vector norms from a target."""
+"""Penalty on the distance of vector norms from a target."""
 
 from typing import Annotated
 
@@ -10,10 +10,10 @@ from recpair.terms.contract import Term
 
 
 class Norm(Term):
-    """Mean of (‖q‖ − r)² over the queries plus that of their positives: keeps vectors near the sphere of radius r.
+    """Mean of (‖q‖ − r)² over the queries plus that over their positives: keeps vectors near the sphere of radius r.
 
-    Unlike L2 it does not pull vectors to zero. Source: ring loss (Zheng et al., CVPR 2018), equation 2. Deviation: the
-    radius is an option, not learnt.
+    Unlike L2, it does not shrink vectors to zero. Source: ring loss (Zheng et al., CVPR 2018), equation 2. Deviation:
+    the radius is a hyperparameter, not learned.
     """
 
     def __init__(self, *, radius: Annotated[float, Field(ge=0)] = 1.0) -> None:
