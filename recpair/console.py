@@ -1,4 +1,4 @@
-"""What the command line shows: notes, a progress bar, tables."""
+"""Output of the command line: notes, progress bars, tables."""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,14 +25,14 @@ from recpair.errors import one_line
 if TYPE_CHECKING:
     import polars as pl
 
-QUIET = not processes.is_first()  # of several processes one prints
-# Titles, paths and names are data: neither [brackets] nor :colons: in them mean anything.
+QUIET = not processes.is_first()  # only rank 0 prints
+# Titles, paths and names are data: [brackets] and :colons: in them are not markup.
 console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True, quiet=QUIET)
 errors = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True, quiet=QUIET)
 
 
 class NoteHandler(logging.Handler):
-    """Prints the package's own notes and warnings, each on a line."""
+    """Handler that prints notes and warnings of recpair, one per line."""
 
     def emit(self, record: logging.LogRecord) -> None:
         style = "yellow" if record.levelno >= logging.WARNING else "dim"
@@ -42,7 +42,7 @@ class NoteHandler(logging.Handler):
 
 @contextmanager
 def notes() -> Iterator[None]:
-    """Show what the ``recpair`` logger says, without touching the root logger."""
+    """Print the messages of the ``recpair`` logger, without changing the root logger."""
     logger, handler = logging.getLogger("recpair"), NoteHandler()
     level, propagate = logger.level, logger.propagate
     logger.addHandler(handler)
@@ -57,7 +57,7 @@ def notes() -> Iterator[None]:
 
 
 class EpochBar:
-    """A bar over the epochs with the last loss and validation metric; a line per epoch where there is no terminal."""
+    """Progress bar over epochs with the last loss and validation metric; without a terminal, one line per epoch."""
 
     def __init__(self, epochs: int, monitor: str | None) -> None:
         self.epochs, self.monitor = epochs, monitor
@@ -98,7 +98,7 @@ class EpochBar:
 
 
 class DownloadBar:
-    """A bar for each file that is downloaded: called with the file, the bytes so far and the bytes in all."""
+    """Progress bar for each downloaded file; called with the file, the bytes so far and the total bytes."""
 
     def __init__(self) -> None:
         self.bar = Progress(
@@ -124,7 +124,7 @@ class DownloadBar:
 
 
 class StageBar:
-    """A bar for each part of the semantic stage; shows nothing where there is no terminal."""
+    """Progress bar for each part of the semantic stage; hidden without a terminal."""
 
     def __init__(self) -> None:
         self.bar = Progress(
@@ -142,7 +142,7 @@ class StageBar:
         return self
 
     def __exit__(self, *error: object) -> None:
-        if errors.is_terminal:  # a bar that was not started prints an empty line when it is stopped
+        if errors.is_terminal:  # stopping a bar that was not started prints an empty line
             self.bar.stop()
 
     def __call__(self, what: str, done: int, total: int) -> None:
@@ -152,7 +152,7 @@ class StageBar:
 
 
 def metric_table(title: str, columns: Mapping[str, Mapping[str, float]]) -> None:
-    """Metrics as rows, models as columns; a line where there are none."""
+    """Print metrics as rows and models as columns; a single line if there are no metrics."""
     if not any(columns.values()):
         console.print(f"{title}: none, as nothing was held out")
         return
@@ -166,7 +166,7 @@ def metric_table(title: str, columns: Mapping[str, Mapping[str, float]]) -> None
 
 
 def training_line(metrics: Mapping[str, Any], monitor: str | None) -> str:
-    """The epoch that was kept, with seconds and samples; a fitted model has no epochs."""
+    """Line with the epoch that was kept, seconds per epoch and samples per second; closed-form models have no epochs."""
     if not metrics["epochs"]:
         return "fitted without epochs"
     timing, kept = metrics["timing"], "best epoch" if monitor else "kept the last epoch,"
@@ -175,7 +175,7 @@ def training_line(metrics: Mapping[str, Any], monitor: str | None) -> str:
 
 
 def frame_table(title: str, frame: "pl.DataFrame") -> None:
-    """A polars frame: numbers with four digits, p-values below 0.001 as powers of ten."""
+    """Print a polars frame: numbers with four decimals, values below 0.001 in scientific notation."""
     table = Table(title=title, title_justify="left")
     for name in frame.columns:
         table.add_column(name.replace("_", " "), justify="left" if str(frame[name].dtype) == "String" else "right")
@@ -191,7 +191,7 @@ def _cell(value: object) -> str:
 
 
 def pair_table(title: str, rows: Sequence[tuple[str, str]]) -> None:
-    """Names and values, two columns."""
+    """Print names and values in two columns."""
     table = Table(title=title, title_justify="left", show_header=False)
     table.add_column("name")
     table.add_column("value")
@@ -201,7 +201,7 @@ def pair_table(title: str, rows: Sequence[tuple[str, str]]) -> None:
 
 
 def histogram(title: str, bins: Sequence[tuple[int, int, int]]) -> None:
-    """How many users or items have so many events, as bars."""
+    """Print a histogram of users or items by number of events."""
     most = max(count for *_, count in bins) or 1
     console.print(title, style="bold")
     for low, high, count in bins:

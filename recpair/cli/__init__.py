@@ -1,4 +1,4 @@
-"""The command line, a file per group of verbs; each verb is thin over the library."""
+"""Command line interface: one file per group of commands, each command a thin wrapper of the library."""
 
 from recpair.cli import data, semantics
 from recpair.cli.command import entry, main

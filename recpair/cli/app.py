@@ -1,4 +1,4 @@
-"""The command line's application, and its verbs for runs."""
+"""The Typer application and the commands for runs."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,7 +11,7 @@ from recpair.errors import shown
 
 app = typer.Typer(
     help="Train, evaluate and use recommenders from noisy implicit feedback.",
-    epilog="Every verb takes --debug, which shows the traceback of an error. Start with: recpair fit --help",
+    epilog="Every command accepts --debug, which shows the traceback of an error. Start with: recpair fit --help",
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -27,7 +27,7 @@ OverridesArgument = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="SECTION.KEY=VALUE",
-        help="Overrides, values typed as YAML: train.epochs=30",
+        help="Config overrides with YAML values: train.epochs=30",
         autocompletion=completion.keys,
     ),
 ]
@@ -45,7 +45,7 @@ def _options(
         bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_show_version)
     ] = False,
 ) -> None:
-    """What comes before a verb."""
+    """Options before the command."""
 
 
 @app.command()
@@ -61,10 +61,10 @@ def fit(
     ],
     overrides: OverridesArgument = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the output folder's last checkpoint, if there is one.")
+        bool, typer.Option("--resume", help="Continue from the last checkpoint in the output folder, if any.")
     ] = False,
     seeds: Annotated[
-        str | None, typer.Option("--seeds", help="Train once per seed, 1,2,3: mean ± sd, one MLflow parent run.")
+        str | None, typer.Option("--seeds", help="Train once per seed (1,2,3): mean ± sd, one MLflow parent run.")
     ] = None,
 ) -> None:
     """Train, evaluate, track and save one run.
@@ -74,8 +74,8 @@ def fit(
     tracking and output.
     A misspelt key stops the run before any data is read.
 
-    An earlier run in the output folder stays loadable until the new one is complete; then it becomes OUTPUT.1
-    (output_keep says how many earlier runs are kept).
+    An earlier run in the output folder can be loaded until the new one is complete, then it becomes OUTPUT.1
+    (output_keep sets the number of earlier runs to keep).
 
     [bold]Examples[/]
 
@@ -94,7 +94,7 @@ def fit(
     numbers = None if seeds is None else _numbers(seeds)
     checked = schema.load_config(config, overrides or [])
 
-    from recpair import experiment, runs  # import torch and numba: seconds, after a mistake in the config is reported
+    from recpair import experiment, runs  # imports torch and numba (seconds), so only after the config is checked
 
     with console.notes(), console.EpochBar(checked["train"]["epochs"], checked["evaluate"]["monitor"]) as bar:
         if numbers is not None:
@@ -119,9 +119,9 @@ def fit(
 
 @app.command()
 def evaluate(run: RunArgument, overrides: OverridesArgument = None) -> None:
-    r"""Test a run again, with other metrics or cut-offs if you like; the run folder stays as it is.
+    r"""Evaluate a run on its test data again, optionally with other metrics or cut-offs; the run folder is not changed.
 
-    Reads the data set of the run's config, and refuses if it is no longer what the run was trained on.
+    Reads the data set of the run's config, and fails if it differs from the data that the run was trained on.
 
     [bold]Example[/]
 
@@ -138,35 +138,35 @@ def evaluate(run: RunArgument, overrides: OverridesArgument = None) -> None:
 @app.command()
 def recommend(
     run: RunArgument,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Where to write: .csv, .parquet or .jsonl.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Output file: .csv, .parquet or .jsonl.")],
     users: Annotated[
         Path | None,
         typer.Option(
             "--users",
-            help="A table with a column user_id, or named as in the run's own data, or a .txt file with one id a line.",
+            help="A table with the column user_id or the user column of the run's data, or a .txt file with one id per line.",
         ),
     ] = None,
-    everyone: Annotated[bool, typer.Option("--all", help="Every user with a training event.")] = False,
+    everyone: Annotated[bool, typer.Option("--all", help="Recommend for every user with a training event.")] = False,
     k: Annotated[int, typer.Option("--k", "-k", help="Items per user.")] = 10,
-    include_seen: Annotated[bool, typer.Option("--include-seen", help="Also rank what a user already took.")] = False,
+    include_seen: Annotated[bool, typer.Option("--include-seen", help="Also rank items seen in training.")] = False,
     titles: Annotated[
         bool,
         typer.Option(
             "--titles",
-            help="Add the columns of the item table. In a .csv, lists are joined with | and other nested values are JSON.",
+            help="Add the columns of the item table. In a .csv, lists are joined with |, other nested values are JSON.",
         ),
     ] = False,
     on_unknown: Annotated[
         OnUnknown,
         typer.Option(
-            help="For a user without a training event: an error, no rows, or the most popular items, "
-            "marked in a further column fallback."
+            help="For users without training events: raise an error, skip them, or return the most popular items, "
+            "marked in the column fallback."
         ),
     ] = "raise",
 ) -> None:
     """Write the k best items of each user: user_id, item_id, score, rank.
 
-    Needs no data set. Ids are your own; items that the user took in training are left out.
+    Does not read the data set. Ids are those of your data; items seen in training are excluded.
 
     [bold]Examples[/]
 
@@ -200,18 +200,18 @@ def compare(
     run_folders: Annotated[
         list[Path],
         typer.Argument(
-            metavar="RUN RUN...", help="Run folders; the first is the base.", autocompletion=completion.runs
+            metavar="RUN RUN...", help="Run folders; the first is the baseline.", autocompletion=completion.runs
         ),
     ],
-    metric: Annotated[str, typer.Option("--metric", "-m", help="A metric that is kept per user.")] = "ndcg@10",
+    metric: Annotated[str, typer.Option("--metric", "-m", help="A metric with per-user values.")] = "ndcg@10",
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Also write the table: .csv, .parquet or .jsonl.")
     ] = None,
-    plot: Annotated[Path | None, typer.Option("--plot", help="Also draw it: .png, .pdf or .svg.")] = None,
+    plot: Annotated[Path | None, typer.Option("--plot", help="Also draw a plot: .png, .pdf or .svg.")] = None,
 ) -> None:
-    """Compare runs on the same test: means, bootstrap intervals over users, paired tests with Holm's correction.
+    """Compare runs on the same test set: means, bootstrap intervals over users, paired tests with Holm's correction.
 
-    A folder made by fit --seeds counts as one run, each user's value averaged over its seeds.
+    A folder written by fit --seeds counts as one run: each user's value is averaged over the seeds.
 
     [bold]Example[/]
 
@@ -237,13 +237,13 @@ def compare(
 @app.command()
 def audit(
     run: RunArgument,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Where to write: .csv, .parquet or .jsonl.")],
-    top: Annotated[int | None, typer.Option("--top", min=1, help="Only the so many most suspicious events.")] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Output file: .csv, .parquet or .jsonl.")],
+    top: Annotated[int | None, typer.Option("--top", min=1, help="Write only the N most suspicious events.")] = None,
 ) -> None:
-    """Write which training events look wrong, for whom, and how sure: the most suspicious first.
+    """Write a table of likely noisy training events, the most suspicious first.
 
-    Compares the loss of each event with the user's own other events.
-    Where noise was injected, also prints how well it is found.
+    Compares the loss of each event with the losses of the same user's other events.
+    If noise was injected, also prints how well it is detected.
 
     [bold]Example[/]
 
@@ -266,9 +266,11 @@ def audit(
 @app.command()
 def track(
     run: RunArgument,
-    uri: Annotated[str | None, typer.Option(help="Of the MLflow store; by default that of the run's config.")] = None,
+    uri: Annotated[
+        str | None, typer.Option(help="URI of the MLflow store; by default that of the run's config.")
+    ] = None,
 ) -> None:
-    """Upload a finished run to MLflow, when the server was away while it trained.
+    """Upload a finished run to MLflow, for example if the server was unavailable during training.
 
     [bold]Example[/]
 
@@ -286,13 +288,15 @@ def track(
 @app.command()
 def export(
     run: RunArgument,
-    out: Annotated[Path, typer.Option("--out", "-o", help="An empty or new folder, which names the data set.")],
-    format: Annotated[Literal["recbole"], typer.Option("--format", help="Whose files.")] = "recbole",
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="An empty or new folder; its name is the name of the data set.")
+    ],
+    format: Annotated[Literal["recbole"], typer.Option("--format", help="File format.")] = "recbole",
 ) -> None:
     """Write a run's data as RecBole's atomic files: NAME.train.inter, NAME.valid.inter, NAME.test.inter, NAME.item.
 
     RecBole reads them with data_path: the folder above, dataset: NAME, benchmark_filename: [train, valid, test].
-    Where the run's data set can no longer be read, NAME.inter holds what was trained on.
+    If the run's data set can no longer be read, NAME.inter holds the training events.
 
     [bold]Example[/]
 
@@ -308,7 +312,7 @@ def export(
 
 @app.command()
 def doctor() -> None:
-    """Print versions, devices, thread settings, and what is missing for which feature."""
+    """Print versions, devices, thread settings, and the missing packages of optional features."""
     from recpair import console
     from recpair.report import doctor as checks
 

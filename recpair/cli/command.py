@@ -1,4 +1,4 @@
-"""From arguments to an exit code; errors are one line and exit with code 2."""
+"""Entry point of the command line: errors are printed as one line, with exit code 2."""
 
 import os
 import sys
@@ -13,11 +13,11 @@ from recpair.cli.app import app
 from recpair.errors import RecpairError, one_line
 
 INTERNAL = 70  # the exit code of an internal error (EX_SOFTWARE of sysexits.h)
-UsageError: type[typer.BadParameter] = typer.BadParameter.__mro__[1]  # click's, wherever this typer keeps its click
+UsageError: type[typer.BadParameter] = typer.BadParameter.__mro__[1]  # the UsageError of the click that this typer uses
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; with ``--debug`` errors are raised.
+    """Run the command line; ``--debug`` raises errors.
 
     Returns:
         0; 2 after an error that the user can correct; 70 after an internal error of recpair; 130 when interrupted.
@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
     except SystemExit:
         raise
-    except BaseException as error:  # whatever it is ends in one line; a panic of polars is no Exception
+    except BaseException as error:  # a panic of polars is not an Exception
         if "--debug" in given and not isinstance(error, UsageError):
             raise
         message, code = _described(error)
@@ -40,11 +40,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _described(error: BaseException) -> tuple[str, int]:
-    """The message of an error, and the exit code."""
+    """Message and exit code of an error."""
     if isinstance(error, RecpairError):
         return str(error), 2
     if isinstance(error, UsageError):
-        text = error.format_message()  # empty: a group without a verb has already printed its help
+        text = error.format_message()  # empty: a group without a command has already printed its help
         return f"{one_line(text, 370)} (see --help)" if text else "", 2
     if processes.has_lost_another(error):
         return "another process has ended; what it says, or torchrun below, is the cause", 2
@@ -56,10 +56,10 @@ def _described(error: BaseException) -> tuple[str, int]:
 
 
 def entry() -> None:
-    """The console script.
+    """Run the console script.
 
-    Waiting threads sleep, where the user has not said otherwise: those of OpenMP spin by default, and on a
-    machine that is busy with other work an epoch then takes a hundred times as long.
+    Sets ``OMP_WAIT_POLICY=PASSIVE`` unless the user has set it. By default, waiting OpenMP threads spin, and on a
+    busy machine an epoch takes a hundred times as long.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch and numba load OpenMP
     sys.exit(main())

@@ -1,4 +1,4 @@
-"""Candidates for the shell's completion: configs, run folders and config keys."""
+"""Shell completion of configs, run folders and config keys."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,13 +9,13 @@ ENDINGS = (".yaml", ".yml", ".toml")
 
 
 def configs(incomplete: str) -> list[str]:
-    """Config files and folders that begin with the text, and the configs that ship with recpair."""
+    """Config files, folders and shipped configs whose names begin with the text."""
     files = [str(path) for path in _paths(incomplete) if path.suffix in ENDINGS]
     return [*files, *_folders(incomplete), *(name for name in shipped.names() if name.startswith(incomplete))]
 
 
 def runs(incomplete: str) -> list[str]:
-    """Folders that begin with the text; of those that are runs, the run itself."""
+    """Folders that begin with the text; run folders without a trailing slash."""
     return [
         folder.removesuffix("/") if (Path(folder) / "manifest.json").is_file() else folder
         for folder in _folders(incomplete)
@@ -39,7 +39,7 @@ def _folders(incomplete: str) -> list[str]:
 
 
 def _paths(incomplete: str) -> Iterator[Path]:
-    """Entries of the folder that the text names whose names begin with the rest of the text, hidden ones only if asked for."""
+    """Paths that begin with the text; hidden ones only if the last part of the text begins with a dot."""
     folder, slash, start = incomplete.rpartition("/")
     place = Path(f"{folder}{slash}") if slash else Path()
     entries = sorted(place.iterdir()) if place.is_dir() else []

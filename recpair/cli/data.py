@@ -1,4 +1,4 @@
-"""Verbs for data sets."""
+"""Commands for data sets."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +8,7 @@ import typer
 from recpair.cli.app import OverridesArgument, app
 
 data_app = typer.Typer(
-    help="Look at data sets (recpair data describe SOURCE) and fetch public ones (recpair data fetch NAME).",
+    help="Describe data sets (recpair data describe SOURCE) and download public ones (recpair data fetch NAME).",
     no_args_is_help=True,
 )
 app.add_typer(data_app, name="data")
@@ -16,10 +16,10 @@ app.add_typer(data_app, name="data")
 
 @data_app.command()
 def describe(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="A named set (ml-100k), a file or a folder.")],
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="A named data set (ml-100k), a file or a folder.")],
     overrides: OverridesArgument = None,
 ) -> None:
-    """Count a data set: density, activity of users and items, time span, duplicates, what filters would leave.
+    """Print statistics of a data set: density, user and item activity, time span, duplicates, events left by filters.
 
     [bold]Examples[/]
 
@@ -43,12 +43,12 @@ def describe(
 @data_app.command()
 def fetch(
     name: Annotated[str, typer.Argument(metavar="NAME", help="ml-1m, gowalla, yelp2018 or amazon-beauty.")],
-    root: Annotated[Path | None, typer.Option(help="Where to; by default $RECPAIR_DATA, else data/.")] = None,
+    root: Annotated[Path | None, typer.Option(help="Target folder; by default $RECPAIR_DATA, else data/.")] = None,
     mirror: Annotated[str | None, typer.Option(help="Another host with the same files, http://host:port.")] = None,
 ) -> None:
-    """Download a public data set from its home, verify it, and keep it as Parquet.
+    """Download a public data set from its publisher, verify it, and convert it to Parquet.
 
-    An interrupted download goes on where it stopped. Then use it with data: {source: NAME}.
+    An interrupted download is continued. Use the data set with data: {source: NAME}.
 
     [bold]Example[/]
 

@@ -1,4 +1,4 @@
-"""Verbs of the semantic stage: what the texts of items say of them, and a look at it."""
+"""Commands of the semantic stage: encode item texts, and show their nearest neighbours."""
 
 import json
 from pathlib import Path
@@ -22,14 +22,14 @@ def embed(
     config: ConfigOption,
     overrides: OverridesArgument = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what a language model would be asked, and what it would cost.")
+        bool, typer.Option("--dry-run", help="Only print the number of language model requests and their cost.")
     ] = False,
 ) -> None:
     """Turn item texts into vectors and find the nearest items and training histories, from training events only.
 
-    The config's section semantics says how, and describe whether a language model is asked before. Results are kept
-    in .semantics beside the run folder (or in semantics.folder): what is there is not made again, neither by a
-    second call, nor by fit, nor after an interruption.
+    Configured by the section semantics; with the section describe, a language model describes the items first.
+    Results are cached in .semantics beside the run folder (or in semantics.folder) and reused by later calls, by fit
+    and after an interruption.
 
     [bold]Examples[/]
 
@@ -50,7 +50,7 @@ def embed(
 
 @app.command()
 def neighbours(
-    item_id: Annotated[str | None, typer.Argument(metavar="[ITEM_ID]", help="An item; or give --user.")] = None,
+    item_id: Annotated[str | None, typer.Argument(metavar="[ITEM_ID]", help="An item id; or use --user.")] = None,
     overrides: OverridesArgument = None,
     config: Annotated[
         Path | None, typer.Option("--config", "-c", help="A YAML or TOML file.", autocompletion=completion.configs)
@@ -60,10 +60,10 @@ def neighbours(
     ] = None,
     user: Annotated[str | None, typer.Option("--user", help="The neighbours of this user's training history.")] = None,
 ) -> None:
-    """Show what is nearest to an item, or to a user's history: titles and cosine, so that you can judge it.
+    """Show the nearest neighbours of an item, or of a user's history, with titles and cosine similarity.
 
-    A history is what a user took before the last training event. Embeds first, where that has not been done. With --run
-    no endpoint is asked, whatever the run's config says: answers that are kept are used.
+    A history is the user's items before the last training event. Embeds first if necessary. With --run, no endpoint
+    is called, whatever the run's config says: cached responses are used.
 
     [bold]Examples[/]
 
@@ -74,7 +74,7 @@ def neighbours(
     from recpair import console, runs
 
     given = overrides or []
-    if user is not None and item_id is not None:  # what stands first is then an override
+    if user is not None and item_id is not None:  # the first argument is then an override
         given, item_id = [item_id, *given], None
     if (user is None) == (item_id is None):
         raise typer.BadParameter("give either an ITEM_ID or --user ID")

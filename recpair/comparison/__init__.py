@@ -1,7 +1,7 @@
 """Comparisons: functions of the test results of several runs, one per file.
 
-A comparison receives ``results`` (one ``Results`` per run, all of the same test) and ``metric`` (``ndcg@10``), which every
-run has per user; what stands after ``*`` is an option. It returns a ``Comparison``: a table and a plot.
+A comparison receives ``results`` (one ``Results`` per run, all of the same test set) and ``metric`` (``ndcg@10``), which
+every run has per user; parameters after ``*`` are options. It returns a ``Comparison``: a table and a plot.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The result of a comparison of runs."""
+"""Result of a comparison of runs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ class Comparison:
 
     Attributes:
         table: one row per run, or per pair of runs.
-        plot: returns the table as a matplotlib figure; imports matplotlib when it is called.
+        plot: returns a matplotlib figure of the table; imports matplotlib when called.
     """
 
     table: pl.DataFrame

@@ -1,4 +1,4 @@
-"""Paired tests of runs against the first one."""
+"""Paired significance tests of runs against the first run."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -13,7 +13,7 @@ from recpair.comparison.significance import holm, paired
 
 
 def paired_tests(results: Sequence[Results], metric: str) -> Comparison:
-    """Compare each run with the first one, user by user.
+    """Compare each run with the first one by paired tests over users.
 
     Table: a row per run with run, seeds, mean, low, high (a 95 % bootstrap interval over users), seed_sd, difference (from
     the first run), difference_low, difference_high, t_test, wilcoxon, and both p-values after Holm's correction over the

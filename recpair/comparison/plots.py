@@ -9,7 +9,7 @@ from recpair.figures import INK, MUTED, tidy
 
 
 def intervals(table: pl.DataFrame, metric: str) -> Figure:
-    """Mean of each run with its interval over users, the first run's mean as a line."""
+    """Plot the mean of each run with its interval over users, and the mean of the first run as a line."""
     figure = Figure(figsize=(7, 0.9 + 0.45 * len(table)), layout="constrained")
     axes = figure.subplots()
     places = np.arange(len(table))[::-1]
@@ -17,7 +17,7 @@ def intervals(table: pl.DataFrame, metric: str) -> Figure:
     around = np.stack([mean - table["low"].to_numpy(), table["high"].to_numpy() - mean])
     axes.errorbar(mean, places, xerr=around, fmt="o", color=INK, capsize=3)
     axes.axvline(mean[0], color=MUTED, linestyle="--", linewidth=1)
-    names = [one_line(name, 40) for name in table["run"]]  # a longer one leaves no room for the intervals
+    names = [one_line(name, 40) for name in table["run"]]  # longer names leave no room for the intervals
     axes.set_yticks(places.tolist(), names, parse_math=False)
     axes.set(xlabel=f"test {metric}, with 95 % intervals over users")
     tidy(figure)

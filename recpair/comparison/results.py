@@ -1,4 +1,4 @@
-"""The test results of runs, and the check that they can be compared."""
+"""Test results of runs, and the check that they are comparable."""
 
 import json
 import logging
@@ -18,20 +18,20 @@ from recpair.signatures import Reference
 
 logger = logging.getLogger("recpair")
 
-MEASURING = ("mask_seen", "ideal", "gain")  # keys of evaluate that change the values of a user
-SPLITTING = ("split", "filter")  # sections that decide which events are tested
+MEASURING = ("mask_seen", "ideal", "gain")  # keys of evaluate that change per-user values
+SPLITTING = ("split", "filter")  # sections that determine the test events
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """The test of a run: its events, its users, and the options that change a user's values.
+    """Test set of a run: its events, its users, and the options that change per-user values.
 
     Attributes:
-        fingerprint: of the test events, the catalogue and the masked items (``evaluation_fingerprint``); of the
-            whole data set in runs of earlier versions.
-        measuring, splitting: values by dotted config key.
+        fingerprint: fingerprint of the test events, the catalogue and the masked items (``evaluation_fingerprint``);
+            of the whole data set in runs of earlier versions.
+        measuring, splitting: option values by dotted config key.
         users: ids of the test users, ascending.
-        of_test: whether the fingerprint is that of the test.
+        of_test: whether the fingerprint is that of the test set.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Measurement:
 
     @classmethod
     def of(cls, folder: RunFolder, data: Mapping[str, str], users: pl.Series) -> "Measurement":
-        """The test of a run from its ``data`` record and its config, where missing keys have their defaults."""
+        """Read the test set of a run from its ``data`` record and its config; missing keys have their defaults."""
         config, defaults = folder.config(), options(Reference.of("recpair.evaluation.evaluator:Evaluator"))
         measuring = {f"evaluate.{key}": config["evaluate"].get(key, defaults[key][1]) for key in MEASURING}
         of_metrics = metric_options(config["evaluate"].get("metrics", []))
@@ -57,7 +57,7 @@ class Measurement:
         )
 
     def require_same(self, other: "Measurement") -> None:
-        """Raise a RunError unless both are tests of the same events of the same users, measured in the same way."""
+        """Raise a RunError unless both have the same test events, users and evaluation options."""
         for key, value in self.measuring.items():
             if other.measuring[key] != value:
                 raise RunError(
@@ -91,11 +91,11 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Results:
-    """The test results of a run, or of the same run with several seeds (per-user values are their means).
+    """Test results of a run, or of a run with several seeds (per-user values are averaged over the seeds).
 
     Attributes:
         per_user: user_id, train_events, and a column per metric.
-        seeds: the means of each seed: a row per seed, a column per metric.
+        seeds: mean metrics of each seed: a row per seed, a column per metric.
     """
 
     name: str
@@ -108,7 +108,7 @@ class Results:
         """Read a run folder, or the folder of a run with several seeds.
 
         Raises:
-            RunError: a file is missing or damaged, or the seeds were not tested alike.
+            RunError: a file is missing or damaged, or the seeds have different test sets.
         """
         return consistent(folder, cls._read)
 
@@ -131,7 +131,7 @@ class Results:
         return cls(folder.path.name, per_user, seeds, replace(tests[0], name=folder.path.name))
 
     def require_metric(self, metric: str) -> None:
-        """Raise a RunError unless the run has the metric's value of each user."""
+        """Raise a RunError unless the run has per-user values of the metric."""
         known = self.per_user.columns[2:]
         if not known:
             raise RunError(f"{self.name} has no test metrics, for every event trained (split.name: whole)")
@@ -142,5 +142,5 @@ class Results:
 
 
 def _shown(value: object) -> str:
-    """A value as a config has it."""
+    """Return a value as written in a config."""
     return json.dumps(value, ensure_ascii=False, default=str)

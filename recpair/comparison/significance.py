@@ -8,13 +8,13 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Difference:
-    """The difference a − b of a metric over the same users (or seeds).
+    """Difference a − b of a metric over the same users (or seeds).
 
     Attributes:
         difference: the mean of a − b.
-        low, high: a 95 % bootstrap interval of it (percentiles).
-        t_test, wilcoxon: two-sided p-values; 1 where nothing differs. Where all pairs differ by the same,
-            the t-test's is 0 (its limit), Wilcoxon's is what so few or many equal signs can tell.
+        low, high: 95 % bootstrap interval of the mean (percentiles).
+        t_test, wilcoxon: two-sided p-values; 1 if all pairs are equal. If all pairs differ by the same amount, the
+            t-test gives 0 (its limit) and Wilcoxon's test depends only on the number of pairs.
     """
 
     difference: float
@@ -35,7 +35,7 @@ def paired(a: np.ndarray, b: np.ndarray, *, resamples: int = 10_000, seed: int =
         raise ValueError(f"expected two equally long lists of at least two values, got {a.shape} and {b.shape}")
     gaps = a - b
     generator = np.random.default_rng(seed)
-    means = np.concatenate(  # in blocks: users × resamples would not fit
+    means = np.concatenate(  # in blocks, as users × resamples would not fit in memory
         [gaps[generator.integers(len(gaps), size=(100, len(gaps)))].mean(1) for _ in range(-(-resamples // 100))]
     )
     low, high = np.quantile(means[:resamples], [0.025, 0.975])
@@ -45,13 +45,13 @@ def paired(a: np.ndarray, b: np.ndarray, *, resamples: int = 10_000, seed: int =
 
 def _p_values(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
     """Two-sided p-values of the paired t-test and Wilcoxon's signed-rank test."""
-    from scipy import stats  # half a second, for comparisons alone
+    from scipy import stats  # takes half a second, needed for comparisons only
 
     gaps = a - b
     rounding = 1e-12 * max(np.abs(a).max(), np.abs(b).max())
     if np.abs(gaps).max() <= rounding:
         return 1.0, 1.0
-    if np.ptp(gaps) <= rounding:  # no variance: t has nothing to divide by, and ranks would order rounding errors
+    if np.ptp(gaps) <= rounding:  # no variance: t is undefined, and ranks would order rounding errors
         return 0.0, float(stats.wilcoxon(np.full_like(gaps, gaps.mean())).pvalue)
     return float(stats.ttest_rel(a, b).pvalue), float(stats.wilcoxon(gaps).pvalue)
 

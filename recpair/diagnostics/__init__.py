@@ -1,4 +1,4 @@
-"""Diagnostics: numbers about a step that are logged and not trained on, for every model that gives what they name."""
+"""Diagnostics: values of a training step that are logged but not trained on, for every model that supplies their inputs."""
 
 from collections.abc import Callable
 

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from recpair.models.sphere import alignment, uniformity
 
-SAMPLE = 256  # queries, and items, that are looked at
+SAMPLE = 256  # number of queries, and of items
 
 
 def alignment_uniformity(
@@ -13,7 +13,7 @@ def alignment_uniformity(
 ) -> dict[str, Float[Tensor, ""]]:
     """``alignment``, ``uniformity_queries`` and ``uniformity_items`` of a sample; empty for fewer than two vectors.
 
-    The sample is the first queries of the batch, and items at equal distances in the catalogue: nothing is drawn.
+    The sample is deterministic: the first queries of the batch, and items at equal distances in the catalogue.
     Source: Wang & Isola (ICML 2020), equations 1 and 2.
     """
     sample = queries[:SAMPLE].float()

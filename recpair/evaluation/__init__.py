@@ -1,4 +1,4 @@
-"""Evaluation: all items are ranked, every metric is computed, the value of each user is kept for paired tests."""
+"""Full-ranking evaluation with per-user metric values for paired tests."""
 
 from recpair.evaluation.names import METRICS
 

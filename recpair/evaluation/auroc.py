@@ -24,7 +24,7 @@ def separation(score: np.ndarray, positive: np.ndarray) -> Separation:
     n_negative = len(positive) - n_positive
     if n_positive == 0 or n_negative == 0:
         return Separation(float("nan"), float("nan"))
-    from scipy.stats import rankdata  # a third of a second
+    from scipy.stats import rankdata  # takes a third of a second
 
     ranks = rankdata(score)
     auroc = (ranks[positive].sum() - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative)

@@ -1,4 +1,4 @@
-"""Full-ranking evaluation: ranks all items once, then computes every metric from the lists."""
+"""Full-ranking evaluation: all items are ranked once, then every metric is computed from the ranked lists."""
 
 import copy
 import time
@@ -21,18 +21,18 @@ from recpair.evaluation.ranking import top_k_csr
 from recpair.evaluation.supplies import Context, Lists, device_of
 from recpair.models import FittedModel, Model
 
-MEASURED = 2**21  # entries of the arrays (lists × ranks) that are measured at once
+MEASURED = 2**21  # maximum size of the arrays (lists × ranks) that are measured at once
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The metrics of a ranking.
+    """Metrics of a ranking.
 
     Attributes:
-        means: each metric (``ndcg@10``): the mean over users, or the number over all lists.
-        per_user: ``user`` (index) and a column per metric with a value per user; rows in order of ``user``.
-        n_users: users with held-out events.
-        seconds: time of scoring, ranking and measuring; 0 if given lists were measured.
+        means: each metric (``ndcg@10``): the mean over users, or one value over all lists.
+        per_user: ``user`` (index) and a column per metric with per-user values; rows sorted by ``user``.
+        n_users: number of users with held-out events.
+        seconds: time of scoring, ranking and measuring; 0 for lists from another source.
     """
 
     means: dict[str, float]
@@ -42,16 +42,16 @@ class Evaluation:
 
     @classmethod
     def of_nothing(cls) -> "Evaluation":
-        """The evaluation without held-out events: no metrics and no users."""
+        """Evaluation without held-out events: no metrics and no users."""
         return cls({}, pl.DataFrame(schema={"user": pl.Int32}), 0)
 
 
 class Evaluator:
-    """Ranks all items for every user who has held-out events.
+    """Full-ranking evaluation of all users with held-out events.
 
-    Memory: scores of at most ``block_mb`` MiB at a time (16 fit a processor's cache and are twice as fast as 256; at least
-    the scores of one user), and the lists (users × the largest cut-off, 4 bytes an entry). Items of equal scores are ranked
-    by index, the lower one first. A held-out item that is also among the user's training items is masked and counts as a miss.
+    Memory: scores of at most ``block_mb`` MiB at a time (16 fit the processor's cache and are twice as fast as 256; at least
+    the scores of one user), and the lists (users × the largest cut-off, 4 bytes per entry). Ties are broken by item index,
+    the lower one first. A held-out item that is also among the user's training items is masked and counts as a miss.
     """
 
     def __init__(
@@ -70,14 +70,14 @@ class Evaluator:
         """
         Args:
             train: the training events.
-            held_out: the events to be found.
-            also_seen: further parts that are masked as ``train`` is: validation, when testing. The histories that
-                sequence models read come from all of these parts, and end at the user's first held-out event.
+            held_out: the held-out events.
+            also_seen: further parts that are masked like ``train``, for example the validation part when testing. The
+                histories of sequence models come from all these parts, and end at the user's first held-out event.
             metrics: names of ``METRICS``; a metric with options as ``{name: debiased_recall, exponent: 1}``.
-            cutoffs: lengths of the lists that are measured.
-            mask_seen: leave the items of a user's earlier events out of the ranking.
+            cutoffs: lengths K of the ranked lists.
+            mask_seen: exclude the items of a user's earlier events from the ranking.
             ideal: whether the ideal list of NDCG is cut at K or holds all relevant items.
-            gain: of a relevant item in NDCG: 1, or its rating; of a repeated event the highest.
+            gain: gain of a relevant item in NDCG: 1, or its rating (for repeated events, the highest).
 
         Raises:
             ConfigError: an unknown metric or option, or a cut-off below 1 or larger than the catalogue.
@@ -104,17 +104,17 @@ class Evaluator:
         self.gains = rating_gains(held_out) if self.rated else None
 
     def on(self, held_out: Interactions) -> "Evaluator":
-        """A copy with the same training events and histories that looks for some of the held-out events."""
+        """Return a copy with the same training events and histories, and a subset of the held-out events."""
         other = copy.copy(self)
         other._look_for(held_out)
         return other
 
     def evaluate(self, model: Model, vectors_of: Model | None = None) -> Evaluation:
-        """Rank and measure; the model's mode and the order of its random numbers stay as they are.
+        """Rank all items and compute the metrics; the mode and random state of the model are not changed.
 
         Args:
-            vectors_of: the model whose item vectors are used, for metrics of vectors; by default ``model``. Lists of
-                several models are compared with the vectors of one.
+            vectors_of: the model whose item vectors are used by metrics of vectors; by default ``model``. To compare
+                the lists of several models, use the vectors of one of them.
 
         Raises:
             ConfigError: a metric needs item vectors, and the model does not have them.
@@ -126,9 +126,9 @@ class Evaluator:
         return replace(measured, seconds=time.perf_counter() - started)
 
     def check(self, model: Model) -> None:
-        """Raise a ConfigError, before the training, if a metric needs item vectors that the model does not have.
+        """Raise a ConfigError, before training, if a metric needs item vectors that the model does not have.
 
-        ``evaluate`` checks it too. A ``FittedModel`` has its vectors after the fit, so it is not checked here.
+        ``evaluate`` checks this as well. A ``FittedModel`` has vectors only after the fit, so it is not checked here.
         """
         if not isinstance(model, FittedModel):
             self._require_vectors(self._context(model, model))
@@ -146,7 +146,7 @@ class Evaluator:
 
     @torch.no_grad()
     def rank(self, model: Model) -> np.ndarray:
-        """The best items int32 (users, K) of every user who has held-out events, K the largest cut-off."""
+        """Return the best items, int32 (users, K), of all users with held-out events; K is the largest cut-off."""
         device = device_of(model)
         deepest = self.cutoffs[-1]
         items = np.empty((len(self.users), deepest), dtype=np.int32)
@@ -160,12 +160,12 @@ class Evaluator:
         return items
 
     def measure(self, items: np.ndarray) -> Evaluation:
-        """The metrics of lists (users, K) of this evaluator's users from any source; without those that need a model."""
+        """Return the metrics of ranked lists (users, K) from any source, except for metrics that need a model."""
         of_lists = [each for each in self.measures if not (each.requires("model") or each.requires("vectors"))]
         return self._measured(items, of_lists, self._context())
 
     def _measured(self, items: np.ndarray, measures: Sequence[Measure], context: Context) -> Evaluation:
-        """Metrics per user, then those over all lists, then those without a cut-off."""
+        """Compute per-user metrics, then metrics over all lists, then metrics without a cut-off."""
         columns = self._columns(items, [each for each in measures if each.per_list], context)
         means = {name: float(column.mean()) for name, column in columns.items()}
         lists = self._lists(items, 0, len(items), context)
@@ -177,7 +177,7 @@ class Evaluator:
         return Evaluation(means, per_user, len(self.users))
 
     def _columns(self, items: np.ndarray, measures: Sequence[Measure], context: Context) -> dict[str, np.ndarray]:
-        """Values (users,) of the metrics with one value per list, a block of lists at a time."""
+        """Compute the metrics with one value per list, (users,) each, in blocks of lists."""
         names = [name for each in measures for name, _ in self._cutoffs_of(each)]
         columns = {name: np.empty(len(items)) for name in names}
         width = max(items.shape[1], int(np.diff(self.relevant.indptr).max()) if self.full_ideal else 0)
@@ -197,19 +197,19 @@ class Evaluator:
         return Lists(items[start:end], relevant, gains, self.full_ideal, context)
 
     def _cutoffs_of(self, measure: Measure) -> list[tuple[str, int]]:
-        """Names and cut-offs of a metric's values."""
+        """Names and cut-offs of the values of a metric."""
         if not measure.has_cutoff:
             return [(measure.name, self.cutoffs[-1])]
         return [(f"{measure.name}@{cutoff}", cutoff) for cutoff in self.cutoffs]
 
     def by_activity(self, evaluation: Evaluation, metric: str, groups: int = 5) -> pl.DataFrame:
-        """Mean of a metric in groups of (nearly) equal size by the users' training events.
+        """Return the mean of a metric in groups of users of (nearly) equal size, by number of training events.
 
         Columns: group (from 0, the least active), from_events, to_events, n_users, mean. Users with the
-        same number of events stand in the same group, so there can be fewer groups.
+        same number of events are in the same group, so there may be fewer groups.
 
         Raises:
-            ConfigError: the metric was not measured, or is none of users.
+            ConfigError: the metric was not measured, or has no per-user values.
         """
         known = evaluation.per_user.columns[1:]
         if metric not in known:

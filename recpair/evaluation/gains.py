@@ -1,4 +1,4 @@
-"""Gains of held-out events."""
+"""Gains of held-out events for NDCG."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from recpair.errors import DataError
 
 
 def rating_gains(held_out: Interactions) -> np.ndarray:
-    """float64: the rating of each distinct (user, item) of the events, in ascending order; of a repeated event the highest.
+    """Rating of each distinct (user, item), float64, in ascending order; for repeated events, the highest.
 
     Raises:
         DataError: there are no ratings, or a rating is missing or negative.

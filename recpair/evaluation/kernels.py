@@ -1,9 +1,9 @@
-"""Ranking and looking up hits in Numba: one scan of a row of scores, no sort of the catalogue."""
+"""Numba kernels for top-k ranking (one scan of the scores, without sorting) and lookup of hits."""
 
 import numba
 import numpy as np
 
-CHUNK = 64  # scores compared at once with the worst that is kept
+CHUNK = 64  # scores compared at once with the worst kept score
 
 
 @numba.njit(inline="always")
@@ -30,7 +30,7 @@ def _sift_down(scores, items, size, place):
 
 @numba.njit(nogil=True)
 def _top_of_row(row, hidden, best_items, best_scores):
-    """Fill one row of the answer; ``hidden`` is sorted. Returns whether a NaN was met."""
+    """Fill one row of the result; ``hidden`` is sorted. Return True if a score is NaN."""
     k = len(best_items)
     best_items[:] = np.int32(2**31 - 1)
     best_scores[:] = -np.inf
@@ -39,7 +39,7 @@ def _top_of_row(row, hidden, best_items, best_scores):
     for start in range(0, n_items, CHUNK):
         stop = min(start + CHUNK, n_items)
         beaten = False
-        for i in range(start, stop):  # no branch inside: the compiler makes vector comparisons of it
+        for i in range(start, stop):  # without a branch, so that the compiler vectorises it
             beaten |= not (row[i] <= worst)
         if not beaten:
             continue
@@ -56,7 +56,7 @@ def _top_of_row(row, hidden, best_items, best_scores):
             best_scores[0], best_items[0] = score, i
             _sift_down(best_scores, best_items, k, 0)
             worst = best_scores[0]
-    for size in range(k - 1, 0, -1):  # heap sort: the worst goes to the end
+    for size in range(k - 1, 0, -1):  # heap sort: move the worst to the end
         best_scores[0], best_scores[size] = best_scores[size], best_scores[0]
         best_items[0], best_items[size] = best_items[size], best_items[0]
         _sift_down(best_scores, best_items, size, 0)
@@ -73,9 +73,9 @@ def _top_of(b, scores, indptr, hidden, items, best):
 
 @numba.njit(parallel=True, nogil=True, cache=True)
 def top_k_rows(scores, indptr, hidden, items, best, nan):
-    """The k best items of each row: ``items`` (B, k), −1 where none is left, their scores ``best``, and rows with a NaN.
+    """Find the k best items of each row: ``items`` (B, k), −1 if none is left, their scores ``best``, and rows with a NaN.
 
-    ``hidden[indptr[b]:indptr[b + 1]]``, in ascending order, are left out of row b; so is a score of −∞.
+    ``hidden[indptr[b]:indptr[b + 1]]``, in ascending order, are excluded from row b, as are scores of −∞.
     """
     for b in numba.prange(len(scores)):
         nan[b] = _top_of(b, scores, indptr, hidden, items, best)
@@ -83,14 +83,14 @@ def top_k_rows(scores, indptr, hidden, items, best, nan):
 
 @numba.njit(nogil=True, cache=True)
 def top_k_few_rows(scores, indptr, hidden, items, best, nan):
-    """``top_k_rows`` in the calling thread: the other threads are not woken for a few rows."""
+    """``top_k_rows`` in the calling thread, without the overhead of threads for a few rows."""
     for b in range(len(scores)):
         nan[b] = _top_of(b, scores, indptr, hidden, items, best)
 
 
 @numba.njit(nogil=True)
 def _place_of(ascending, item):
-    """Position of the item in a sorted array, -1 if it is not there."""
+    """Position of the item in a sorted array, -1 if absent."""
     low, high = 0, len(ascending)
     while low < high:
         middle = (low + high) // 2
@@ -103,7 +103,7 @@ def _place_of(ascending, item):
 
 @numba.njit(parallel=True, nogil=True, cache=True)
 def find_rows(items, indptr, relevant):
-    """Position of each of the items (B, K) in ``relevant``, -1 if it is not among those of its row.
+    """Position of each item of ``items`` (B, K) in ``relevant``, -1 if it is not relevant for its row.
 
     ``relevant[indptr[b]:indptr[b + 1]]`` are the distinct relevant items of row b, in ascending order.
     """

@@ -1,15 +1,15 @@
-"""The values that metrics receive by name: what may stand before ``*`` in the signature of a metric."""
+"""Values that metrics receive by name: the parameters allowed before ``*`` in the signature of a metric."""
 
 from typing import NamedTuple
 
 
 class Supply(NamedTuple):
-    """One value of the legend.
+    """Entry of the legend.
 
     Attributes:
         shape: its axes (``recpair/axes.py``); empty for a number. A value with the axis K is cut at each cut-off.
-        meaning: a phrase for the documentation.
-        requires: the input that it is computed from: the ``lists`` and the data, the scores of the ``model``, or the
+        meaning: description for the documentation.
+        requires: the input from which it is computed: the ``lists`` and the data, the scores of the ``model``, or the
             item ``vectors`` of the model.
     """
 
@@ -39,5 +39,5 @@ LEGEND: dict[str, Supply] = {
 
 
 def is_cut(name: str) -> bool:
-    """Return True if a value has the axis K, so that a metric that receives it is computed for each cut-off."""
+    """Return True if a value has the axis K; metrics that receive it are computed for each cut-off."""
     return "K" in LEGEND[name].shape.split()

@@ -1,4 +1,4 @@
-"""A metric with its options, ready to be computed."""
+"""Metrics with their options bound."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from recpair.evaluation.supplies import Lists
 
 @dataclass(frozen=True)
 class Measure:
-    """One metric of an evaluation.
+    """Metric of an evaluation.
 
     Attributes:
-        name: of ``METRICS``.
-        function: the metric with its options set.
-        needs: the legend names that it receives.
-        per_list: whether it returns one value per list (else one number over all lists).
+        name: name in ``METRICS``.
+        function: the metric with its options bound.
+        needs: legend names of the values that it receives.
+        per_list: whether it returns one value per list (else one value over all lists).
         has_cutoff: whether it is computed for each cut-off.
     """
 
@@ -32,10 +32,10 @@ class Measure:
 
     @classmethod
     def of(cls, name: str, metric: Callable[..., Any], **chosen: Any) -> "Measure":
-        """Read what a metric needs and returns from its signature.
+        """Create a measure from the signature of a metric.
 
         Raises:
-            ConfigError: it needs what is not supplied, or its return annotation is neither "B" nor a number.
+            ConfigError: a parameter is not in the legend, or the return annotation is neither "B" nor a number.
         """
         returned = get_type_hints(metric).get("return")
         shape = "" if returned is float else getattr(returned, "dim_str", None)
@@ -51,12 +51,12 @@ class Measure:
         return any(LEGEND[name].requires == what for name in self.needs)
 
     def compute(self, lists: Lists, cutoff: int) -> Any:
-        """The metric of the lists, cut at ``cutoff`` if it has one."""
+        """Compute the metric of the lists, at ``cutoff`` if it has one."""
         return self.function(**{name: lists.supply(name, cutoff) for name in self.needs})
 
 
 def measures_of(metrics: Sequence[Entry]) -> list[Measure]:
-    """The metrics of ``evaluate.metrics``, each once.
+    """Return the metrics of ``evaluate.metrics``, each once.
 
     Raises:
         ConfigError: an unknown metric or option.

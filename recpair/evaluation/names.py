@@ -1,4 +1,4 @@
-"""Names and options of metrics, checked without importing the libraries that the metrics need."""
+"""Names and options of metrics, checked without importing their dependencies."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -16,13 +16,13 @@ Entry = str | Mapping[str, Any]  # ndcg, or {name: debiased_recall, exponent: 1}
 
 
 def known_metrics() -> dict[str, Component]:
-    """The registry by name; if it has been imported, with the metrics that were added to it since."""
+    """Registry of metrics by name, including metrics added at runtime if it has been imported."""
     home = sys.modules.get(HOME)
     return METRICS | {name: f for name, f in getattr(home, "METRICS", {}).items() if name not in METRICS}
 
 
 def check_metrics(metrics: Sequence[Entry], gain: str = "binary", monitor: str | None = None) -> list[Entry]:
-    """The entries of ``evaluate.metrics``, those of metrics with options as mappings with every default filled in.
+    """Check the entries of ``evaluate.metrics``; metrics with options become mappings with all defaults filled in.
 
     Raises:
         ConfigError: an unknown name or option, a name with a cut-off, one metric twice with different options, or
@@ -67,17 +67,17 @@ def _options(entry: Entry) -> str:
 
 
 def name_of(entry: Entry) -> str:
-    """The metric's name of an entry of ``evaluate.metrics``."""
+    """Return the metric name of an entry of ``evaluate.metrics``."""
     return entry if isinstance(entry, str) else entry["name"]
 
 
 def with_metric(entries: Sequence[Entry], name: str) -> list[Entry]:
-    """The entries, and the metric with its default options unless it is among them."""
+    """Return the entries, plus the metric with its default options unless it is among them."""
     return [*entries] if name in map(name_of, entries) else [*entries, name]
 
 
 def lookup_metric(name: str, key: str) -> Component:
-    """The metric called ``name``; a ConfigError names the config key, the nearest name and all that exist."""
+    """Return the metric ``name``; the ConfigError for unknown names lists the key, the nearest and all known names."""
     known = known_metrics()
     if name not in known:
         raise ConfigError(f"{key}: unknown metric {shown(name)}{nearest(name, known)} (known: {', '.join(known)})")
@@ -85,7 +85,7 @@ def lookup_metric(name: str, key: str) -> Component:
 
 
 def needs(metric: Component) -> tuple[str, ...]:
-    """The legend names that stand before ``*`` in a metric's signature.
+    """Return the legend names before ``*`` in the signature of a metric.
 
     Raises:
         ConfigError: a name is not in the legend.
@@ -102,12 +102,12 @@ def needs(metric: Component) -> tuple[str, ...]:
 
 
 def has_cutoff(metric: Component) -> bool:
-    """Return True if a metric is computed for each cut-off, so that its values are called ``name@K``."""
+    """Return True if a metric is computed for each cut-off, with values named ``name@K``."""
     return any(map(is_cut, needs(metric)))
 
 
 def metric_options(metrics: Sequence[Entry]) -> dict[str, Any]:
-    """``name.option`` → value for all metrics with options: those of the entries, else the defaults."""
+    """Return ``name.option`` → value for all metrics with options, with defaults where the entries give none."""
     given = {entry["name"]: entry for entry in metrics if isinstance(entry, Mapping)}
     return {
         f"{name}.{key}": given.get(name, {}).get(key, default)
@@ -117,7 +117,7 @@ def metric_options(metrics: Sequence[Entry]) -> dict[str, Any]:
 
 
 def parse_metric(name: str, key: str = "evaluate.monitor") -> tuple[str, int]:
-    """``ndcg@10`` → ("ndcg", 10).
+    """Split a metric name: ``ndcg@10`` → ("ndcg", 10).
 
     Raises:
         ConfigError: the metric is unknown or has no cut-off, or the cut-off is not a positive number.
@@ -125,7 +125,7 @@ def parse_metric(name: str, key: str = "evaluate.monitor") -> tuple[str, int]:
     base, at, cutoff = name.partition("@")
     if not has_cutoff(lookup_metric(base, key)):
         raise ConfigError(f"{key}: {base} has no cut-off and chooses no epoch; name it in evaluate.metrics only")
-    # ndcg@010 would be read as 10, and then be found under no name.
+    # ndcg@010 would be read as 10, which does not match the name.
     if not at or not cutoff.isdecimal() or len(cutoff) > 9 or int(cutoff) < 1 or cutoff != str(int(cutoff)):
         raise ConfigError(f"{key} is {shown(name)}; expected a metric and a cut-off, as in ndcg@10")
     return base, int(cutoff)

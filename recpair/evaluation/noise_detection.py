@@ -1,4 +1,4 @@
-"""Detection of injected noise by the losses of training."""
+"""Detection of injected noise by training losses."""
 
 import numpy as np
 import polars as pl
@@ -9,10 +9,10 @@ from recpair.evaluation.auroc import separation
 
 
 def quality(train: Interactions, losses: pl.DataFrame, noise: np.ndarray, groups: int = 4) -> pl.DataFrame:
-    """Detection of injected noise: a row for all users, then one per group by activity.
+    """Evaluate the detection of injected noise: a row for all users, then one per group by activity.
 
-    Columns: users, events, then AUROC and precision of the personal score (z), of the mean loss with one
-    threshold for all, and of the last loss with one threshold for all.
+    Columns: users, events, then AUROC and precision of the personal score (z), of the mean loss with a
+    global threshold, and of the last loss with a global threshold.
     """
     train, losses, known = with_losses(train, losses)
     noise = noise[known]

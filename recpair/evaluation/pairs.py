@@ -1,4 +1,4 @@
-"""Scores of held-out and of unobserved pairs, for metrics that compare pairs of different users."""
+"""Scores of held-out and unobserved pairs, for metrics that compare pairs of different users."""
 
 import numpy as np
 import torch
@@ -17,8 +17,11 @@ BLOCK = 1024
 def scored_pairs(
     model: Model, histories: Histories, held_out: Interactions, device: torch.device
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Scores (E,) of each user's held-out items and of 100 unobserved items, uniformly drawn, always the same; and labels
-    (E,): True for held-out pairs."""
+    """Score each user's held-out items and 100 unobserved items, sampled uniformly with a fixed seed.
+
+    Returns:
+        Scores (E,) and labels (E,), True for held-out pairs.
+    """
     relevant = ItemLists.of_users(held_out)
     users = np.flatnonzero(np.diff(relevant.indptr))
     source = Uniform(held_out, Taken(held_out, *histories.parts))

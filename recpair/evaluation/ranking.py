@@ -1,4 +1,4 @@
-"""The k best items of many queries, ties broken the same way everywhere."""
+"""Top-k items of many queries, with deterministic tie-breaking."""
 
 from collections.abc import Sequence
 
@@ -8,29 +8,29 @@ from recpair.data.item_lists import ItemLists
 from recpair.errors import TrainingError
 from recpair.evaluation.kernels import top_k_few_rows, top_k_rows
 
-WORTH_THREADS = 2**20  # scores from which on further threads save more than waking them costs
+WORTH_THREADS = 2**20  # number of scores above which threads are faster
 
 
 def top_k(scores: np.ndarray, hidden: Sequence[np.ndarray], k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Items (B, k) int32 of the highest scores (B, k) float32 per row; of equal scores the lower item first.
+    """Return the k best items (B, k) int32 and their scores (B, k) float32 per row; ties go to the lower item.
 
     Args:
         scores: (B, I) float32.
-        hidden: for each row, items that are left out.
+        hidden: for each row, items to exclude.
 
-    Where fewer than k items are left, or a score is −∞, the item is −1 and the score −∞.
+    If fewer than k items are left, or a score is −∞, the item is −1 and the score −∞.
 
     Raises:
         TrainingError: a score is NaN.
-        ValueError: k is below 1, or there is not one list of hidden items per row.
+        ValueError: k is below 1, or the number of lists of hidden items differs from the number of rows.
     """
     lists = ItemLists.of_lists(hidden)
     return top_k_csr(scores, lists.indptr, lists.items, k)
 
 
 def top_k_csr(scores: np.ndarray, indptr: np.ndarray, hidden: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """As ``top_k``, with the hidden items of row b, ascending, at ``hidden[indptr[b]:indptr[b + 1]]``."""
-    if k < 1 or len(indptr) != len(scores) + 1:  # the kernel would read and write beyond its arrays
+    """``top_k`` with the hidden items of row b, in ascending order, at ``hidden[indptr[b]:indptr[b + 1]]``."""
+    if k < 1 or len(indptr) != len(scores) + 1:  # otherwise the kernel would access memory out of bounds
         raise ValueError(
             f"expected k ≥ 1 and a hidden list per row, got k = {k}, {len(indptr) - 1}, {len(scores)} rows"
         )

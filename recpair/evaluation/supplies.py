@@ -1,4 +1,4 @@
-"""Computes the values of the legend, each when the first metric asks for it."""
+"""Values of the legend, computed lazily when a metric first needs them."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,10 +18,10 @@ from recpair.models import Model, Vectors
 
 @dataclass(eq=False)
 class Context:
-    """The values that all lists share.
+    """Values shared by all lists.
 
     Attributes:
-        model: whose scores are measured; None if only lists are.
+        model: the model whose scores are measured; None if only lists are measured.
         vectors_of: the model whose item vectors are used.
     """
 
@@ -52,7 +52,7 @@ class Context:
     @cached_property
     @torch.no_grad()
     def item_vectors(self) -> np.ndarray | None:
-        """float32 (I, D); None if the scores of the model are not inner products of vectors."""
+        """Item vectors, float32 (I, D); None if the scores of the model are not inner products of vectors."""
         assert self.vectors_of is not None
         query = torch.zeros(1, dtype=torch.int64, device=device_of(self.vectors_of))
         scorer = self.vectors_of.score(self.vectors_of.batch_of(query, self.histories))
@@ -76,12 +76,12 @@ class Context:
 
 @dataclass(eq=False)
 class Lists:
-    """The values of some ranked lists.
+    """Values of a block of ranked lists.
 
     Attributes:
-        items: int32 (B, K), K the largest cut-off.
+        items: int32 (B, K); K is the largest cut-off.
         relevant: relevant items of each list.
-        relevant_gains: float64, the gain of each entry of ``relevant.items``; None: 1 each.
+        relevant_gains: float64, gain of each entry of ``relevant.items``; None for gains of 1.
         full_ideal: whether the ideal list holds all relevant items, not the first K.
     """
 
@@ -92,7 +92,7 @@ class Lists:
     context: Context
 
     def supply(self, name: str, cutoff: int) -> Any:
-        """A value of the legend, cut at ``cutoff`` if it has the axis K."""
+        """Return a value of the legend, cut at ``cutoff`` if it has the axis K."""
         value = getattr(self if hasattr(type(self), name) or name == "items" else self.context, name)
         if not is_cut(name) or (name == "ideal_gains" and self.full_ideal):
             return value
@@ -100,7 +100,7 @@ class Lists:
 
     @cached_property
     def _places(self) -> np.ndarray:
-        """int64 (B, K): position of each item in ``relevant.items``, -1 if it is not relevant."""
+        """Position of each item in ``relevant.items``, int64 (B, K); -1 if it is not relevant."""
         places: np.ndarray = find_rows(self.items, self.relevant.indptr, self.relevant.items)
         return places
 
@@ -126,7 +126,9 @@ class Lists:
         if self.relevant_gains is None:
             return (np.arange(width) < n[:, None]).astype(np.float64)
         order = np.lexsort((-self.relevant_gains, self.relevant_lists))
-        rank = np.arange(len(order)) - np.repeat(self.relevant.indptr[:-1], n)  # of each entry of order in its list
+        rank = np.arange(len(order)) - np.repeat(
+            self.relevant.indptr[:-1], n
+        )  # rank of each entry of order in its list
         kept = rank < width
         ideal = np.zeros((len(n), width))
         ideal[self.relevant_lists[kept], rank[kept]] = self.relevant_gains[order][kept]
@@ -142,5 +144,5 @@ class Lists:
 
 
 def device_of(model: Model) -> torch.device:
-    """The device of a model's parameters."""
+    """Device of the parameters of a model."""
     return next((t.device for t in (*model.parameters(), *model.buffers())), torch.device("cpu"))

@@ -1,1 +1,1 @@
-"""The report of a run: its folder, its pictures, its one-page summary."""
+"""Reports of runs: run folder, plots and summary page."""

@@ -1,17 +1,17 @@
-"""Warnings about the result of a run: trained too briefly, or worse than recommending the most popular items."""
+"""Warnings about the result of a run: too few epochs, or worse than recommending the most popular items."""
 
 from recpair.models import FittedModel
 from recpair.report.run_report import Outcome
 
 
 def advice(outcome: Outcome, monitor: str | None, epochs: int, decay: str, init: str | None) -> list[str]:
-    """One sentence for each doubt about the result; empty if there is none.
+    """Return a list with one warning per problem with the result.
 
     Args:
         monitor: the validation metric that chose the epoch, or None.
         epochs: ``train.epochs``.
-        decay: ``train.decay``; a learning rate that falls to 0 makes the last epochs the best ones, so then the best epoch
-            being the last says nothing.
+        decay: ``train.decay``; if the learning rate decays to 0, the last epochs are usually the best, so that is not
+            a problem.
         init: ``model.init``, or None if the model has no such option.
     """
     found = []
@@ -25,7 +25,7 @@ def advice(outcome: Outcome, monitor: str | None, epochs: int, decay: str, init:
 
 
 def _below(outcome: Outcome, monitor: str | None) -> str | None:
-    """On which part the model ranks worse than the most popular items: on the validation part if there is one."""
+    """Message if the model is worse than the most popular items, on the validation part if it exists, else on the test."""
     parts = [("validation", outcome.valid, outcome.valid_floor), ("test", outcome.test.means, outcome.floor.means)]
     for name, ours, popular in parts:
         metric = monitor if monitor in ours else next((metric for metric in ours if metric.startswith("ndcg@")), None)

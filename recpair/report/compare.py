@@ -1,4 +1,4 @@
-"""Compares run folders, draws comparisons, and summarises the seeds of a run."""
+"""Comparison of run folders, its plot, and the summary of a run with several seeds."""
 
 import warnings
 from collections.abc import Sequence
@@ -25,15 +25,15 @@ def compare(folders: Sequence[Path], metric: str) -> pl.DataFrame:
 
 
 def comparison(folders: Sequence[Path], metric: str, name: str = "paired", **options: Any) -> Comparison:
-    """Compare runs on the same test; the first run is the one that the others are compared with.
+    """Compare runs on the same test set; the first run is the baseline.
 
     Args:
-        metric: a metric that is kept per user, ``ndcg@10``.
+        metric: a metric with per-user values, ``ndcg@10``.
         name: of ``COMPARISONS``, with its options.
 
     Raises:
-        RunError: fewer than two runs, an unknown metric, or tests that are not the same.
-        ConfigError: there is no comparison of that name.
+        RunError: fewer than two runs, an unknown metric, or different test sets.
+        ConfigError: unknown comparison.
     """
     if not is_list(folders) or len(folders) < 2:
         raise RunError("compare takes two runs or more; the first is the one that the others are compared with")
@@ -45,7 +45,7 @@ def comparison(folders: Sequence[Path], metric: str, name: str = "paired", **opt
 
 
 def draw(compared: Comparison, path: Path) -> None:
-    """Draw a comparison into a file of the ending's kind."""
+    """Draw a comparison into a file, in the format of its extension."""
     check_plot(path)
     figure = compared.plot()
     with warnings.catch_warnings():
@@ -54,13 +54,13 @@ def draw(compared: Comparison, path: Path) -> None:
 
 
 def check_plot(path: Path) -> None:
-    """Raise a RunError unless a plot can be written to the path by its ending, before the work starts."""
+    """Raise a RunError unless the extension of the path is a supported plot format; called before the comparison."""
     if path.suffix.lower() not in PLOT_ENDINGS:
         raise RunError(f"{path} has the ending {path.suffix!r}; expected one of {', '.join(PLOT_ENDINGS)}")
 
 
 def summarise_seeds(folder: Path, members: Sequence[str]) -> dict[str, Any]:
-    """Write ``seeds.json``: the members and the mean and standard deviation of each test metric; give it back."""
+    """Write ``seeds.json`` (members, mean and standard deviation of each test metric) and return its content."""
     records = [RunFolder.open(folder / member).metrics()["test"] for member in members]
     test = {
         name: {"mean": float(np.mean(values)), "sd": float(np.std(values, ddof=1)) if len(values) > 1 else 0.0}

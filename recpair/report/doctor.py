@@ -1,4 +1,4 @@
-"""What this machine has, and what is missing for which feature."""
+"""Diagnosis of the installation: versions, devices, optional features, data sets."""
 
 import importlib.util
 import os
@@ -20,7 +20,7 @@ FEATURES = {
 
 
 def findings() -> dict[str, list[tuple[str, str]]]:
-    """Title → (name, value) rows: versions, devices, threads, features, data sets."""
+    """Tables by title, as (name, value) rows: versions, devices, threads, features, data sets, configs."""
     return {
         "versions": [("python", platform.python_version())]
         + [(name, version or "not installed") for name, version in versions().items()],

@@ -1,4 +1,4 @@
-"""What a run was made with: versions, hardware, threads, the state of the code."""
+"""Environment of a run: versions, hardware, threads, state of the repository."""
 
 import importlib.metadata
 import os
@@ -15,7 +15,7 @@ FILTER_OFF = {"clean": "", "smudge": "", "process": "", "required": "false"}
 
 
 def versions() -> dict[str, str | None]:
-    """Version of each package that matters; None where it is not installed."""
+    """Versions of recpair and the main packages; None if a package is not installed."""
     found: dict[str, str | None] = {}
     for package in PACKAGES:
         try:
@@ -26,13 +26,13 @@ def versions() -> dict[str, str | None]:
 
 
 def git_state() -> dict[str, Any]:
-    """Commit of the working directory, and whether it has changes; empty outside a repository.
+    """Commit of the working directory, and whether it has uncommitted changes; empty outside a repository.
 
-    The repository may be another person's, so none of the programs that its config names is run: no fsmonitor, hook,
-    filter or transport. A file with a filter counts as changed if its time or size differs from the index.
+    The repository may be untrusted, so the programs in its config (fsmonitor, hooks, filters, transports) are not run.
+    A file with a filter counts as changed if its time or size differs from the index.
     """
     try:
-        # --includes: what an include names is in effect too
+        # --includes: included files are in effect too
         named = _git("config", "--includes", "--null", "--name-only", "--get-regexp", r"^filter\..", fails=True)
         drivers = {key.rpartition(".")[0] for key in named.split("\0") if key}
         off = {f"{driver}.{key}": value for driver in drivers for key, value in FILTER_OFF.items()}
@@ -63,7 +63,7 @@ def _git(*args: str, config: Mapping[str, str] | None = None, fails: bool = Fals
 
 
 def environment() -> dict[str, Any]:
-    """Everything that ``environment.json`` records."""
+    """Content of ``environment.json``."""
     import torch
 
     return {

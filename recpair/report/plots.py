@@ -1,4 +1,4 @@
-"""Pictures of a run; each function gives a figure and touches no global state of matplotlib."""
+"""Plots of a run; each function returns a figure and does not change global state of matplotlib."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,17 +11,17 @@ from recpair.data.interactions import Interactions
 from recpair.denoising.audit import personal_scale, with_losses
 from recpair.figures import ACCENT, INK, MUTED, tidy
 
-ENOUGH = 20  # candidates of a bin whose share is drawn
+ENOUGH = 20  # minimum number of candidates for a bin to be drawn
 PALETTE = (INK, ACCENT, "#3c9d7f", "#e0a030", "#7a5195", MUTED)
 
 
 def curves(history: pl.DataFrame, best_epoch: int, monitor: str | None) -> Figure:
-    """Parts of the loss (left) and, where there are any, validation metrics (right) by epoch, the chosen epoch marked."""
+    """Parts of the loss (left) and, if there are any, validation metrics (right) by epoch, with the best epoch marked."""
     figure = Figure(figsize=(9 if monitor else 4.5, 3.6), layout="constrained")
     loss_axes = figure.add_subplot(1, 2 if monitor else 1, 1)
     losses = [name for name in ("train/loss", "train/recommendation", "train/l2") if name in _names(history, "train/")]
     if "train/l2" not in losses and _same(history, *losses[:2]):
-        losses = losses[:1]  # without further terms the two are one line
+        losses = losses[:1]  # without further terms the two curves coincide
     _lines(loss_axes, history, losses)
     loss_axes.set(xlabel="epoch", ylabel="nats per query", title="Training loss")
     if monitor:
@@ -31,7 +31,7 @@ def curves(history: pl.DataFrame, best_epoch: int, monitor: str | None) -> Figur
 
 
 def _draw_validation(axes: Axes, history: pl.DataFrame, best_epoch: int, monitor: str) -> None:
-    """The monitored metric first, then its other cutoffs and those of recall, six lines at most."""
+    """Draw the monitored metric, then its other cut-offs and those of recall, at most six curves."""
     families = (f"valid/{monitor.partition('@')[0]}", "valid/recall")
     others = [name for name in _names(history, "valid/") if name.partition("@")[0] in families]
     _lines(axes, history, list(dict.fromkeys([f"valid/{monitor}", *others]))[:6])
@@ -57,9 +57,9 @@ def by_activity(groups: Mapping[str, pl.DataFrame], metric: str) -> Figure:
 
 
 def choices(chosen: np.ndarray, passed: np.ndarray) -> Figure:
-    """Candidates by loss in nats (left), and the share of them that the denoiser chose (right), both on a log axis.
+    """Histogram of candidates by loss in nats (left), and the share chosen by the denoiser (right), both on a log axis.
 
-    Losses outside the middle 99.8 % count in the first and the last bin, so that the shares of each line add up to 100 %.
+    Losses outside the middle 99.8 % are counted in the first and last bin, so the shares of each curve sum to 100 %.
     """
     figure = Figure(figsize=(9, 3.8), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -91,7 +91,7 @@ def _log_bins(losses: np.ndarray, n: int = 40) -> np.ndarray:
 
 
 def audit(train: Interactions, losses: pl.DataFrame, noise: np.ndarray | None) -> Figure:
-    """Losses of all training events (left), and how far each lies from its own user's mean (right)."""
+    """Histograms of the losses of all training events (left), and of their deviations from the user's mean (right)."""
     train, losses, known = with_losses(train, losses)
     noise = None if noise is None else noise[known]
     mean = losses["mean_loss"].to_numpy()
@@ -117,7 +117,7 @@ def _names(history: pl.DataFrame, prefix: str) -> Sequence[str]:
 
 
 def _same(history: pl.DataFrame, *names: str) -> bool:
-    """Whether the values of all these metrics are equal in every epoch."""
+    """Return True if the values of all these metrics are equal in every epoch."""
     values = [history.filter(pl.col("metric") == name)["value"].to_list() for name in names]
     return all(other == values[0] for other in values)
 

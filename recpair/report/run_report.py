@@ -1,4 +1,4 @@
-"""What a finished run leaves behind, apart from its config and its checkpoints."""
+"""Files of a finished run, except for its config and checkpoints."""
 
 import io
 import statistics
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What training and testing gave.
+    """Results of training and testing.
 
     Attributes:
-        model: with the best epoch's weights.
-        valid: the means on the validation part at the best epoch.
-        test, floor: the test evaluation of the model and of the most popular items; of nothing where there is no test.
-        load_seconds: from the source to ready splits.
-        losses: what training remembered of each training event (``audit.parquet``); None without a loop.
-        pool: losses of the candidates that a denoiser chose, and of those it passed over; None without one.
-        valid_floor: the means of the most popular items on the validation part; empty without one.
+        model: the model, with the weights of the best epoch.
+        valid: mean validation metrics at the best epoch.
+        test, floor: test evaluation of the model and of the most popular items; empty without a test part.
+        load_seconds: time to read and split the data.
+        losses: recorded losses of each training event (``audit.parquet``); None if none were recorded.
+        pool: losses of the candidates that the denoiser chose, and of the others; None without a denoiser.
+        valid_floor: mean validation metrics of the most popular items; empty without a validation part.
     """
 
     model: Model
@@ -48,7 +48,7 @@ class Outcome:
     valid_floor: dict[str, float] = field(default_factory=dict)
 
     def timing(self) -> dict[str, float]:
-        """Seconds of loading, of the median epoch and of the test, and queries trained per second."""
+        """Seconds of loading, of the median epoch and of the test, and training queries per second."""
         seconds = self.progress.epoch_seconds
         epoch = statistics.median(seconds) if seconds else 0.0
         return {
@@ -59,7 +59,7 @@ class Outcome:
         }
 
     def metrics(self) -> dict[str, Any]:
-        """The content of ``metrics.json``, but for the tracking's run id."""
+        """Content of ``metrics.json``, except for the MLflow run id."""
         return {
             "valid": self.valid,
             "test": self.test.means,
@@ -72,12 +72,12 @@ class Outcome:
 
 @dataclass(frozen=True)
 class RunReport:
-    """Writes an outcome into a run folder.
+    """Writer of an outcome into a run folder.
 
     Attributes:
-        title: a line such as ``mf · bpr · pld on ml-100k``.
-        monitor: the metric that chose the epoch; None where the last one was kept.
-        warnings: doubts about the result, for the summary.
+        title: for example ``mf · bpr · pld on ml-100k``.
+        monitor: the metric that chose the epoch; None if the last epoch was kept.
+        warnings: warnings about the result, for the summary.
     """
 
     folder: Path
@@ -89,7 +89,7 @@ class RunReport:
     figures: dict[str, "Figure"] = field(default_factory=dict)
 
     def write(self, evaluator: Evaluator | None) -> None:
-        """Everything that loading and reading the run needs; ``metrics.json`` is left to the caller, as the last."""
+        """Write all files needed to load and read the run except ``metrics.json``, which the caller writes last."""
         outcome, splits = self.outcome, self.splits
         run_folder.write_model(self.folder, outcome.model)
         run_folder.write_training_data(self.folder, splits.train, splits.noise)
@@ -134,7 +134,7 @@ class RunReport:
             self.figures["choices"] = plots.choices(*outcome.pool)
 
     def summary(self) -> str:
-        """One page in Markdown: what was run on what, the test metrics beside the floor, and the pictures."""
+        """Markdown page with the title, the data, the test metrics beside those of the most popular items, and the plots."""
         outcome = self.outcome
         sizes = self.splits.report
         rows = [
@@ -162,7 +162,7 @@ class RunReport:
         )
 
     def _choice(self) -> str:
-        """Which epoch was kept, and why, and how long one took."""
+        """Sentence on the epoch that was kept, the reason, and the seconds per epoch."""
         progress = self.outcome.progress
         if progress.epoch == 0:
             return "Fitted without epochs"

@@ -1,4 +1,4 @@
-"""From a run folder to a tracker: as the run begins, as it ends, or afterwards."""
+"""Tracking of a run folder: at the start of the run, at its end, or afterwards."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ logger = logging.getLogger("recpair")
 
 
 def data_record(splits: Splits, source: Mapping[str, Any]) -> dict[str, Any]:
-    """The data's name, fingerprints, source and split, the sizes of its parts, and notes for the reader of the results."""
+    """Record of the data: name, fingerprints, source and split, sizes of the parts, and notes."""
     return {
         "name": splits.name,
         "fingerprint": splits.fingerprint,
@@ -33,7 +33,7 @@ def data_record(splits: Splits, source: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def tracker_of(section: Mapping[str, Any] | None) -> Tracker:
-    """The tracker of a config's section: MLflow, or none for ``tracking: null``."""
+    """Tracker of the config section ``tracking``: MLflow, or ``Untracked`` for null."""
     return Untracked() if section is None else MlflowTracker(**section)
 
 
@@ -46,10 +46,10 @@ def open_run(
     resume: bool,
     tags: Mapping[str, str],
 ) -> None:
-    """Start tracking; a resumed run continues the tracked run that it began.
+    """Start tracking; a resumed run continues its tracked run.
 
     Args:
-        parts: names of the model, the loss and so on, of which the tracked run is named.
+        parts: names of the model, the loss and so on, from which the name of the tracked run is built.
     """
     before = _noted(output.work) if resume else None
     tracker.start(_name(parts, output.final), params, {**_tags(versions(), git_state()), **tags}, data, before)
@@ -58,20 +58,20 @@ def open_run(
 
 
 def close_run(tracker: Tracker, folder: Path, metrics: Mapping[str, Any]) -> None:
-    """Hand a complete run folder to the tracker, and note in ``metrics.json`` which tracked run has it, if any."""
+    """Upload a complete run folder to the tracker, and store the id of the tracked run, if any, in ``metrics.json``."""
     tracker.finish(folder, _final(metrics), _uploaded(folder), _description(folder))
-    if tracker.run_id != metrics["mlflow_run_id"]:  # the store went away meanwhile
+    if tracker.run_id != metrics["mlflow_run_id"]:  # the store became unavailable meanwhile
         rewrite(folder, METRICS, {**metrics, "mlflow_run_id": tracker.run_id})
 
 
 def close_seeds(tracker: Tracker, folder: Path, summary: Mapping[str, Any]) -> None:
-    """Hand the summary of several seeds to the parent of their tracked runs."""
+    """Upload the summary of several seeds to the parent of their tracked runs."""
     final = {f"test/{name}_{kind}": value for name, by in summary["test"].items() for kind, value in by.items()}
     tracker.finish(folder, final, _uploaded(folder))
 
 
 def reconcile(tracker: Tracker, run: Run, parts: Sequence[str], params: Mapping[str, Any]) -> None:
-    """Complete the tracked run of a complete folder, if the process was killed before it could."""
+    """Complete the tracked run of a complete folder if the process was killed before doing so."""
     run_id = run.metrics["mlflow_run_id"]
     if run_id is not None and tracker.status(run_id) not in (None, "FINISHED"):
         logger.info("MLflow run %s was not closed; it is completed from %s", run_id, run.folder)
@@ -87,9 +87,9 @@ def reconcile_seeds(tracker: Tracker, folder: Path, summary: Mapping[str, Any]) 
 
 
 def upload(tracker: Tracker, run: Run, parts: Sequence[str], params: Mapping[str, Any]) -> str | None:
-    """Track a finished run from its folder, epochs and all, and note the id in ``metrics.json``; the id.
+    """Track a finished run from its folder, epochs included; store the id in ``metrics.json`` and return it.
 
-    A run that the store has already is completed if it is not yet finished, and left alone if it is.
+    A run that the store already has is completed if it is unfinished, else left unchanged.
     """
     before = run.metrics["mlflow_run_id"] or _noted(run.folder)
     status = None if before is None else tracker.status(before)
@@ -103,7 +103,7 @@ def upload(tracker: Tracker, run: Run, parts: Sequence[str], params: Mapping[str
 
 
 def _transfer(tracker: Tracker, run: Run, parts: Sequence[str], params: Mapping[str, Any], run_id: str | None) -> None:
-    """Write a finished run to a new tracked run, or to ``run_id`` what that lacks."""
+    """Write a finished run to a new tracked run, or add what is missing to ``run_id``."""
     environment = run.files.json(ENVIRONMENT)
     tags = _tags(environment["versions"], environment)
     tracker.start(_name(parts, run.folder), params, tags, run.metrics["data"], run_id)
@@ -117,32 +117,32 @@ def _transfer(tracker: Tracker, run: Run, parts: Sequence[str], params: Mapping[
 
 
 def _uploaded(folder: Path) -> list[Path]:
-    """The files of a run folder that make it a run elsewhere: its own, and their checksums."""
+    """Files of a run folder to upload: those of the run and the manifest with their checksums."""
     manifest = [Path(MANIFEST)] if (folder / MANIFEST).is_file() else []
     return [*lasting_files(folder), *manifest]
 
 
 def _noted(folder: Path) -> str | None:
-    """The tracked run that a run folder was begun with."""
+    """Id of the tracked run stored in a run folder, or None."""
     noted = folder / CHECKPOINT / TRACKED
     text = noted.read_text(encoding="utf-8", errors="replace") if noted.is_file() else ""
     return text if RUN_ID.fullmatch(text) else None
 
 
 def _name(parts: Sequence[str], folder: Path) -> str:
-    """The name of a tracked run, such as ``mf-bpr-pld (latest)``."""
+    """Name of a tracked run, such as ``mf-bpr-pld (latest)``."""
     return f"{'-'.join(parts)} ({folder.name})"
 
 
 def _description(folder: Path) -> str:
-    """The text of SUMMARY.md without its pictures, which are among the artifacts."""
+    """Text of SUMMARY.md without the plots, which are among the artifacts."""
     summary = folder / SUMMARY
     lines = summary.read_text(encoding="utf-8").splitlines() if summary.is_file() else []
     return "\n".join(line for line in lines if not line.startswith("![")).strip()
 
 
 def _final(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """The numbers at the end of a run: ``test/recall@10``, ``popularity/recall@10``, ``timing/epoch_s``."""
+    """Final metrics of a run: ``test/recall@10``, ``popularity/recall@10``, ``timing/epoch_s``."""
     parts = {
         f"{part}/{name}": value for part in ("test", "popularity", "timing") for name, value in metrics[part].items()
     }
@@ -150,7 +150,7 @@ def _final(metrics: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _tags(packages: Mapping[str, Any], git: Mapping[str, Any]) -> dict[str, str]:
-    """The versions of the packages, and the commit."""
+    """Tags with package versions and the commit."""
     tags = {f"version.{name}": str(version) for name, version in packages.items() if version is not None}
     if "git_commit" in git:
         tags |= {"mlflow.source.git.commit": git["git_commit"], "git_dirty": str(git["git_dirty"]).lower()}

@@ -1,1 +1,1 @@
-"""Serving: what a finished run can be asked."""
+"""Serving of finished runs: recommendations, similar items, scores."""

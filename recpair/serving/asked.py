@@ -1,4 +1,4 @@
-"""Checks of what a run is asked: lists of ids, histories and options, or one line that says what is wrong."""
+"""Validation of arguments of serving functions: lists of ids, histories and options."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,17 +11,17 @@ from recpair.errors import RunError, shown
 
 
 def is_pandas(value: object) -> bool:
-    """Whether a value is an object of pandas, which is not imported for the answer."""
+    """Return True if a value is a pandas object; pandas is not imported."""
     return type(value).__module__.partition(".")[0] == "pandas"
 
 
 def is_frame(value: object) -> bool:
-    """Whether a value is a polars or pandas frame."""
+    """Return True if a value is a polars or pandas frame."""
     return isinstance(value, pl.DataFrame | pl.LazyFrame) or (is_pandas(value) and type(value).__name__ == "DataFrame")
 
 
 def is_list(value: object) -> bool:
-    """Whether a value is a list in the widest sense: sized and iterable, and neither text, bytes nor a dict."""
+    """Return True if a value is list-like: sized and iterable, and neither text, bytes nor a dict."""
     if isinstance(value, str | bytes | bytearray | memoryview | Mapping) or is_frame(value):
         return False
     sized = hasattr(value, "__iter__") and hasattr(value, "__len__")
@@ -29,12 +29,12 @@ def is_list(value: object) -> bool:
 
 
 def id_column(ids: Any, name: str, columns: Sequence[str] = ()) -> pl.Series:
-    """External ids in canonical form (``recpair.data.ids``); missing values are null.
+    """Return external ids in canonical form (``recpair.data.ids``); missing values are null.
 
     Args:
         ids: a list, tuple, set, range, numpy array, polars, pandas or Arrow column, or a frame.
-        name: what messages call the list: ``user_id``, ``items``, ``histories[3]``.
-        columns: names of the id column of a frame; the first one that the frame has is used.
+        name: name of the list in messages: ``user_id``, ``items``, ``histories[3]``.
+        columns: names of the id column of a frame; the first one found is used.
 
     Raises:
         RunError: a string, bytes, a dict, a scalar, a generator, or a frame without such a column.
@@ -62,7 +62,7 @@ def _column(frame: Any, name: str, columns: Sequence[str]) -> Any:
 
 
 def history_columns(histories: Any) -> list[pl.Series]:
-    """The item ids of each history, as ``id_column`` gives them.
+    """Return the item ids of each history, as ``id_column`` returns them.
 
     Raises:
         RunError: the histories, or one of them, are not a list.
@@ -78,10 +78,10 @@ def history_columns(histories: Any) -> list[pl.Series]:
 
 
 def positive_integer(k: Any, most: int, among: str) -> int:
-    """k as an int.
+    """Return k as an int.
 
     Raises:
-        RunError: k is not a whole number in 1 … ``most``; True is not a number here.
+        RunError: k is not an integer in 1 … ``most``; True is not accepted.
     """
     whole = isinstance(k, int | np.integer) and not isinstance(k, bool)
     if not whole or not 1 <= k <= most:
@@ -90,7 +90,7 @@ def positive_integer(k: Any, most: int, among: str) -> int:
 
 
 def flag(value: Any, name: str) -> bool:
-    """A bool.
+    """Return a flag as a bool.
 
     Raises:
         RunError: the value has another type.
@@ -101,7 +101,7 @@ def flag(value: Any, name: str) -> bool:
 
 
 def choice(value: Any, name: str, choices: Sequence[str]) -> str:
-    """One of the choices.
+    """Return the value if it is one of the choices.
 
     Raises:
         RunError: the value is not among them.

@@ -1,4 +1,4 @@
-"""Recommendations from file to file: the users to recommend for, and the table that is written."""
+"""Files of batch recommendation: reading of user ids, writing of tables."""
 
 import logging
 import os
@@ -20,10 +20,10 @@ logger = logging.getLogger("recpair")
 
 
 def check_output(path: Path) -> None:
-    """Check that a table can be written to ``path``, before the work starts.
+    """Check that a table can be written to ``path``; called before the computation.
 
     Raises:
-        DataError: the ending is none of ``ENDINGS``.
+        DataError: the extension is not in ``ENDINGS``.
         RunError: the path is a folder, or its folder cannot be written to.
     """
     if path.suffix.lower() not in ENDINGS:
@@ -38,12 +38,12 @@ def check_output(path: Path) -> None:
 
 
 def read_users(path: Path, columns: Sequence[str] = ("user_id",)) -> pl.Series:
-    """Distinct user ids from a .txt file with one id a line, or from a column of a table.
+    """Read distinct user ids from a .txt file with one id per line, or from a column of a table.
 
-    Rows without an id and repeated ids are left out; notes say how many.
+    Rows without an id and repeated ids are dropped; their numbers are logged.
 
     Args:
-        columns: names of the id column; the first one that the table has is used.
+        columns: names of the id column; the first one found is used.
 
     Raises:
         DataError: the file is missing or empty, or has no such column.
@@ -86,9 +86,9 @@ def _column(path: Path, columns: Sequence[str]) -> pl.Series:
 
 
 def write_table(path: Path, frame: pl.DataFrame) -> None:
-    """Write a csv, Parquet or JSON lines file under a temporary name, then rename it.
+    """Write a CSV, Parquet or JSON lines file under a temporary name, then rename it.
 
-    What csv cannot hold is written as text: lists joined with ``|``, other nested values as JSON.
+    In CSV files, lists are joined with ``|``, and other nested values are written as JSON.
     """
     writers: dict[str, Callable[[Path], Any]] = {
         ".csv": lambda partial: flat.for_csv(frame, path.name).write_csv(partial),

@@ -1,4 +1,4 @@
-"""A run as a small HTML table, which notebooks show in place of its repr."""
+"""HTML table of a run, displayed by notebooks instead of its repr."""
 
 from collections.abc import Mapping
 from html import escape
@@ -7,11 +7,11 @@ from typing import Any
 
 CELL = "text-align:left;vertical-align:top;padding:0.1em 1em 0.1em 0"
 NUMBER = "text-align:right;font-variant-numeric:tabular-nums;padding:0.1em 1em 0.1em 0"
-LONGEST = 300  # characters of one text
+LONGEST = 300  # characters of a text
 
 
 def run_html(folder: Path, config: Mapping[str, Any], metrics: Mapping[str, Any], by_loss: bool) -> str:
-    """Model, data, folder, test metrics beside those of the most popular items, and notes; every text is escaped.
+    """HTML with model, data, folder, test metrics beside those of the most popular items, and notes; all text is escaped.
 
     Args:
         folder: the run folder.
@@ -35,7 +35,7 @@ def run_html(folder: Path, config: Mapping[str, Any], metrics: Mapping[str, Any]
 
 
 def _metric_table(metrics: Mapping[str, Any]) -> str:
-    """Test metrics of the model and of the most popular items; nothing for a run without a test part."""
+    """Test metrics of the model and of the most popular items; empty for a run without a test part."""
     test, popular = metrics["test"], metrics["popularity"]
     if not test:
         return ""
@@ -51,7 +51,7 @@ def _metric_table(metrics: Mapping[str, Any]) -> str:
 
 
 def _model(config: Mapping[str, Any], by_loss: bool) -> str:
-    """The names of the components: ``mf · bpr · pld``."""
+    """Names of the components: ``mf · bpr · pld``."""
     terms = config.get("terms", config.get("contrast"))
     terms = terms if isinstance(terms, list) else []
     sections = [config.get("model"), *([config.get("loss"), config.get("denoise")] if by_loss else [])]
@@ -60,7 +60,7 @@ def _model(config: Mapping[str, Any], by_loss: bool) -> str:
 
 
 def _sizes(sizes: Any) -> list[str]:
-    """The sizes that are not 0, as in ``943 users``."""
+    """Non-zero sizes, as in ``943 users``."""
     named = sizes.items() if isinstance(sizes, Mapping) else ()
     return [f"{size:,} {name.replace('_', ' ')}" for name, size in named if isinstance(size, int) and size]
 

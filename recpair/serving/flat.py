@@ -1,4 +1,4 @@
-"""Columns of any type as text that a csv or JSON lines file can hold."""
+"""Conversion of columns of any type to values that CSV and JSON lines files support."""
 
 import base64
 import json
@@ -14,13 +14,13 @@ logger = logging.getLogger("recpair")
 
 
 def for_csv(frame: pl.DataFrame, name: str) -> pl.DataFrame:
-    """The frame without nested values: lists of numbers or text joined with ``|``, others as JSON.
+    """Return the frame without nested values: lists of numbers or text joined with ``|``, others as JSON.
 
-    A list column with a ``|`` in an element is JSON, too. A note tells how each column is written.
+    A list column with a ``|`` in an element is also written as JSON. The format of each nested column is logged.
     Bytes are base64, durations ISO 8601 ("PT1H").
 
     Args:
-        name: of the file, for the notes.
+        name: name of the file, for the log.
     """
     for column in frame.iter_columns():
         if column.dtype.is_nested():
@@ -36,7 +36,7 @@ def for_csv(frame: pl.DataFrame, name: str) -> pl.DataFrame:
 
 
 def for_json_lines(frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame with bytes as base64, also inside of nested values, which are then JSON in a string."""
+    """Return the frame with bytes as base64; nested values that contain bytes become JSON strings."""
     for column in frame.iter_columns():
         if column.dtype == pl.Binary:
             frame = frame.with_columns(column.bin.encode("base64"))
@@ -46,7 +46,7 @@ def for_json_lines(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _joined(column: pl.Series) -> pl.Series | None:
-    """A column of lists as text, or None if that would lose something."""
+    """Join a column of lists to text; None if that would lose information."""
     if isinstance(column.dtype, pl.Array):
         column = column.arr.to_list()
     inner = column.dtype.inner if isinstance(column.dtype, pl.List) else None
@@ -64,7 +64,7 @@ def _json(column: pl.Series) -> pl.Series:
 
 
 def _plain(value: Any) -> Any:
-    """What the json module does not know: series inside of lists, bytes, dates and durations."""
+    """Convert values that the json module does not support: nested series, bytes, dates and durations."""
     if isinstance(value, pl.Series):
         return value.to_list()
     if isinstance(value, bytes):

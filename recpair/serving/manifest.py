@@ -1,4 +1,4 @@
-"""``manifest.json``: what makes a folder a run, whether the run is complete, and a checksum of each file."""
+"""``manifest.json``: identity and completeness of a run folder, and a checksum of each file."""
 
 import json
 import uuid
@@ -10,20 +10,20 @@ from recpair import files
 from recpair.errors import RunError
 
 MANIFEST = "manifest.json"
-CHECKPOINT = "checkpoint"  # changes during training and is not needed to use a run
+CHECKPOINT = "checkpoint"  # changes during training, not needed to use a run
 FORMAT, KIND = 1, "recpair run"
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """The identity and the state of a run folder.
+    """Identity and state of a run folder.
 
     Attributes:
-        id: 32 hexadecimal digits, drawn when the run begins.
-        replaces: id of the run that was in the output folder before; None for the first.
+        id: 32 hexadecimal digits, drawn at the start of the run.
+        replaces: id of the previous run in the output folder; None for the first.
         data: fingerprint of the data.
-        complete: every file is written; until then the run can only be resumed.
-        files: name (relative to the folder) → acceptable SHA-256 sums; two of them while a file is exchanged.
+        complete: whether all files are written; an incomplete run can only be resumed.
+        files: name (relative to the folder) → accepted SHA-256 checksums; two while a file is being replaced.
     """
 
     data: str | None
@@ -34,10 +34,10 @@ class Manifest:
 
     @classmethod
     def read(cls, folder: Path) -> "Manifest | None":
-        """The manifest of a folder; None where there is none, or a file of that name that is not ours.
+        """Read the manifest of a folder; None if it is missing or was not written by recpair.
 
         Raises:
-            RunError: the file is damaged, or of a later version.
+            RunError: the file is damaged, or from a later version.
         """
         path = folder / MANIFEST
         values = read_json(path) if path.is_file() else {}
@@ -57,17 +57,17 @@ class Manifest:
         files.write_json(folder / MANIFEST, {"kind": KIND, "format": FORMAT, **asdict(self)})
 
     def completed(self, folder: Path) -> "Manifest":
-        """The manifest of a folder whose files are all written, with a checksum of each."""
+        """Return the manifest of a complete folder, with a checksum of each file."""
         sums = {name.as_posix(): [files.sha256(folder / name)] for name in lasting_files(folder)}
         return replace(self, complete=True, files=sums)
 
     def accepts(self, folder: Path, name: str) -> bool:
-        """Whether a file has (one of) its checksums; a file that the manifest does not list has none."""
+        """Return True if a file matches one of its checksums; False if the manifest does not list it."""
         return files.sha256(folder / name) in self.files.get(name, [])
 
 
 def rewrite(folder: Path, name: str, values: dict[str, Any]) -> None:
-    """Replace a JSON file of a complete run; at any moment the manifest accepts the file that is there."""
+    """Replace a JSON file of a complete run; the file matches the manifest at all times."""
     manifest = Manifest.read(folder)
     if manifest is None:
         files.write_json(folder / name, values)
@@ -82,10 +82,10 @@ def rewrite(folder: Path, name: str, values: dict[str, Any]) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file.
+    """Read the object in a JSON file.
 
     Raises:
-        RunError: the file is missing, cannot be read, or holds something else.
+        RunError: the file is missing, cannot be read, or does not hold an object.
     """
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
@@ -97,7 +97,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def lasting_files(folder: Path) -> list[Path]:
-    """Paths (relative) of a run's own files: no links, checkpoints, temporary files, or members of the run."""
+    """Relative paths of the files of a run, except for links, checkpoints, temporary files and members of the run."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
     names = [path.relative_to(folder) for path in paths]
     linked = {path for path in folder.rglob("*") if path.is_symlink()}
@@ -109,6 +109,6 @@ def lasting_files(folder: Path) -> list[Path]:
 
 
 def _is_passing(folder: Path, name: Path) -> bool:
-    """Checkpoints, temporary files, the manifest itself, and members of the run, which have their own manifests."""
+    """Return True for checkpoints, temporary files, the manifest, and members of the run, which have their own manifests."""
     inside = (folder / name.parts[0] / MANIFEST).exists()
     return inside or name.parts[0] in (CHECKPOINT, MANIFEST) or any(part.startswith(".") for part in name.parts)

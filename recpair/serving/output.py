@@ -1,4 +1,4 @@
-"""The output folder of a fit: an earlier run stays loadable until the new one is complete."""
+"""Output folder of a fit: an earlier run can be loaded until the new one is complete."""
 
 import logging
 import shutil
@@ -19,7 +19,7 @@ LAST = "last.safetensors"
 
 
 class State(Enum):
-    """What a folder holds."""
+    """Content of an output folder."""
 
     EMPTY = "nothing"
     UNFINISHED = "a run that can be resumed"
@@ -28,7 +28,7 @@ class State(Enum):
 
 
 def state_of(folder: Path) -> State:
-    """What a folder holds; a run is known by its manifest, or by its files where an earlier version wrote it."""
+    """State of a folder; runs are recognised by their manifest, runs of earlier versions by their files."""
     if not folder.exists() and not folder.is_symlink():
         return State.EMPTY
     if not folder.is_dir():
@@ -45,7 +45,7 @@ def state_of(folder: Path) -> State:
 
 
 def clear(folder: Path) -> None:
-    """Remove a folder that holds no run: nothing, or what an interrupted ``Output.start`` left."""
+    """Remove a folder without a run: empty, or left by an interrupted ``Output.start``."""
     if folder.exists():
         shutil.rmtree(folder)
 
@@ -56,15 +56,15 @@ def _is_temporary(path: Path) -> bool:
 
 @dataclass
 class Output:
-    """Where a run is written and where it is found in the end.
+    """Output folder of a run, and the folder in which it is written.
 
     The run is written to ``work``: ``OUTPUT.partial`` if ``OUTPUT`` holds a complete run, else ``OUTPUT`` itself. Once
-    complete, the two folders are exchanged, and the earlier run becomes ``OUTPUT.1``.
+    the run is complete, the two folders are exchanged, and the earlier run becomes ``OUTPUT.1``.
 
     Attributes:
         final: the output folder of the config.
-        keep: how many earlier runs stay, as ``OUTPUT.1`` (the latest) … ``OUTPUT.<keep>``.
-        member: one of several runs below an output folder that is exchanged as a whole.
+        keep: number of earlier runs to keep, as ``OUTPUT.1`` (the latest) … ``OUTPUT.<keep>``.
+        member: whether this is one of several runs below an output folder that is exchanged as a whole.
     """
 
     final: Path
@@ -75,7 +75,7 @@ class Output:
     def __post_init__(self) -> None:
         if self.final.name in ("", "..") or "\0" in self.final.name:
             raise RunError(f"output {str(self.final)!r} is not the name of a folder; choose another, such as runs/mine")
-        if self.final.is_symlink():  # the folder is exchanged, not the link to it
+        if self.final.is_symlink():  # exchange the folder, not the link
             self.final = self.final.resolve()
         self.work = self.final
 
@@ -84,29 +84,29 @@ class Output:
         return self.final.with_name(f"{self.final.name}.partial")
 
     def below(self, name: str) -> "Output":
-        """The output of one of several runs in this folder."""
+        """Output of one of several runs in this folder."""
         inner = Output(self.final / name, member=True)
         inner.work = self.work / name
         return inner
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the output folder against other processes and threads.
+        """Lock the output folder against other processes and threads.
 
         Raises:
-            RunError: another fit holds it.
+            RunError: another fit holds the lock.
         """
         busy = f"output {self.final} is in use by another fit; wait until it ends or choose another output"
         with files.locked(self.final, busy):
             yield
 
     def plan(self, resume: bool) -> State:
-        """Choose ``work`` and check that it can be used; what there is to resume: a run, a complete run, or nothing.
+        """Choose ``work``, check that it can be used, and return the state of the run to resume (EMPTY: none).
 
-        An exchange that was interrupted is completed first.
+        An interrupted exchange is completed first.
 
         Raises:
-            RunError: a folder that would be written to or moved holds something that is not a run.
+            RunError: a folder that would be written to or moved does not hold a run.
         """
         if self.member:
             return state_of(self.work) if resume else State.EMPTY
@@ -125,12 +125,12 @@ class Output:
         return begun if begun is State.UNFINISHED and there is State.COMPLETE else there
 
     def start(self, config: str, data: str | None, resumed: State) -> None:
-        """Create the working folder with its config and a manifest that says "not complete".
+        """Create the working folder with the config and an incomplete manifest.
 
         Args:
             config: the effective config as YAML.
             data: fingerprint of the data; None for several seeds.
-            resumed: what ``plan`` found; an unfinished run that is not resumed is moved to ``OUTPUT.unfinished``.
+            resumed: the result of ``plan``; an unfinished run that is not resumed is moved to ``OUTPUT.unfinished``.
         """
         if resumed is State.EMPTY and not self.member:
             for folder in (self.partial, self.final):
@@ -144,10 +144,10 @@ class Output:
             Manifest(data, replaces=before.id if before is not None else None).write(self.work)
         if resumed is State.COMPLETE:
             self._continue()
-        files.write_text(self.work / CONFIG, config)  # last: with it, the run counts as begun
+        files.write_text(self.work / CONFIG, config)  # written last: it marks the run as begun
 
     def complete(self) -> None:
-        """Write the checksums, then put the run in the place of the earlier one."""
+        """Write the checksums, then replace the earlier run by this one."""
         manifest = Manifest.read(self.work)
         assert manifest is not None
         manifest.completed(self.work).write(self.work)
@@ -156,14 +156,14 @@ class Output:
         self.work = self.final if not self.member else self.work
 
     def _continue(self) -> None:
-        """Start from the checkpoint of the complete run, which stays as it is."""
+        """Copy the checkpoint of the complete run, which is not changed."""
         for name in (LAST, TRACKED):
             source = self.final / CHECKPOINT / name
             if source.is_file() and self.work != self.final:
                 files.write_bytes(self.work / CHECKPOINT / name, source.read_bytes())
 
     def _settle(self) -> None:
-        """Complete an exchange that was interrupted."""
+        """Complete an interrupted exchange."""
         there = state_of(self.final)
         if state_of(self.partial) is not State.COMPLETE or there not in (State.COMPLETE, State.EMPTY):
             return
@@ -184,7 +184,7 @@ class Output:
             files.move(self.partial, self.final)
 
     def _retire(self, folder: Path) -> None:
-        """Make an earlier run ``OUTPUT.1`` and move those before it on; the one beyond ``keep`` is removed."""
+        """Rename the earlier run to ``OUTPUT.1`` and shift the others; the one beyond ``keep`` is removed."""
         if self.keep == 0:
             files.remove_folder(folder)
             return
@@ -205,7 +205,7 @@ class Output:
         return [self.final.with_name(f"{self.final.name}.{k}") for k in range(1, self.keep + 1)]
 
     def _slot(self) -> None:
-        """Raise a RunError if an earlier run cannot be kept because its place holds something else."""
+        """Raise a RunError if the earlier run cannot be kept because its new name is in use by a folder without a run."""
         for place in self._places():
             if (state := state_of(place)) is State.EMPTY:
                 return
@@ -213,7 +213,7 @@ class Output:
                 raise RunError(f"{place} exists and is not a run folder; move it, or set output_keep=0")
 
     def _set_aside(self, folder: Path) -> None:
-        """Keep an unfinished run that is not resumed, in place of the one that was kept before."""
+        """Move an unfinished run that is not resumed to ``OUTPUT.unfinished``, replacing an earlier one."""
         if not (folder / CHECKPOINT / LAST).is_file():
             files.remove_folder(folder)
             return

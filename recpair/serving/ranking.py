@@ -1,4 +1,4 @@
-"""Rankings of queries as a table of external ids, a block of queries at a time."""
+"""Rankings of queries as a table of external ids, computed in blocks of queries."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,19 +10,19 @@ import torch
 from recpair.data.vocabulary import Ids
 from recpair.evaluation.ranking import top_k_csr
 
-BLOCK_BYTES = 16 * 2**20  # scores held at a time: they stay in the cache
+BLOCK_BYTES = 16 * 2**20  # scores held at a time, so that they fit the cache
 
 
 @dataclass(frozen=True)
 class Queries:
-    """The queries of a ranking.
+    """Queries of a ranking.
 
     Attributes:
-        labels: the external id of each query.
-        scores: from positions (B,) among the labels to float32 scores (B, I).
-        hidden: the items to leave out for the query at a position.
-        popular: bool, True for a query that gets the most popular items instead; None: the model ranks for all.
-        counts: float32 (I,), the scores of the most popular items; only called if ``popular`` has a True.
+        labels: external id of each query.
+        scores: function from positions (B,) in ``labels`` to float32 scores (B, I).
+        hidden: function from a position to the items to exclude.
+        popular: bool, True for queries that receive the most popular items; None: the model ranks for all queries.
+        counts: returns the popularity scores, float32 (I,); only called if ``popular`` has a True.
     """
 
     labels: pl.Series
@@ -34,14 +34,14 @@ class Queries:
 
 @dataclass(frozen=True)
 class Ranker:
-    """Ranks the items ``ranked`` (bool (I,); None: all) and returns the ``k`` best, ties by the lower index."""
+    """Top-k ranking of the items ``ranked`` (bool (I,); None: all); ties go to the lower index."""
 
     items: Ids
     k: int
     ranked: np.ndarray | None
 
     def table(self, queries: Queries) -> pl.DataFrame:
-        """user_id, item_id, score, rank, and ``fallback`` if the queries have ``popular``."""
+        """Return user_id, item_id, score, rank, and ``fallback`` if the queries have ``popular``."""
         size = max(1, BLOCK_BYTES // (4 * len(self.items)))
         starts = range(0, max(1, len(queries.labels)), size)
         frames = [self._block(queries, np.arange(s, min(s + size, len(queries.labels)))) for s in starts]
@@ -76,7 +76,7 @@ class Ranker:
         return items, best
 
     def _best(self, queries: Queries, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Items (B, k) and scores (B, k), −1 and −∞ where no item is left."""
+        """Items (B, k) and scores (B, k), −1 and −∞ if no item is left."""
         if len(rows) == 0:
             return np.empty((0, self.k), dtype=np.int32), np.empty((0, self.k), dtype=np.float32)
         with torch.no_grad():
@@ -93,5 +93,5 @@ class Ranker:
 
 
 def _repeated(labels: pl.Series, rows: np.ndarray, query: np.ndarray) -> pl.Series:
-    """The label of each row of a table; the table of a single user needs no look-up."""
+    """Label of each row of a table; a single user needs no lookup."""
     return labels.new_from_index(int(rows[0]), len(query)) if len(rows) == 1 else labels[rows[query]]

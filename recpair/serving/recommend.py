@@ -1,4 +1,4 @@
-"""Recommendations, similar items and pair scores, from a model and the ids that it was trained on."""
+"""Recommendations, similar items and pair scores of a model, in external ids."""
 
 import typing
 from dataclasses import dataclass
@@ -26,12 +26,12 @@ SKIP_OR_POPULAR = "check the ids, or set on_unknown to skip or popular"
 
 @dataclass(frozen=True)
 class Recommender:
-    """Recommendations in external ids, ties broken by the lower item index.
+    """Recommendations in external ids; ties go to the lower item index.
 
-    A user or item without a training event is unknown, even if the data set has it: the model has learnt
-    nothing about it. Such an item is never recommended. At most 16 MiB of scores are held at a time.
-    Several threads may use one recommender at the same time. A forked process may not: the threads of torch
-    and polars do not survive a fork, and a call would wait for them for ever.
+    Users and items without a training event are unknown, even if the data set has them, because the model has not
+    learnt anything about them. Unknown items are never recommended. At most 16 MiB of scores are held at a time.
+    A recommender is thread-safe, but not fork-safe: the threads of torch and polars do not survive a fork, so a call
+    in a forked process would block forever.
     """
 
     model: Model
@@ -47,22 +47,22 @@ class Recommender:
         items: Any = None,
         on_unknown: OnUnknown = "raise",
     ) -> pl.DataFrame:
-        """The k best items for each user: user_id, item_id, score, rank (from 1).
+        """Return the k best items for each user: user_id, item_id, score, rank (from 1).
 
-        The rows of a user stand together, in the order in which the users are given; a user who is given
-        twice gets two sets of rows. ``on_unknown="popular"`` adds a column ``fallback``, which is True where
-        the items are the most popular ones; their ``score`` is the number of training users.
+        The rows of a user are consecutive, in the order of ``users``; a user who is given twice has two sets
+        of rows. ``on_unknown="popular"`` adds a column ``fallback``, which is True for rows with the most
+        popular items; their ``score`` is the number of training users.
 
         Args:
             users: external ids; all users with a training event if neither users nor histories are given.
-            histories: instead of users, a list of item ids for each person who was not in training, the
-                oldest item first; ``user_id`` is the position in ``histories``.
+            histories: instead of users, a list of item ids for each unknown user, the oldest item first;
+                ``user_id`` is the position in ``histories``.
             k: items per user; fewer if a user has seen nearly all items.
-            exclude_seen: leave out the items of the user's training events (or of the history).
+            exclude_seen: exclude the items of the user's training events (or of the history).
             items: rank only these items.
-            on_unknown: what to do with a user, or an item of a history, without a training event: ``raise`` an
-                error, ``skip`` it, or recommend the ``popular`` items (to the user, or if a history has no
-                known item; other unknown items of a history are skipped).
+            on_unknown: handling of users, and of items of a history, without a training event: ``raise`` an
+                error, ``skip`` them, or recommend the most ``popular`` items (to unknown users and histories
+                without a known item; other unknown items of a history are skipped).
 
         Raises:
             UnknownIdError: an id has no training event and ``on_unknown`` is "raise".
@@ -85,11 +85,11 @@ class Recommender:
         return ranker.table(queries)
 
     def similar_items(self, items: Any, k: int = 10) -> pl.DataFrame:
-        """The k most similar items of each item: item_id, similar_item_id, score, rank.
+        """Return the k most similar items of each item: item_id, similar_item_id, score, rank.
 
-        The score is the cosine of the two item vectors. Models of item–item weights (ease, item_knn) have no
-        vectors: there it is the weight from the given item to the similar one, which is the model's score
-        for a history of the given item alone; items of weight 0 are left out.
+        The score is the cosine similarity of the item vectors. For models of item–item weights (ease, item_knn),
+        which have no vectors, it is the weight from the given item to the similar one, i.e. the model's score for
+        a history of the given item only; items of weight 0 are excluded.
 
         Raises:
             UnknownIdError: an item has no training event.
@@ -107,7 +107,7 @@ class Recommender:
         return frame.rename({"user_id": "item_id", "item_id": "similar_item_id"})
 
     def score(self, users: Any, items: Any) -> pl.DataFrame:
-        """The model's score of each (user, item) pair: user_id, item_id, score.
+        """Return the model's score of each (user, item) pair: user_id, item_id, score.
 
         Raises:
             UnknownIdError: an id has no training event.
@@ -132,7 +132,7 @@ class Recommender:
         return TrainedIds(self.train)
 
     def _ranked(self, items: Any) -> tuple[np.ndarray | None, int]:
-        """The mask (I,) of the items to rank, None for all, and their number."""
+        """Mask (I,) of the items to rank (None: all) and their number."""
         if items is None:
             return self._ids.rankable, self._ids.n_items
         asked = id_column(items, "items", ("item_id",))
@@ -158,7 +158,7 @@ class Recommender:
         )
 
     def _of_histories(self, histories: list[pl.Series], exclude_seen: bool, on_unknown: OnUnknown) -> Queries:
-        """A history without a known item is an error, left out, or answered with the popular items."""
+        """Queries of histories; one without a known item raises an error, is skipped, or receives the popular items."""
         lists = self._known_items(histories, on_unknown)
         empty = np.array([len(items) == 0 for items in lists], dtype=bool)
         if on_unknown == "raise" and empty.any():
@@ -173,7 +173,7 @@ class Recommender:
         )
 
     def _known_items(self, histories: list[pl.Series], on_unknown: OnUnknown) -> list[np.ndarray]:
-        """The indices of the known items of each history, found in one search."""
+        """Indices of the known items of each history, found in one lookup."""
         if not histories:
             return []
         if len({history.dtype for history in histories}) > 1:
@@ -188,7 +188,7 @@ class Recommender:
         return self._ids.find(kind, asked)
 
     def _counts(self) -> np.ndarray:
-        """float32 (I,): the number of training users of each item."""
+        """Number of training users of each item, float32 (I,)."""
         return self._popularity.counts.numpy()
 
     @cached_property
@@ -221,7 +221,7 @@ class Recommender:
 
 
 def _catalogue(scorer: Scorer) -> np.ndarray:
-    """float32 (Q, I)."""
+    """Scores of all items, float32 (Q, I)."""
     return scorer.catalogue().float().cpu().numpy()
 
 

@@ -1,4 +1,4 @@
-"""A trained run: what ``fit`` returns and ``load`` opens."""
+"""Trained run, as returned by ``fit`` and ``load``."""
 
 import logging
 from dataclasses import dataclass
@@ -30,14 +30,14 @@ MODEL_SECTION = {"model": Section(choices=MODEL_SIGNATURES)}
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A run folder with its model in memory; asks for no data set.
+    """Run folder with its model in memory; the data set is not needed.
 
     Attributes:
-        files: its folder, each file with a checksum.
+        files: the run folder, with a checksum of each file.
         config: the effective config, by section.
-        metrics: what ``metrics.json`` holds: ``metrics["test"]["ndcg@10"]``.
-        recommender: answers in external ids.
-        items: the side table of the items (titles, categories), or None.
+        metrics: the content of ``metrics.json``: ``metrics["test"]["ndcg@10"]``.
+        recommender: recommendations in external ids.
+        items: the item table (titles, categories), or None.
     """
 
     files: RunFolder
@@ -73,7 +73,7 @@ class Run:
         except ConfigError as error:
             raise RunError(f"{files.path / CONFIG}: {error}") from None
         component = ALL_MODELS[section.pop("name")]
-        with isolated(0):  # the initial weights are overwritten, and the caller's generator stays as it is
+        with isolated(0):  # the initial weights are overwritten; the random state of the caller is preserved
             model = component(train, **section)
         files.load_weights(model)
         model.eval()
@@ -82,14 +82,14 @@ class Run:
 
     @property
     def folder(self) -> Path:
-        """Where the run lies."""
+        """Path of the run folder."""
         return self.files.path
 
     def __repr__(self) -> str:
         return f"Run({str(self.folder)!r}, model={self.config['model']['name']!r}, {self.recommender.train!r})"
 
     def _repr_html_(self) -> str:
-        """The run as notebooks show it."""
+        """HTML representation for notebooks."""
         return run_html(self.folder, self.config, self.metrics, isinstance(self.model, GradientModel))
 
     @property
@@ -108,7 +108,7 @@ class Run:
 
     @boundary
     def audit(self) -> pl.DataFrame:
-        """The training interactions, the most suspicious first; ``recpair.denoising.audit`` says how.
+        """Return the training interactions, the most suspicious first, as ``recpair.denoising.audit`` defines it.
 
         Raises:
             RunError: the run's model was not trained by a loss.
@@ -116,7 +116,7 @@ class Run:
         return audit(self.recommender.train, self._losses)
 
     def audit_quality(self) -> pl.DataFrame | None:
-        """How well the audit finds injected noise, for all users and by activity; None where none was injected."""
+        """Return the detection quality of injected noise, for all users and by activity; None without injected noise."""
         noise = self.files.frame(TRAIN).get_column("noise", default=None)
         return None if noise is None else quality(self.recommender.train, self._losses, noise.to_numpy())
 
@@ -146,12 +146,12 @@ class Run:
         on_unknown: OnUnknown = "raise",
         titles: bool = False,
     ) -> Any:
-        """The k best items for each user: user_id, item_id, score, rank.
+        """Return the k best items for each user: user_id, item_id, score, rank.
 
-        ``users`` is a list, a polars or pandas column, or a frame with a column ``user_id`` or the column
-        name of the run's own data (``data.columns.user``); pandas in, pandas out. ``titles`` adds the columns
-        of the item table. Everything else, the column ``fallback`` and the errors are as in
-        ``Recommender.recommend``.
+        ``users`` is a list, a polars or pandas column, or a frame with a column ``user_id`` or the user
+        column of the run's data (``data.columns.user``); for pandas input, the result is a pandas frame.
+        ``titles`` adds the columns of the item table. Other arguments, the column ``fallback`` and the errors
+        are those of ``Recommender.recommend``.
         """
         flag(titles, "titles")
         frame = self.recommender.recommend(
@@ -166,10 +166,10 @@ class Run:
 
     @boundary
     def similar_items(self, items: Any, k: int = 10, *, titles: bool = False) -> Any:
-        """The k most similar items of each item: item_id, similar_item_id, score, rank.
+        """Return the k most similar items of each item: item_id, similar_item_id, score, rank.
 
-        The score is the cosine of the item vectors, or the weight between the items in models of item–item
-        weights (ease, item_knn); ``Recommender.similar_items`` defines both and lists the errors.
+        The score is the cosine similarity of the item vectors, or the weight between the items in models of
+        item–item weights (ease, item_knn); see ``Recommender.similar_items`` for details and errors.
         """
         flag(titles, "titles")
         frame = self.recommender.similar_items(self.ids_of(items, "item"), k)
@@ -177,26 +177,26 @@ class Run:
 
     @boundary
     def score(self, users: Any, items: Any) -> Any:
-        """The model's score of each (user, item) pair: user_id, item_id, score."""
+        """Return the model's score of each (user, item) pair: user_id, item_id, score."""
         frame = self.recommender.score(self.ids_of(users, "user"), self.ids_of(items, "item"))
         return self._delivered(frame, "item_id", False, is_pandas(users))
 
     def id_columns(self, kind: Literal["user", "item"]) -> list[str]:
-        """Names under which a table may have its ids: that of the run's own data, then ``user_id`` or ``item_id``."""
+        """Names of the id column of a table: that of the run's data, then ``user_id`` or ``item_id``."""
         data = self.config.get("data")
         columns = data.get("columns") if isinstance(data, dict) else None
         own = columns.get(kind) if isinstance(columns, dict) else None
         return [*([own] if isinstance(own, str) else []), f"{kind}_id"]
 
     def ids_of(self, ids: Any, kind: Literal["user", "item"], name: str | None = None) -> pl.Series:
-        """The ids in a list, a column or a frame, as ``asked.id_column`` gives them."""
+        """Return the ids in a list, a column or a frame, as ``asked.id_column`` does."""
         return id_column(ids, name or f"{kind}_id", self.id_columns(kind))
 
     def _delivered(self, frame: pl.DataFrame, key: str, titles: bool, pandas: bool) -> Any:
         if titles and self._side_table is None:
             logger.info("%s has no item table, so titles adds no columns", self.folder)
         elif titles and self._side_table is not None:
-            suffix = "_right"  # for columns of the item table that are named like one of the recommendations
+            suffix = "_right"  # for item table columns with the same name as a column of the recommendations
             while {f"{column}{suffix}" for column in frame.columns} & {*self._side_table.columns}:
                 suffix += "_right"
             table = self._side_table.rename({"item_id": key})
@@ -205,7 +205,7 @@ class Run:
 
     @cached_property
     def _side_table(self) -> pl.DataFrame | None:
-        """The item table, with the ids of the vocabulary and without other items."""
+        """Item table with the ids of the vocabulary, without other items."""
         if self.items is None:
             return None
         ids = self.recommender.train.vocabulary.items

@@ -1,4 +1,4 @@
-"""The files of a run folder: their names, how they are written, and how they are read back and checked."""
+"""Files of a run folder: names, writing, reading and checks."""
 
 import logging
 import time
@@ -28,16 +28,16 @@ CONFIG, METRICS, HISTORY = "config.yaml", "metrics.json", "history.parquet"
 WEIGHTS, VOCABULARY, TRAIN, ITEMS = "model.safetensors", "vocabulary.parquet", "train.parquet", "items.parquet"
 AUDIT, SEEDS, TRACKED = "audit.parquet", "seeds.json", "mlflow_run_id"
 PER_USER, ENVIRONMENT, SUMMARY, PLOTS = "per_user.parquet", "environment.json", "SUMMARY.md", "plots"
-PATIENCE = 2.0  # seconds that reading waits for another process to finish exchanging the folder
+PATIENCE = 2.0  # seconds to wait for another process that exchanges the folder
 
 
 def write_model(folder: Path, model: "Model") -> None:
-    """Write a model's state dict as ``model.safetensors``."""
+    """Write the state dict of a model as ``model.safetensors``."""
     files.write_tensors(folder / WEIGHTS, model.state_dict())
 
 
 def write_training_data(folder: Path, train: Interactions, noise: np.ndarray | None) -> None:
-    """Write the training events and the ids: enough to load the run without the data set."""
+    """Write the training events and the ids, so that the run can be loaded without the data set."""
     columns = {
         "user": train.user,
         "item": train.item,
@@ -52,7 +52,7 @@ def write_training_data(folder: Path, train: Interactions, noise: np.ndarray | N
 
 
 class DataRecord(BaseModel):
-    """The part of ``metrics.json`` that says what the data was."""
+    """Record of the data in ``metrics.json``."""
 
     model_config = ConfigDict(extra="allow")
     name: str
@@ -60,7 +60,7 @@ class DataRecord(BaseModel):
 
 
 class MetricsRecord(BaseModel):
-    """The parts of ``metrics.json`` that recpair reads back; a later version may add others."""
+    """Parts of ``metrics.json`` that recpair reads; later versions may add others."""
 
     model_config = ConfigDict(extra="allow", allow_inf_nan=False)
     valid: dict[str, float]
@@ -75,7 +75,7 @@ class MetricsRecord(BaseModel):
 
 @dataclass(frozen=True)
 class RunFolder:
-    """A complete run folder; every file is compared with its checksum before it is used.
+    """Complete run folder; every file is verified against its checksum before use.
 
     Attributes:
         manifest: None for a run of an earlier version, which has no checksums.
@@ -86,10 +86,10 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: Path) -> "RunFolder":
-        """The folder of a complete run, or of several seeds.
+        """Open the folder of a complete run, or of several seeds.
 
         Raises:
-            RunError: there is no such folder, or its run is not complete.
+            RunError: the folder does not exist, or its run is not complete.
         """
         if not path.is_dir():
             raise RunError(f"run folder {path} does not exist; give the output folder of a fit, or an MLflow run id")
@@ -99,7 +99,7 @@ class RunFolder:
         return cls(path, manifest)
 
     def has(self, name: str) -> bool:
-        """Whether the folder holds a file of this name."""
+        """Return True if the folder has a file of this name."""
         return (self.path / name).is_file()
 
     def lists(self, name: str) -> bool:
@@ -107,7 +107,7 @@ class RunFolder:
         return self.has(name) if self.manifest is None else name in self.manifest.files
 
     def file(self, name: str) -> Path:
-        """The path of a file whose content is as it was written.
+        """Return the path of a file after verifying its checksum.
 
         Raises:
             RunError: the file is missing, or does not match its checksum.
@@ -150,7 +150,7 @@ class RunFolder:
             raise files.damaged(path, error) from None
 
     def training_data(self) -> Interactions:
-        """Read back what ``write_training_data`` wrote, except for the noise labels."""
+        """Read the training events and ids written by ``write_training_data``, without the noise labels."""
         ids, events = self.frame(VOCABULARY), self.frame(TRAIN)
         whole = (events.schema.get(name, pl.Null).is_integer() for name in ("user", "item"))
         if events.is_empty() or not all(whole) or any(events.select("user", "item").null_count().row(0)):
@@ -164,7 +164,7 @@ class RunFolder:
             raise files.damaged(self.path / TRAIN, error) from None
 
     def load_weights(self, model: "Model") -> None:
-        """Fill the model from ``model.safetensors``; nothing is unpickled."""
+        """Load the weights of the model from ``model.safetensors``; nothing is unpickled."""
         path = self.file(WEIGHTS)
         tensors, _ = files.read_tensors(path)
         try:
@@ -176,7 +176,7 @@ class RunFolder:
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """The sections of a run's ``config.yaml``."""
+    """Read the sections of a run's ``config.yaml``."""
     try:
         values = raw_config.read(path)
     except ConfigError as error:
@@ -187,13 +187,13 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def is_unfinished(folder: Path) -> bool:
-    """Whether a folder without a manifest holds an interrupted run of an earlier version."""
+    """Return True if a folder without a manifest holds an interrupted run of an earlier version."""
     has = {name: (folder / name).exists() for name in (CONFIG, METRICS, SEEDS, CHECKPOINT)}
     return has[CONFIG] and has[CHECKPOINT] and not has[METRICS] and not has[SEEDS]
 
 
 def consistent(path: Path, read: Callable[[RunFolder], T]) -> T:
-    """What ``read`` gives, from one run: reading starts again where another process exchanges the folder meanwhile.
+    """Return the result of ``read`` from one run; reading is repeated if another process exchanges the folder meanwhile.
 
     Raises:
         RunError: a file is missing or damaged, and the folder has not changed.
@@ -212,7 +212,7 @@ def consistent(path: Path, read: Callable[[RunFolder], T]) -> T:
 
 
 def _identity(path: Path) -> tuple[int, bytes | None] | None:
-    """What changes when a folder is exchanged or completed; None where there is no folder."""
+    """Value that changes when a folder is exchanged or completed; None if the folder does not exist."""
     try:
         manifest = path / MANIFEST
         return path.stat().st_ino, manifest.read_bytes() if manifest.is_file() else None

@@ -1,4 +1,4 @@
-"""External ids that a model has learnt about: those with a training event."""
+"""External ids of the users and items with training events."""
 
 import logging
 from dataclasses import dataclass
@@ -22,34 +22,34 @@ logger = logging.getLogger("recpair")
 class TrainedIds:
     """Lookup of the users and items with a training event.
 
-    The vocabulary of a run also has ids whose events are all in the validation or test part. Their
-    vectors are as they were initialised, so they are unknown ids here.
+    The vocabulary of a run also has ids with events in the validation or test part only. Their vectors are
+    untrained, so they are treated as unknown.
     """
 
     train: Interactions
 
     @cached_property
     def users(self) -> np.ndarray:
-        """bool (U,): True for a user with a training event."""
+        """True for users with a training event, bool (U,)."""
         return np.diff(self.train.indptr) > 0
 
     @cached_property
     def items(self) -> np.ndarray:
-        """bool (I,): True for an item with a training event."""
+        """True for items with a training event, bool (I,)."""
         return self.train.item_counts > 0
 
     @cached_property
     def n_items(self) -> int:
-        """The number of items with a training event."""
+        """Number of items with a training event."""
         return int(self.items.sum())
 
     @cached_property
     def rankable(self) -> np.ndarray | None:
-        """bool (I,): the items that may be recommended; None: all."""
+        """Mask of the items that can be recommended, bool (I,); None: all."""
         return None if self.items.all() else self.items
 
     def all_users(self) -> pl.Series:
-        """The ids of the users with a training event; a note says how many have none."""
+        """Return the ids of the users with a training event; the number of other users is logged."""
         ids = self.train.vocabulary.users.values
         if self.users.all():
             return ids
@@ -58,16 +58,16 @@ class TrainedIds:
         return ids.filter(pl.Series(self.users))
 
     def find(self, kind: Kind, asked: pl.Series) -> np.ndarray:
-        """Indices (int32) of external ids; −1 for an id without a training event."""
+        """Return the indices (int32) of external ids; −1 for ids without a training event."""
         ids, trained = self._of(kind)
         index = ids.find(asked)
         return np.where((index >= 0) & trained[index], index, np.int32(-1))
 
     def require(self, kind: Kind, asked: pl.Series, todo: str = "check the ids") -> np.ndarray:
-        """Indices (int32) of external ids.
+        """Return the indices (int32) of external ids.
 
         Raises:
-            UnknownIdError: names the first ids without a training event, and says what to do (``todo``).
+            UnknownIdError: an id has no training event; the message lists the first ones and the remedy ``todo``.
         """
         index = self.find(kind, asked)
         if len(index) == 0 or index.min() >= 0:

@@ -1,1 +1,1 @@
-"""Tracking: every run in MLflow; the only place that knows it."""
+"""Experiment tracking with MLflow; no other package imports mlflow."""

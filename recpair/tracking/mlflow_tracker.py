@@ -1,4 +1,4 @@
-"""A run in MLflow: live while it trains, or afterwards from its folder."""
+"""Tracking of a run in MLflow, during training or afterwards from its folder."""
 
 import json
 import logging
@@ -20,35 +20,35 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("recpair")
 
-KIND = {"mlflow.experimentKind": "custom_model_development"}  # not traces and judges of language models
+KIND = {"mlflow.experimentKind": "custom_model_development"}  # not the page for traces of language models
 DESCRIPTION = "mlflow.note.content"
-BATCH = 900  # MLflow takes at most 1,000 metrics at once
+BATCH = 900  # MLflow accepts at most 1,000 metrics at once
 LONGEST_TAG = 5_000  # characters
 EVERY_EPOCH = "train/loss"
 
 
 def metric_key(name: str) -> str:
-    """A metric's name as MLflow takes it: ``valid/ndcg@10`` → ``valid/ndcg_at_10``."""
+    """Name of a metric in MLflow: ``valid/ndcg@10`` → ``valid/ndcg_at_10``."""
     return re.sub(r"[^\w/. -]", "_", name.replace("@", "_at_"))
 
 
 class MlflowTracker:
-    """Writes one run to an MLflow store; if the store cannot be used, warns once and lets the run continue.
+    """Tracker that writes one run to an MLflow store; if the store cannot be used, it warns once and the run continues.
 
-    Uses its own client: mlflow's process-wide tracking URI and active run stay as they are.
+    Uses a separate client: mlflow's process-wide tracking URI and active run are not changed.
 
     Attributes:
-        uri: of the store, with its password if it has one.
-        run_id: of the tracked run; None before ``start``, or if the store cannot be used.
+        uri: URI of the store, with its password if it has one.
+        run_id: id of the tracked run; None before ``start``, or if the store cannot be used.
     """
 
     def __init__(self, *, experiment: str = "recpair", uri: str | None = None, run_name: str | None = None) -> None:
         """
         Args:
-            experiment: created if it does not exist.
-            uri: of the store; by default ``$MLFLOW_TRACKING_URI``, else ``sqlite:///mlflow.db``. A password in it is neither
-                printed nor stored; ``$MLFLOW_TRACKING_USERNAME`` and ``$MLFLOW_TRACKING_PASSWORD`` are an alternative.
-            run_name: shown in MLflow; by default model, loss, denoiser and terms, then the run folder's name.
+            experiment: name of the experiment; created if it does not exist.
+            uri: URI of the store; by default ``$MLFLOW_TRACKING_URI``, else ``sqlite:///mlflow.db``. A password in it is
+                neither printed nor stored; ``$MLFLOW_TRACKING_USERNAME`` and ``$MLFLOW_TRACKING_PASSWORD`` are an alternative.
+            run_name: name shown in MLflow; by default model, loss, denoiser and terms, then the run folder's name.
         """
         self.uri = address(uri)
         self.experiment = experiment
@@ -56,7 +56,7 @@ class MlflowTracker:
         self.run_id: str | None = None
         self._client: MlflowClient | None = None
         self._lost = False  # the store could not be used
-        self._logged: dict[int, float] = {}  # epoch → loss that the store has already
+        self._logged: dict[int, float] = {}  # epoch → loss already stored
 
     def start(
         self,
@@ -66,7 +66,7 @@ class MlflowTracker:
         data: Mapping[str, Any],
         run_id: str | None = None,
     ) -> None:
-        """Open the run (or continue ``run_id``) and write what is known before training."""
+        """Create the run (or continue ``run_id``) and write parameters, tags and data."""
 
         def act(client: "MlflowClient") -> None:
             if run_id is not None and (found := _active(client, run_id)) is not None:
@@ -84,7 +84,7 @@ class MlflowTracker:
         self._try(act)
 
     def status(self, run_id: str) -> str | None:
-        """RUNNING, FINISHED, FAILED or KILLED; None if the store cannot be used or does not have this run."""
+        """Return RUNNING, FINISHED, FAILED or KILLED; None if the store cannot be used or does not have this run."""
         file = sqlite_file(self.uri)
         if file is not None and not file.is_file():  # it would be created
             return None
@@ -99,10 +99,10 @@ class MlflowTracker:
         return found[0] if found else None
 
     def step(self, epoch: int, done: int, steps: int) -> None:
-        """Steps are not tracked, epochs are."""
+        """Do nothing: only epochs are tracked."""
 
     def epoch(self, number: int, values: dict[str, float]) -> None:
-        """Every part of the loss and every metric of an epoch, in one request; not again what the store already has."""
+        """Write all parts of the loss and all metrics of an epoch in one request; skip epochs that the store already has."""
         if EVERY_EPOCH in values and self._logged.get(number) == values[EVERY_EPOCH]:
             return
         self._try(lambda client: _log_metrics(client, self._id, values, number))
@@ -144,7 +144,7 @@ class MlflowTracker:
             return
         try:
             self._client = connect(self.uri)
-        except Exception as error:  # stores fail in ways that no list covers, and no run may end by it
+        except Exception as error:  # stores raise many types of errors, and none may end the run
             self._give_up(first_line(error))
 
     def _try(self, act: Callable[["MlflowClient"], None]) -> None:
@@ -168,7 +168,7 @@ class MlflowTracker:
 
 
 def _active(client: "MlflowClient", run_id: str) -> "MlflowRun | None":
-    """A tracked run; None if the store does not have it, or it is deleted."""
+    """Return a tracked run; None if the store does not have it, or it is deleted."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -181,7 +181,7 @@ def _active(client: "MlflowClient", run_id: str) -> "MlflowRun | None":
 
 
 def _experiment(client: "MlflowClient", name: str) -> str:
-    """The id of an experiment, which is created if it does not exist."""
+    """Return the id of an experiment; create it if it does not exist."""
     from mlflow.exceptions import MlflowException
 
     found = client.get_experiment_by_name(name)
@@ -196,7 +196,7 @@ def _experiment(client: "MlflowClient", name: str) -> str:
 
 
 def _upload(client: "MlflowClient", run_id: str, folder: Path, names: Sequence[Path]) -> None:
-    """Upload files of a folder in one call, from a temporary folder that holds links to them and nothing else."""
+    """Upload files of a folder in one call, from a temporary folder with links to them."""
     with tempfile.TemporaryDirectory(prefix="recpair-upload-") as staged:
         for name in names:
             target = Path(staged) / name
@@ -212,7 +212,7 @@ def _log_params(client: "MlflowClient", run_id: str, params: Mapping[str, Any]) 
     from mlflow.entities import Param
 
     entries = [Param(metric_key(key), "null" if value is None else str(value)) for key, value in params.items()]
-    for start in range(0, len(entries), 100):  # MLflow takes at most 100 at once
+    for start in range(0, len(entries), 100):  # MLflow accepts at most 100 at once
         client.log_batch(run_id, params=entries[start : start + 100])
 
 
@@ -226,7 +226,7 @@ def _log_metrics(client: "MlflowClient", run_id: str, values: Mapping[str, float
 
 
 def _log_data(client: "MlflowClient", run_id: str, data: Mapping[str, Any]) -> None:
-    """The data's fingerprint and the sizes of the split, as an MLflow dataset."""
+    """Log the fingerprint of the data and the sizes of the split as an MLflow dataset."""
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     profile = json.dumps(data["sizes"])

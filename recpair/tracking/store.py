@@ -1,4 +1,4 @@
-"""The MLflow store: its address, the connection to it, and the download of run folders."""
+"""MLflow store: URI, connection and download of run folders."""
 
 import http.client
 import logging
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 DEFAULT = "sqlite:///mlflow.db"
-ARTIFACTS = "run"  # where the run folder lies among a run's artifacts
+ARTIFACTS = "run"  # artifact path of the run folder
 RUN_ID = re.compile(r"[0-9a-f]{32}")
 ANSWER_WITHIN = 5.0  # seconds, for the first request
 
 
 def address(uri: str | None) -> str:
-    """The store's address: as given, else ``$MLFLOW_TRACKING_URI``, else ``sqlite:///mlflow.db``.
+    """URI of the store: as given, else ``$MLFLOW_TRACKING_URI``, else ``sqlite:///mlflow.db``.
 
-    A run folder keeps an address without its password. Where the environment has the same address with it, that is used.
+    A run folder stores the URI without its password. If the environment has the same URI with a password, that is used.
     """
     named = os.environ.get("MLFLOW_TRACKING_URI")
     if uri is not None and MASK in uri and named is not None and redacted(named) == uri:
@@ -38,7 +38,7 @@ def address(uri: str | None) -> str:
 
 
 def unusable(uri: str) -> str:
-    """Why a store cannot be used, as far as an address and a first request show it; empty if it can."""
+    """Reason why a store cannot be used, according to its URI and a first request; empty if it can."""
     if MASK in uri:
         return "its password is not stored with a run; give the address with --uri or in MLFLOW_TRACKING_URI"
     try:
@@ -48,14 +48,14 @@ def unusable(uri: str) -> str:
         host, port = parts.hostname or "", parts.port
         connection = (
             http.client.HTTPConnection(host, port, timeout=ANSWER_WITHIN)
-            if parts.scheme == "http"  # no secret is sent, so the certificate is left to mlflow to check
+            if parts.scheme == "http"  # no secret is sent, so mlflow checks the certificate later
             else http.client.HTTPSConnection(
                 host, port, timeout=ANSWER_WITHIN, context=ssl._create_unverified_context()
             )
         )
         with closing(connection):
             connection.request("GET", f"{parts.path.rstrip('/')}/health")
-            connection.getresponse()  # of any status: something answers
+            connection.getresponse()  # any status: the server is reachable
     except TimeoutError:
         return f"no answer within {ANSWER_WITHIN:g} s"
     except (OSError, ValueError, http.client.HTTPException) as error:  # ValueError: it is not a URI
@@ -64,9 +64,9 @@ def unusable(uri: str) -> str:
 
 
 def connect(uri: str) -> "MlflowClient":
-    """A client of the store, which is created if it is an SQLite file that does not exist.
+    """Connect to the store; an SQLite file is created if it does not exist.
 
-    mlflow creates the tables of a database in several steps, so one process at a time connects to a file.
+    mlflow creates the tables of a database in several steps, so only one process at a time connects to a file.
     """
     from mlflow import MlflowClient
 
@@ -75,9 +75,9 @@ def connect(uri: str) -> "MlflowClient":
 
 
 def page(uri: str, experiment: str) -> str | None:
-    """The page of an experiment's runs: on the store's server, or as ``mlflow ui`` shows it; None if there is none.
+    """URL of an experiment's runs, on the store's server or in ``mlflow ui``; None if not available.
 
-    Without the parameter, MLflow 3 opens an experiment on traces of language models, whatever its tags say.
+    Without the query parameter, MLflow 3 opens the page for traces of language models, whatever the tags of the experiment.
     """
     parts = urlsplit(uri)
     if parts.scheme not in ("http", "https") and not parts.scheme.startswith(
@@ -96,16 +96,16 @@ def page(uri: str, experiment: str) -> str | None:
 
 
 def sqlite_file(uri: str) -> Path | None:
-    """The file of an SQLite store; None for any other store."""
+    """Path of an SQLite store; None for any other store."""
     match = re.match(r"sqlite(?:\+\w+)?:///([^?]+)", uri)
     return Path(unquote(match[1])) if match and match[1] != ":memory:" else None
 
 
 def download(run_id: str, uri: str | None = None) -> Path:
-    """The run folder that a tracked run has among its artifacts.
+    """Download the run folder from the artifacts of a tracked run.
 
     Raises:
-        RunError: the store or the run cannot be reached, or it holds no run folder.
+        RunError: the store or the run cannot be reached, or has no run folder.
     """
     uri = address(uri)
     shown = redacted(uri)
@@ -126,7 +126,7 @@ def download(run_id: str, uri: str | None = None) -> Path:
 
 
 def failures() -> tuple[type[Exception], ...]:
-    """Errors of a store that cannot be used: it is away, not a store, damaged, of another version, or lacks its driver."""
+    """Exception types of a store that is unreachable, not a store, damaged, of another version, or without its driver."""
     from alembic.util.exc import CommandError
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
@@ -135,14 +135,14 @@ def failures() -> tuple[type[Exception], ...]:
 
 
 def first_line(error: Exception) -> str:
-    """The reason of an error in at most 200 characters, without passwords."""
+    """First line of an error message, at most 200 characters, without passwords."""
     text = redacted(str(error).strip() or type(error).__name__)
     return text.splitlines()[0][:200]
 
 
 @contextmanager
 def few_retries() -> Iterator[None]:
-    """mlflow retries for minutes by default; a training run does not wait that long. No bars of mlflow's own either."""
+    """Limit the retries of mlflow (minutes by default), and hide its progress bars."""
     names = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
     names["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
     added = {name: value for name, value in names.items() if name not in os.environ}
@@ -156,7 +156,7 @@ def few_retries() -> Iterator[None]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Hide the page of migration messages that a new SQLite store prints, and mlflow's own deprecation warnings."""
+    """Hide the migration messages of a new SQLite store, and the deprecation warnings of mlflow."""
     loggers = [logging.getLogger(name) for name in ("alembic", "mlflow.store.db.utils", "mlflow.store.db")]
     levels = [each.level for each in loggers]
     for each in loggers:
@@ -171,7 +171,7 @@ def quiet() -> Iterator[None]:
 
 
 def _alone(uri: str) -> AbstractContextManager[object]:
-    """A lock on an SQLite store, in the folder of temporary files: nothing is left beside the store."""
+    """Lock of an SQLite store, in the folder of temporary files, so that no file is left beside the store."""
     from filelock import FileLock
 
     file = sqlite_file(uri)

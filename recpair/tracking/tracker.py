@@ -1,4 +1,4 @@
-"""What a tracker hears of a run."""
+"""Protocol of trackers."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,10 +8,10 @@ from recpair.training.log import Log
 
 
 class Tracker(Log, Protocol):
-    """A log that also hears how a run begins and ends; as a context, it learns of a failure.
+    """Log that also receives the start and end of a run; as a context manager, it records failures.
 
     Attributes:
-        run_id: the tracked run's, or None while there is none.
+        run_id: id of the tracked run, or None.
     """
 
     run_id: str | None
@@ -24,11 +24,11 @@ class Tracker(Log, Protocol):
         data: Mapping[str, Any],
         run_id: str | None = None,
     ) -> None:
-        """Open a run, or go on with ``run_id``; write what is known before training."""
+        """Create a run, or continue ``run_id``; write parameters, tags and data."""
         ...
 
     def status(self, run_id: str) -> str | None:
-        """RUNNING, FINISHED, FAILED or KILLED; None if there is no such tracked run."""
+        """Return RUNNING, FINISHED, FAILED or KILLED; None if the tracked run does not exist."""
         ...
 
     def finish(self, folder: Path, metrics: Mapping[str, float], names: Sequence[Path], description: str = "") -> None:
@@ -41,7 +41,7 @@ class Tracker(Log, Protocol):
 
 
 class Untracked:
-    """Hears everything and keeps nothing (``tracking: null``)."""
+    """Tracker that ignores all calls (``tracking: null``)."""
 
     run_id: str | None = None
 
@@ -53,22 +53,22 @@ class Untracked:
         data: Mapping[str, Any],
         run_id: str | None = None,
     ) -> None:
-        """Nothing is opened."""
+        """Do nothing."""
 
     def step(self, epoch: int, done: int, steps: int) -> None:
-        """Nothing is kept."""
+        """Do nothing."""
 
     def epoch(self, number: int, values: dict[str, float]) -> None:
-        """Nothing is kept."""
+        """Do nothing."""
 
     def status(self, run_id: str) -> None:
-        """There is no tracked run."""
+        """Return None."""
 
     def finish(self, folder: Path, metrics: Mapping[str, float], names: Sequence[Path], description: str = "") -> None:
-        """Nothing is written."""
+        """Do nothing."""
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: Any) -> None:
-        """There is nothing to close."""
+        """Do nothing."""

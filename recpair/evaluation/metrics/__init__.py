@@ -1,8 +1,8 @@
 """Metrics: functions of ranked lists, one per file.
 
-What stands before ``*`` in the signature is supplied by name (``evaluation/legend.py``); what stands after it is an option
+Parameters before ``*`` are supplied by name (``evaluation/legend.py``); parameters after ``*`` are options
 (``metrics: [recall, {name: debiased_recall, exponent: 1}]``). A metric returns an array with one value per list
-(``Float[np.ndarray, "B"]``; the mean over users is reported and each user's value is kept), or one number over all lists
+(``Float[np.ndarray, "B"]``; the mean over users is reported and per-user values are kept), or one number over all lists
 (``float``). Metrics that use a value with the axis K are computed for each cut-off, the others once.
 """
 

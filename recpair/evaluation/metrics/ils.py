@@ -6,13 +6,13 @@ from jaxtyping import Float, Int
 
 
 def ils(items: Int[np.ndarray, "B K"], item_vectors: Float[np.ndarray, "I D"]) -> Float[np.ndarray, "B"]:
-    """Mean cosine similarity of the item vectors over all pairs of items of a list; in [−1, 1], low for diverse lists.
+    """Mean cosine similarity of the item vectors over all pairs of items in a list; in [−1, 1], low for diverse lists.
 
     0 for a list of fewer than two items; an item whose vector is 0 has similarity 0 to all others. Over n unit vectors v,
-    the mean is (‖Σ v‖² − Σ ‖v‖²) / (n (n − 1)), so no pair is visited. The vectors are those of the trained model: compare
-    lists by it only if they are measured with the vectors of one model.
+    the mean is (‖Σ v‖² − Σ ‖v‖²) / (n (n − 1)), without iterating over pairs. The vectors are those of the trained model:
+    values are comparable only if they are computed with the vectors of one model.
 
-    Source: Ziegler et al., WWW 2005, with the mean in place of their sum over pairs.
+    Source: Ziegler et al., WWW 2005, with the mean instead of the sum over pairs.
     """
     norms = np.linalg.norm(item_vectors, axis=1, keepdims=True)
     unit = np.divide(item_vectors, norms, out=np.zeros_like(item_vectors), where=norms > 0)

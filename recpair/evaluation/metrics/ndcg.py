@@ -10,7 +10,7 @@ from jaxtyping import Float
 def ndcg(gains: Float[np.ndarray, "B K"], ideal_gains: Float[np.ndarray, "B _"]) -> Float[np.ndarray, "B"]:
     """DCG = Σ gain / log₂(rank + 1), divided by the DCG of the ideal list; in [0, 1].
 
-    Gains are 1 for each relevant item (``evaluate.gain: binary``), or its rating (``rating``). The rating is the gain itself,
+    Gains are 1 for relevant items (``evaluate.gain: binary``), or their ratings (``rating``). The rating is the gain itself,
     as in Järvelin & Kekäläinen (TOIS 2002), LensKit and scikit-learn, not 2^rating − 1 (Burges et al., ICML 2005), which
     overflows for play counts.
 
@@ -23,7 +23,7 @@ def ndcg(gains: Float[np.ndarray, "B K"], ideal_gains: Float[np.ndarray, "B _"])
 
 
 def _discounted(gains: np.ndarray) -> np.ndarray:
-    """Σ gain / log₂(rank + 1) of each row, added in the order of ranks, so that trailing zeros do not change a bit."""
+    """Σ gain / log₂(rank + 1) of each row, added in order of ranks, so that trailing zeros do not change the result."""
     sums: np.ndarray = np.cumsum(gains * _discounts(gains.shape[1]), axis=1)[:, -1]
     return sums
 
