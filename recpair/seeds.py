@@ -1,4 +1,4 @@
-"""Random numbers of a run: all follow from (seed, epoch), whatever else draws in the process."""
+"""Random numbers of a run, which depend on (seed, epoch) only, whatever else draws in the process."""
 
 import threading
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import torch
 
 
 def derive(seed: int, *path: int) -> int:
-    """A 63-bit seed for one place of a run, independent of every other place's."""
+    """Return a 63-bit seed for one place of a run, independent of those of all other places."""
     state = np.random.SeedSequence([seed, *path]).generate_state(1, np.uint64)[0]
     return int(state >> np.uint64(1))
 
@@ -23,13 +23,13 @@ class Generators:
         self._by_device: dict[torch.device, torch.Generator] = {}
 
     def on(self, device: torch.device) -> torch.Generator:
-        """The generator of a device, made at its first draw."""
+        """Return the generator of a device, created on first use."""
         if device not in self._by_device:
             self._by_device[device] = torch.Generator(device).manual_seed(self.seed)
         return self._by_device[device]
 
     def restart(self, seed: int) -> None:
-        """Start the streams of all devices anew."""
+        """Restart the streams of all devices."""
         self.seed = seed
         for generator in self._by_device.values():
             generator.manual_seed(seed)
@@ -43,7 +43,7 @@ _PROCESS = threading.RLock()
 
 @contextmanager
 def isolated(seed: int) -> Iterator[None]:
-    """Draw inside from generators that belong to this block; torch's process-wide generators are left alone."""
+    """Draw from generators that belong to this context; torch's process-wide generators are left unchanged."""
     token = _RUN.set(Generators(seed))
     try:
         yield
@@ -52,13 +52,13 @@ def isolated(seed: int) -> Iterator[None]:
 
 
 def generator(device: torch.device = CPU) -> torch.Generator | None:
-    """The run's generator on a device, for the ``generator`` argument of a draw; outside a run None, torch's own."""
+    """Return the run's generator on a device, as the ``generator`` argument of a draw; None (torch's) outside a run."""
     run = _RUN.get()
     return None if run is None else run.on(device)
 
 
 def restart(seed: int) -> None:
-    """Start the run's streams anew, at an epoch for example; only inside ``isolated``."""
+    """Restart the run's streams, for example at an epoch; only inside ``isolated``."""
     run = _RUN.get()
     assert run is not None, "draws of a run happen inside isolated()"
     run.restart(seed)
@@ -66,9 +66,9 @@ def restart(seed: int) -> None:
 
 @contextmanager
 def process_wide(seed: int) -> Iterator[None]:
-    """Seed torch's process-wide generators for code that cannot draw from others, and put them back afterwards.
+    """Seed torch's process-wide generators for code that cannot draw from others, and restore them afterwards.
 
-    One thread at a time is inside; the others wait.
+    Only one thread can be inside at a time; others block.
     """
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
     with _PROCESS, torch.random.fork_rng(devices=devices):
@@ -82,9 +82,10 @@ def process_wide(seed: int) -> Iterator[None]:
 
 @contextmanager
 def lent(device: torch.device) -> Iterator[None]:
-    """Let a CUDA kernel that takes no generator (fused attention) draw the run's numbers; outside a run torch's own.
+    """Let a CUDA kernel without a ``generator`` argument (fused attention) use the run's; outside a run, torch's.
 
-    The state of the device's process-wide generator is exchanged for the run's, and back; one thread at a time is inside.
+    The state of the device's process-wide generator is exchanged for the run's and restored; only one thread can be
+    inside at a time.
     """
     run = generator(device)
     if run is None:

@@ -1,4 +1,4 @@
-"""Models: a batch in, a Scorer out."""
+"""Models, which return a Scorer for a mini-batch."""
 
 from recpair.models.contract import FittedModel, GradientModel, Model, OwnLossModel, SequenceModel, Touched
 from recpair.models.ease import EASE

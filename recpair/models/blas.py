@@ -1,4 +1,4 @@
-"""Products whose sums have the same order on any number of threads."""
+"""Matrix products that do not depend on the number of threads."""
 
 import threading
 from collections.abc import Iterator
@@ -9,18 +9,18 @@ import numpy as np
 import scipy.linalg  # noqa: F401  (loads its BLAS before the controller looks for them)
 from threadpoolctl import ThreadpoolController
 
-_LIMITS = threading.RLock()  # of several threads, one at a time changes what all share
+_LIMITS = threading.RLock()  # the limits are process-wide: one thread changes them at a time
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Let BLAS and LAPACK use one thread inside, so that a result does not depend on how many there are."""
+    """Limit BLAS and LAPACK to one thread, so that results do not depend on the number of threads."""
     with _LIMITS, _controller().limit(limits=1, user_api="blas"):
         yield
 
 
 def gram(matrix: np.ndarray) -> np.ndarray:
-    """XᵀX, the same bytes on any number of threads."""
+    """Return XᵀX, bitwise identical for any number of threads."""
     with one_thread():
         product: np.ndarray = matrix.T @ matrix
     return product

@@ -1,4 +1,4 @@
-"""What every model is: a torch module that answers a batch with a Scorer."""
+"""Base classes of the models: torch modules that return a Scorer for a batch."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -14,19 +14,19 @@ from recpair.data.histories import Histories, padded
 from recpair.data.interactions import Interactions
 from recpair.models.scorer import Scorer, Similarity, Vectors
 
-Touched = tuple[Float[Tensor, "_ D"], Tensor]  # a table, and the indices of its rows that a batch touches, of any shape
+Touched = tuple[Float[Tensor, "_ D"], Tensor]  # a table, and the indices of the rows used by a batch, of any shape
 
 
 class Model(nn.Module, ABC):
-    """Scores items for queries; everything that it learnt is in its state dict.
+    """Base class of all models; the state dict contains everything that is learnt.
 
-    A model is made as ``Model(interactions, *, …options)`` from the training interactions, and is
-    either a ``GradientModel`` or a ``FittedModel``.
+    A model is constructed as ``Model(interactions, *, …options)`` from the training interactions, and is either a
+    ``GradientModel`` or a ``FittedModel``.
 
     Attributes:
-        item_to_item: whether scores are sums of item–item weights over a history, so that ``fold_in`` of one item
-            gives its weights to all items.
-        weighs_events: whether ``fit`` uses the weights of the events; in a gradient model, losses of pairs do.
+        item_to_item: True if scores are sums of item–item weights over a history; ``fold_in`` of a single item then
+            returns its weights to all items.
+        weighs_events: True if ``fit`` uses the event weights; in gradient models, the losses of pairs use them.
     """
 
     item_to_item: bool = False
@@ -34,47 +34,47 @@ class Model(nn.Module, ABC):
 
     @abstractmethod
     def score(self, batch: Batch) -> Scorer:
-        """A Scorer for the batch's queries."""
+        """Return a Scorer for the queries of a batch."""
 
     @abstractmethod
     def fold_in(self, histories: Sequence[np.ndarray]) -> Scorer:
-        """A Scorer for people who were not in training, known by the items (int) that they took."""
+        """Return a Scorer for unknown users, given by the items (int) of their histories."""
 
     def batch_of(self, user: Int[Tensor, "Q"], histories: Histories) -> Batch:
-        """The queries of users; models other than sequence models do not read the histories."""
+        """Return the queries of the users; only sequence models read the histories."""
         return Batch.of_users(user)
 
 
 class GradientModel(Model):
-    """A model that the training loop fits."""
+    """A model trained by gradient descent in the training loop."""
 
     def start(self, interactions: Interactions) -> None:
-        """What is worth doing once before the first epoch, and not when a trained model is loaded; nothing by default."""
+        """Initialise before the first epoch; not called when a trained model is loaded. Does nothing by default."""
 
     @abstractmethod
     def regularised(self, batch: Batch) -> tuple[Touched, ...]:
-        """What a batch touches of each table of raw embeddings, for the L2 penalty: one pair a kind."""
+        """Return the rows of each table of raw embeddings used by a batch, for the L2 penalty: one pair per kind."""
 
 
 class OwnLossModel(GradientModel):
-    """A gradient model that can bring the whole loss of its authors, ``loss: {name: own}``.
+    """A gradient model that provides the complete loss of its authors, ``loss: {name: own}``.
 
-    With any other loss it is trained as every gradient model is, by its scores.
+    With any other loss it is trained on its scores, like every gradient model.
     """
 
     @abstractmethod
     def own_loss(self, batch: Batch, epoch: int) -> Float[Tensor, ""]:
-        """What the authors minimise for a batch (P = 1), their regularisation and contrast included; epochs from 1."""
+        """Return the authors' loss of a batch (P = 1), with regularisation and contrastive terms; epochs from 1."""
 
 
 class SequenceModel(GradientModel):
-    """A gradient model whose queries are what somebody took before, and nothing else.
+    """A gradient model whose queries consist of a user's previous interactions only.
 
     Attributes:
-        history_length: T, the places of a history that it reads; longer ones are cut at their start.
-        every_place: whether ``encode`` gives a vector for every place, or for the last alone: then training needs a history
-            for each query (the sampler's ``examples: prefixes``).
-        similarity: of a query and an item: their product, or their cosine (for losses with a temperature).
+        history_length: T, the maximum length of a history; of longer histories, the latest T items are used.
+        every_place: True if ``encode`` returns a vector for every position; if for the last only, training needs a
+            history for each query (the sampler's ``examples: prefixes``).
+        similarity: of a query and an item: inner product, or cosine (for losses with a temperature).
     """
 
     history_length: int
@@ -83,18 +83,18 @@ class SequenceModel(GradientModel):
 
     @abstractmethod
     def encode(self, history: Int[Tensor, "H T"]) -> Float[Tensor, "H _ D"]:
-        """A vector for every place, of the items up to and with it; histories are padded on the left.
+        """Return a vector for each position, of the items up to and including it; histories are padded on the left.
 
-        ``_`` is T, or 1, the last place, where the model has not ``every_place``.
+        ``_`` is T, or 1 (the last position) without ``every_place``.
         """
 
     def encode_last(self, history: Int[Tensor, "H T"]) -> Float[Tensor, "H D"]:
-        """The last place's vectors of ``encode``; a model that can have them for less does so."""
+        """Return ``encode`` at the last position; overridden by models that can compute it at lower cost."""
         return self.encode(history)[:, -1]
 
     @abstractmethod
     def item_vectors(self) -> Float[Tensor, "I D"]:
-        """What a query's vector is multiplied with."""
+        """Return the item vectors, which are multiplied with the query vectors."""
 
     def score(self, batch: Batch) -> Vectors:
         assert batch.history is not None, "a sequence model needs histories"
@@ -103,7 +103,7 @@ class SequenceModel(GradientModel):
         return Vectors.compared(queries, self.item_vectors(), self.similarity)
 
     def regularised(self, batch: Batch) -> tuple[Touched, ...]:
-        """The item that a query stands at, in place of a user, and what it is compared with."""
+        """Return the last item of each query (in place of a user), the positives and the negatives."""
         assert batch.history is not None, "a sequence model needs histories"
         current = batch.history[:, -1] if batch.at is None else batch.history.flatten()[batch.at]
         items = (batch.positives,) if batch.negatives is None else (batch.positives, batch.negatives)
@@ -115,14 +115,14 @@ class SequenceModel(GradientModel):
 
     @torch.no_grad()
     def fold_in(self, histories: Sequence[np.ndarray]) -> Vectors:
-        """Nobody is a stranger: a history is all that a query is made of."""
+        """Encode the histories as for known users: a query consists of its history only."""
         history = torch.from_numpy(padded(histories, self.history_length)).to(self.item_vectors().device)
         return Vectors.compared(self.encode_last(history), self.item_vectors(), self.similarity)
 
 
 class FittedModel(Model):
-    """A model with a fit of its own: a closed form, a count, or its own kernel."""
+    """A model fitted outside the training loop: in closed form, by counting, or with its own kernel."""
 
     @abstractmethod
     def fit(self, interactions: Interactions) -> None:
-        """Learn from the training interactions."""
+        """Fit the model to the training interactions."""

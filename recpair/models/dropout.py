@@ -1,18 +1,18 @@
-"""Dropout from the run's own generator."""
+"""Dropout that draws from the run's generator."""
 
 import torch
 from torch import Tensor, nn
 
 from recpair.seeds import generator
 
-WORD = 2**16  # an element is dropped by 16 random bits
+WORD = 2**16  # 16 random bits decide whether an element is dropped
 
 
 def dropout(x: Tensor, rate: float, training: bool) -> Tensor:
-    """Zeros at random with probability ``rate``, the rest scaled so that the mean stays; ``x`` itself when not training.
+    """Zero elements with probability ``rate`` and rescale the rest to keep the mean; return ``x`` when not training.
 
-    torch draws one number of 53 bits for each element, which takes a fifth of a small transformer's step on a
-    processor; here four elements share one draw of 64 bits. The rate is rounded to 1 / 65,536, and the scale with it.
+    torch draws a 53-bit number for each element, which takes a fifth of the training step of a small transformer on the
+    CPU; here four elements share one 64-bit draw. The rate is rounded to 1 / 65,536, and the scale accordingly.
     """
     if x.device.type != "cpu":
         return bernoulli_dropout(x, rate, training)
@@ -25,7 +25,7 @@ def dropout(x: Tensor, rate: float, training: bool) -> Tensor:
 
 
 def bernoulli_dropout(x: Tensor, rate: float, training: bool) -> Tensor:
-    """``torch.nn.functional.dropout``, bit for bit on a processor, with one draw for each element."""
+    """``torch.nn.functional.dropout`` from the run's generator: bitwise identical on the CPU, one draw per element."""
     if not training or rate == 0:
         return x
     kept = torch.empty_like(x).bernoulli_(1 - rate, generator=generator(x.device))

@@ -1,4 +1,4 @@
-"""EASE: a linear model from items to items, in closed form."""
+"""EASE: a closed-form linear item-to-item model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from recpair.models.contract import FittedModel
 
 @dataclass(frozen=True)
 class LinearScorer:
-    """score(q, i) = sum over the items j of q's history of B[j, i]."""
+    """score(q, i) = Σ_j B[j, i] over the items j of q's history."""
 
     histories: ItemLists
     weights: Float[Tensor, "I I"]
@@ -39,11 +39,11 @@ class LinearScorer:
 
 
 class EASE(FittedModel):
-    """The weights B with zero diagonal that minimise ‖X − XB‖² + λ‖B‖².
+    """Item–item weights B with zero diagonal that minimise ‖X − XB‖² + λ‖B‖².
 
-    B = 1 − P·diag(P)⁻¹ off the diagonal, P = (XᵀX + λ·1)⁻¹. Source: Steck, WWW 2019, equation 8. Memory: two
-    float32 matrices of items × items while it is fitted (13 GiB for 41,000 items), one afterwards.
-    On another number of threads, weights agree to six digits: LAPACK adds in another order.
+    B = 1 − P·diag(P)⁻¹ off the diagonal, P = (XᵀX + λ·1)⁻¹. Source: Steck, WWW 2019, equation 8. Memory: two float32
+    matrices of items × items during the fit (13 GiB for 41,000 items), one afterwards. With a different number of
+    threads, weights agree to six digits: LAPACK sums in a different order.
     """
 
     item_to_item = True

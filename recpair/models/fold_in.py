@@ -1,4 +1,4 @@
-"""The vector of somebody who was not in training, from the items that they took."""
+"""Vectors of unknown users, computed from the items that they interacted with."""
 
 from collections.abc import Sequence
 
@@ -16,11 +16,11 @@ def ridge_fold_in(
     unobserved: float = 0.1,
     ridge: float = 1.0,
 ) -> Float[Tensor, "Q D"]:
-    """Least-squares user vectors against fixed item vectors, rescaled to length ``norm``.
+    """Return least-squares user vectors for fixed item vectors, rescaled to length ``norm``.
 
-    u = argmin Σ_{i ∈ H} (1 − ⟨u, i⟩)² + w·(|H| / I)·Σ_all ⟨u, i⟩² + λ·mean‖i‖²·‖u‖²: the implicit
-    ALS step (Hu et al., ICDM 2008) with the weight of the unobserved scaled to the history. The direction is
-    what ranks; the length is set to that of a typical trained user so that scores are comparable.
+    u = argmin Σ_{i ∈ H} (1 − ⟨u, i⟩)² + w·(|H| / I)·Σ_all ⟨u, i⟩² + λ·mean‖i‖²·‖u‖²: the implicit ALS step (Hu et al.,
+    ICDM 2008), with the weight of unobserved items scaled to the history. Only the direction affects the ranking; the
+    length is that of a typical trained user, so that scores are comparable.
     """
     n_items, dim = items.shape
     gram = items.T @ items

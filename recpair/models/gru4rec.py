@@ -1,4 +1,4 @@
-"""GRU4Rec: a recurrent network over what somebody took before."""
+"""GRU4Rec: a recurrent network over the history of a user."""
 
 from typing import Annotated
 
@@ -18,8 +18,8 @@ from recpair.seeds import generator
 class GRU4Rec(SequenceModel):
     """score(h, i) = ⟨W·g_h + b, e_i⟩, g_h the last state of a GRU over the embeddings e of the history.
 
-    Source: Hidasi et al., ICLR 2016, in the form of Tan et al. (DLRS 2016) that RecBole has: dropout on the embeddings,
-    a dense layer from the state to vectors as long as the items', which are tied to the input. The GRU has no
+    Source: Hidasi et al., ICLR 2016, in the variant of Tan et al. (DLRS 2016) that RecBole implements: dropout on the
+    embeddings, a dense layer from the state to the embedding size, output embeddings tied to the input. The GRU has no
     biases, so its state stays 0 over the padding on the left: gates of 1/2 mix 0 with tanh(0).
     """
 

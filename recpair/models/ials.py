@@ -20,10 +20,10 @@ from recpair.seeds import generator
 
 
 class IALS(FittedModel):
-    """Vectors that minimise Σ_taken (1 + w·r)(1 − ⟨u, i⟩)² + Σ_others ⟨u, i⟩² + λ(‖U‖² + ‖I‖²).
+    """Vectors that minimise Σ_seen (1 + w·r)(1 − ⟨u, i⟩)² + Σ_unseen ⟨u, i⟩² + λ(‖U‖² + ‖I‖²).
 
     Source: Hu et al., ICDM 2008, with confidence 1 + w·r for an event of weight r (1 unless the data has weights).
-    Users and items in turns, each half-step exact.
+    Users and items are updated alternately; each half-step is exact.
     """
 
     weighs_events = True
@@ -59,7 +59,7 @@ class IALS(FittedModel):
         weight, ridge = np.float32(self.weight), np.float32(self.ridge)
         try:
             kernels.least_squares(indptr, indices, weights, fixed, gram(fixed), weight, ridge, out)
-        except (SystemError, np.linalg.LinAlgError):  # numba reports an error inside of a parallel loop as SystemError
+        except (SystemError, np.linalg.LinAlgError):  # Numba reports errors in parallel loops as SystemError
             raise TrainingError(
                 f"model ials: the system of equations of a user or an item is singular in single precision; lower "
                 f"model.weight ({self.weight:g}) or raise model.ridge ({self.ridge:g})"
@@ -69,7 +69,7 @@ class IALS(FittedModel):
         return Vectors(queries=self.user_vectors[batch.user], items=self.item_vectors)
 
     def fold_in(self, histories: Sequence[np.ndarray]) -> Vectors:
-        """The exact half-step for the given items, each of weight 1."""
+        """Solve the exact half-step for the given items, each of weight 1."""
         given = ItemLists.of_lists(histories)
         out = np.zeros((len(histories), self.item_vectors.shape[1]), dtype=np.float32)
         self._half_step(

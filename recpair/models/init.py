@@ -1,4 +1,4 @@
-"""Where the embeddings of users and items start."""
+"""Initialisation of the user and item embeddings."""
 
 from typing import Any, Literal
 
@@ -14,18 +14,18 @@ from recpair.models.blas import one_thread
 from recpair.seeds import generator
 
 Start = Literal["normal", "spectral"]
-MOST = 2_000_000  # events whose matrix is decomposed: seconds
-JITTER = 0.01  # of the normal start, added to the spectral one
+MOST = 2_000_000  # maximum number of events to decompose: seconds
+JITTER = 0.01  # share of the normal initialisation added to the spectral one
 
 
 @torch.no_grad()
 def start_from_spectrum(users: nn.Embedding, items: nn.Embedding, interactions: Interactions, std: float) -> None:
-    """Turn tables drawn from N(0, std²) into the leading singular vectors of the interactions, at the same scale.
+    """Replace tables drawn from N(0, std²) by the leading singular vectors of the interactions, at the same scale.
 
-    U·√Σ and V·√Σ of D_u^−½ R D_i^−½ (users × items, 1 where taken), scaled so that the root mean square of a table is
-    ``std``; a hundredth of what was drawn is added, which is all that a user or item without events has, and all there
-    is in dimensions beyond the rank. It takes seconds, and saves many epochs. Source: the low-pass view of LightGCN
-    (Shen et al., CIKM 2021), which ranks by these vectors alone.
+    The tables become U·√Σ and V·√Σ of D_u^−½ R D_i^−½ (users × items, 1 for each interaction), scaled to a root mean
+    square of ``std``. A hundredth of the drawn values is added: users and items without events, and dimensions beyond
+    the rank, have nothing else. It takes seconds and saves many epochs. Source: the low-pass view of LightGCN (Shen et
+    al., CIKM 2021), which ranks by these vectors alone.
     """
     for table, vectors in zip((users, items), singular_vectors(interactions, users.embedding_dim), strict=True):
         found = table.weight[:, : vectors.shape[1]]
@@ -34,10 +34,10 @@ def start_from_spectrum(users: nn.Embedding, items: nn.Embedding, interactions: 
 
 
 def singular_vectors(interactions: Interactions, dim: int) -> tuple[Float[Tensor, "U R"], Float[Tensor, "I R"]]:
-    """U·√Σ and V·√Σ of the normalised interactions, R = min(dim, U − 1, I − 1), the largest singular value first.
+    """Return U·√Σ and V·√Σ of the normalised interactions, R = min(dim, U − 1, I − 1), largest singular value first.
 
-    Of more than MOST events, those of randomly drawn users are decomposed; two products with the whole matrix then
-    give the vectors of all users and items (a step of subspace iteration with Rayleigh–Ritz).
+    With more than MOST events, only those of randomly drawn users are decomposed; two products with the whole matrix
+    then give the vectors of all users and items (a step of subspace iteration with Rayleigh–Ritz).
     """
     taken: Any = interactions.to_scipy().astype(np.float32)
     scale = [1.0 / np.sqrt(np.maximum(np.asarray(taken.sum(axis)).ravel(), 1)) for axis in (1, 0)]
@@ -59,7 +59,7 @@ def singular_vectors(interactions: Interactions, dim: int) -> tuple[Float[Tensor
 
 
 def _drawn_rows(sizes: np.ndarray) -> np.ndarray | None:
-    """Users whose events are decomposed, about MOST in all, at least two users; None: all."""
+    """Draw at least two users with about MOST events in total; None for all users."""
     if sizes.sum() <= MOST:
         return None
     drawn = torch.randperm(len(sizes), generator=generator()).numpy()
@@ -67,7 +67,7 @@ def _drawn_rows(sizes: np.ndarray) -> np.ndarray | None:
 
 
 def _of_all_rows(matrix: Any, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """U (U, R), Σ (R,) and Vᵀ (R, I) within the span of ``matrix @ right``, from vectors ``right`` (I, R)."""
+    """Return U (U, R), Σ (R,) and Vᵀ (R, I) within the span of ``matrix @ right``, from vectors ``right`` (I, R)."""
     left = matrix @ right
     squares, rotation = np.linalg.eigh(left.T.astype(np.float64) @ left)
     values = np.sqrt(np.maximum(squares, 1e-12 * squares.max()))

@@ -1,4 +1,4 @@
-"""ItemKNN: what is taken together with what you took."""
+"""ItemKNN: an item-based neighbourhood model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from recpair.models.contract import FittedModel
 
 @dataclass(frozen=True)
 class NeighbourScorer:
-    """score(q, i) = sum over the items of q's history of their weight towards i."""
+    """score(q, i) = Σ_j weight(j, i) over the items j of q's history."""
 
     histories: ItemLists
     neighbours: Int[Tensor, "I K"]
@@ -39,13 +39,13 @@ class NeighbourScorer:
 
 
 class ItemKNN(FittedModel):
-    """Each item's k most similar items by cosine with shrinkage: ⟨x_i, x_j⟩ / (‖x_i‖·‖x_j‖ + shrinkage).
+    """The k most similar items of each item, by cosine with shrinkage: ⟨x_i, x_j⟩ / (‖x_i‖·‖x_j‖ + shrinkage).
 
-    x_i (U,) holds the weights of the events with item i, 1 unless the data has weights: then it is
-    |U_i ∩ U_j| / (√|U_i|·√|U_j| + shrinkage). Histories are sets of items, without weights.
+    x_i (U,) holds the weights of the events with item i, 1 unless the data has weights; with weights of 1, the
+    similarity is |U_i ∩ U_j| / (√|U_i|·√|U_j| + shrinkage). Histories are sets of items, without weights.
 
-    Source: Sarwar et al., WWW 2001; shrinkage as in Dacrema et al., RecSys 2019. A score is the sum of the
-    similarities towards the item from what the user took, each item with its own neighbours only.
+    Source: Sarwar et al., WWW 2001; shrinkage as in Dacrema et al., RecSys 2019. A score is the sum of the similarities
+    from the items of the user's history to the item, each limited to its own neighbours.
     """
 
     item_to_item = True

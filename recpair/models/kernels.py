@@ -1,4 +1,4 @@
-"""Products with sparse matrices and of looked-up vectors, and least squares, in Numba."""
+"""Numba kernels: products with sparse matrices and table rows, and least squares."""
 
 import numba
 import numpy as np
@@ -6,7 +6,7 @@ import numpy as np
 
 @numba.njit(parallel=True, nogil=True, cache=True)
 def multiply(indptr, indices, values, dense, bounds, out):
-    """out (R, D) = CSR (R, C) · dense (C, D); each thread takes rows between two ``bounds`` with equally many entries."""
+    """out (R, D) = CSR (R, C) · dense (C, D); threads process rows between ``bounds``, with equal entry counts."""
     for part in numba.prange(len(bounds) - 1):
         for row in range(bounds[part], bounds[part + 1]):
             out[row, :] = 0.0
@@ -52,10 +52,10 @@ def least_squares(indptr, indices, values, fixed, gram, weight, ridge, out):
 def nearest_by_cosine(
     indptr, indices, values, columns_indptr, columns, column_values, norms, shrinkage, neighbours, weights
 ):
-    """The most similar items of each: neighbours (I, k) and their cosines with shrinkage (I, k), best first.
+    """Find the most similar items of each item: neighbours (I, k) and cosines with shrinkage (I, k), best first.
 
     ``indptr, indices, values`` are users by item, ``columns_indptr, columns, column_values`` items by user. The
-    products of two values must not be 0. Unused places keep weight 0. Of equal weights the lower item stands first.
+    products of two values must not be 0. Unused entries keep weight 0. Ties are broken by the lower item index.
     """
     n_items, k = neighbours.shape
     n_parts = 64
@@ -85,15 +85,15 @@ def nearest_by_cosine(
                 weights[item, j] = cosine[best[j]]
 
 
-WORTH_THREADS = 2**21  # products of numbers from which on a second thread saves more than waking it costs
+WORTH_THREADS = 2**21  # multiplications from which a second thread saves more than it costs to wake
 
 
 @numba.njit(nogil=True, cache=True, fastmath={"reassoc"})
 def _dot(a, b):
-    """⟨a, b⟩ of two rows (D,), in whatever order the processor's vectors add fastest.
+    """⟨a, b⟩ of two rows (D,), summed in the order that is fastest with vector instructions.
 
-    A function of its own, so that this order is settled before it becomes part of another: inlined as source, code from
-    Numba's cache and code that was just compiled round differently.
+    A separate function, so that this order is fixed before it is inlined: inlined as source, code from Numba's cache
+    and newly compiled code round differently.
     """
     total = a.dtype.type(0)
     for d in range(len(a)):
@@ -124,7 +124,7 @@ def _scatter_rows(weights, queries, items, out, low, high):
         query = queries[q, low:high]
         for c in range(items.shape[1]):
             row, weight = out[items[q, c], low:high], weights[q, c]
-            for d in range(len(row)):  # over slices from 0: Numba checks no sign, and uses vector instructions
+            for d in range(len(row)):  # slices from 0: Numba skips the sign check and vectorises
                 row[d] += weight * query[d]
 
 
@@ -166,8 +166,8 @@ def add_rows(weights, table, items, out):
 def scatter_rows(weights, queries, items, out):
     """out (I, D) at ``items`` (Q, C) += queries (Q, D), weighted by weights (Q, C).
 
-    A thread takes some columns of D and all queries in order: no two threads add to the same number, and the sums
-    are the same for any number of them.
+    A thread processes some columns of D for all queries in order: no two threads write to the same entry, and the sums
+    do not depend on the number of threads.
     """
     if threads := _threads(items.size * out.shape[1]):
         _scatter_rows_on_threads(weights, queries, items, out, threads)
@@ -177,7 +177,7 @@ def scatter_rows(weights, queries, items, out):
 
 @numba.njit(nogil=True, cache=True)
 def sum_of_squares(table, rows):
-    """Σ ‖table[row]‖² over rows (R,), added up in 64 bits."""
+    """Σ ‖table[row]‖² over rows (R,), accumulated in 64 bits."""
     total = 0.0
     for r in rows:
         total += _dot(table[r], table[r])
@@ -195,6 +195,6 @@ def add_scaled_rows(scale, table, rows, out):
 
 
 def _threads(work: int) -> int:
-    """How many threads to use, 0 for the caller's alone."""
+    """Return the number of threads to use; 0 for the calling thread only."""
     threads = int(numba.get_num_threads())
     return threads if work >= WORTH_THREADS and threads > 1 else 0

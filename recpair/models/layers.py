@@ -1,4 +1,4 @@
-"""torch's layers, initialised as torch does it, from the run's own generator instead of the process-wide one."""
+"""torch layers with torch's initialisation, drawn from the run's generator instead of the process-wide one."""
 
 import math
 
@@ -25,7 +25,7 @@ class Linear(nn.Linear):
 
 
 class GRU(nn.GRU):
-    """``nn.GRU``: all weights U(−1/√n, 1/√n) with n hidden units; its own dropout, which takes no generator, is refused."""
+    """``nn.GRU``: all weights U(−1/√n, 1/√n) with n hidden units; its dropout accepts no generator and is refused."""
 
     def reset_parameters(self) -> None:
         assert self.dropout == 0, "torch draws the dropout between layers from its process-wide generator"

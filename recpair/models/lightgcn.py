@@ -1,4 +1,4 @@
-"""LightGCN: embeddings smoothed over the graph of users and items, and nothing else."""
+"""LightGCN: embeddings smoothed over the user–item graph."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -20,7 +20,7 @@ from recpair.models.layers import Embedding
 from recpair.models.scorer import Similarity, Vectors
 from recpair.seeds import generator
 
-PARTS = 64  # shares of a product, each with equally many entries
+PARTS = 64  # parts of a product, with equal numbers of entries
 
 
 class Graph:
@@ -38,7 +38,7 @@ class Graph:
         self._on_device: dict[torch.device, Tensor] = {}
 
     def times(self, dense: Float[Tensor, "V D"]) -> Float[Tensor, "V D"]:
-        """The product with a dense matrix: Numba on the processor, a CSR product elsewhere."""
+        """Multiply by a dense matrix: with Numba on the CPU, as a CSR product on other devices."""
         if dense.device.type != "cpu":
             return self._csr(dense.device).to(dense.dtype) @ dense
         array = np.ascontiguousarray(dense.detach().numpy())
@@ -79,9 +79,9 @@ def mean_of_powers(x: Float[Tensor, "V D"], graph: Graph, n_layers: int) -> Floa
 class LightGCN(GradientModel):
     """score(u, i) = ⟨e_u, e_i⟩ (or their cosine), e the mean of the embeddings after 0 … L smoothing steps.
 
-    Source: He et al., SIGIR 2020. Deviations: no dense adjacency (PLD's code has one); the whole
-    smoothing is one autograd function; an item or user without interactions keeps its own embedding; the
-    embeddings start from singular vectors of the interactions unless ``init`` is normal.
+    Source: He et al., SIGIR 2020. Deviations: no dense adjacency (PLD's code has one); the whole smoothing is one
+    autograd function; items and users without interactions keep their own embeddings; embeddings are initialised from
+    singular vectors of the interactions unless ``init`` is normal.
     """
 
     def __init__(
@@ -103,20 +103,20 @@ class LightGCN(GradientModel):
         nn.init.normal_(self.user_embedding.weight, std=init_std, generator=generator())
         nn.init.normal_(self.item_embedding.weight, std=init_std, generator=generator())
         self.init, self.init_std = init, init_std
-        self._ready: tuple[Tensor, Tensor] | None = None  # smoothed vectors, kept while evaluating
+        self._ready: tuple[Tensor, Tensor] | None = None  # smoothed vectors, cached during evaluation
 
     def start(self, interactions: Interactions) -> None:
-        """From the singular vectors of the interactions, with ``init: spectral``."""
+        """Initialise from the singular vectors of the interactions if ``init: spectral``."""
         if self.init == "spectral":
             start_from_spectrum(self.user_embedding, self.item_embedding, interactions, self.init_std)
 
     def train(self, mode: bool = True) -> "LightGCN":
-        """Set the mode, and forget the smoothed vectors."""
+        """Set the mode and discard the cached vectors."""
         self._ready = None
         return super().train(mode)
 
     def smoothed(self) -> tuple[Float[Tensor, "U D"], Float[Tensor, "I D"]]:
-        """Vectors of all users and of all items."""
+        """Return the smoothed vectors of all users and of all items."""
         if self._ready is not None:
             return self._ready
         users = self.user_embedding.weight
@@ -131,7 +131,7 @@ class LightGCN(GradientModel):
         return Vectors.compared(torch.nn.functional.embedding(batch.user, users), items, self.similarity)
 
     def user_vectors(self) -> Float[Tensor, "U D"]:
-        """Vectors of all users, smoothed."""
+        """Return the smoothed vectors of all users."""
         return self.smoothed()[0]
 
     def regularised(self, batch: Batch) -> tuple[Touched, ...]:
@@ -140,7 +140,7 @@ class LightGCN(GradientModel):
 
     @torch.no_grad()
     def fold_in(self, histories: Sequence[np.ndarray]) -> Vectors:
-        """Users as the ridge solution over the smoothed items, on the scale of the trained users."""
+        """Score unknown users by ridge solutions over the smoothed items, at the scale of the trained users."""
         users, items = self.smoothed()
         strangers = ridge_fold_in(items, histories, users.norm(dim=1).median())
         return Vectors.compared(strangers, items, self.similarity)

@@ -1,4 +1,4 @@
-"""Rows of a table of vectors, products with them and their norms, at a cost of the batch and not of the table."""
+"""Lookups, inner products and norms of table rows, at a cost that depends on the batch and not on the table."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from recpair.models import kernels
 
 
 def look_up(table: Tensor, rows: Tensor) -> Tensor:
-    """``table[rows]``: vectors (…, D) of a table (n, D) at indices of any shape (…).
+    """Return ``table[rows]``: vectors (…, D) of a table (n, D) at indices of any shape (…).
 
     The gradient of a parameter is added to its ``grad`` row by row (``_accumulates``).
     """
@@ -25,10 +25,10 @@ def look_up(table: Tensor, rows: Tensor) -> Tensor:
 def inner_products(
     queries: Float[Tensor, "Q D"], table: Float[Tensor, "I D"], items: Int[Tensor, "Q C"]
 ) -> Float[Tensor, "Q C"]:
-    """⟨query, table[item]⟩ for C items of each query.
+    """Return ⟨query, table[item]⟩ for C items of each query.
 
-    On the processor a kernel reads the rows where they lie; elsewhere, and for few rows of what is no parameter, they
-    are looked up side by side (Q, C, D).
+    On the CPU, a kernel reads the rows in place. On other devices, and for few rows of a table that is not a parameter,
+    they are gathered first (Q, C, D).
     """
     needs_gradient = torch.is_grad_enabled() and (queries.requires_grad or table.requires_grad)
     worth_it = not needs_gradient or _accumulates(table) or 2 * items.numel() > len(table)
@@ -39,7 +39,7 @@ def inner_products(
 
 
 def mean_squared_norm(table: Float[Tensor, "_ D"], rows: Tensor) -> Float[Tensor, ""]:
-    """Mean of ‖table[row]‖² over rows of any shape; on the processor the rows are read where they lie, forward and back."""
+    """Return the mean of ‖table[row]‖² over rows of any shape; on the CPU, the rows are read in place."""
     if not _has_kernels(table):
         return torch.nn.functional.embedding(rows, table).square().sum(-1).mean()
     norm: Tensor = MeanSquaredNorm.apply(table, rows)
@@ -51,18 +51,18 @@ def _has_kernels(table: Tensor) -> bool:
 
 
 def _accumulates(table: Tensor) -> bool:
-    """Whether gradients of a table's rows go straight into ``table.grad``, as ``backward`` would leave them there.
+    """Return True if gradients of table rows are added directly to ``table.grad``, as ``backward`` would leave them.
 
-    For a parameter on the processor: else every lookup of a step has a gradient as large as the table, of fresh memory,
-    and all of them are added up. Not between processes, which wait for whole gradients; ``torch.autograd.grad`` is not
-    to be asked for such a table.
+    This holds for parameters on the CPU: otherwise every lookup of a step allocates a gradient as large as the table,
+    and all of them are summed. It does not hold for distributed runs, which need whole gradients; do not call
+    ``torch.autograd.grad`` for such a table.
     """
     alone = not (torch.distributed.is_available() and torch.distributed.is_initialized())
     return alone and table.is_leaf and table.requires_grad and table.device.type == "cpu"
 
 
 def _gradient(table: Tensor) -> tuple[Tensor, Tensor | None]:
-    """What the rows' gradients are added to, and what ``backward`` hands on: a fresh tensor twice, or ``grad`` and nothing."""
+    """Return where to add row gradients and the result of ``backward``: a new tensor twice, or ``grad`` and None."""
     if not _accumulates(table):
         fresh = torch.zeros_like(table, memory_format=torch.contiguous_format)
         return fresh, fresh
@@ -89,7 +89,7 @@ class Rows(torch.autograd.Function):
 
 
 class InnerProducts(torch.autograd.Function):
-    """``inner_products`` by kernels; no (Q, C, D) forward or backward."""
+    """``inner_products`` with kernels, without a (Q, C, D) tensor forward or backward."""
 
     @staticmethod
     def forward(ctx: Any, queries: Tensor, table: Tensor, items: Tensor) -> Tensor:
@@ -113,7 +113,7 @@ class InnerProducts(torch.autograd.Function):
 
 
 class MeanSquaredNorm(torch.autograd.Function):
-    """``mean_squared_norm`` by kernels; the gradient of a table's row is 2/R · row for each of the R times it is named."""
+    """``mean_squared_norm`` with kernels; each occurrence of a row among the R rows adds 2/R · row to its gradient."""
 
     @staticmethod
     def forward(ctx: Any, table: Tensor, rows: Tensor) -> Tensor:

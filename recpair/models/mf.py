@@ -1,4 +1,4 @@
-"""Matrix factorisation: a vector per user, a vector per item, their inner product."""
+"""Matrix factorisation: the inner product of a user vector and an item vector."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -23,9 +23,10 @@ from recpair.seeds import generator
 class MF(GradientModel):
     """score(u, i) = ⟨e_u, e_i⟩ (or their cosine).
 
-    The embeddings start from singular vectors of the interactions (``init: spectral``), or are drawn from N(0, init_std²)
-    (``init: normal``). Source: Rendle et al., BPR (UAI 2009), section 5.1; N(0, 0.1²) as in PLD's code (WWW 2025).
-    Deviation: the spectral start is the default, as it ranks better after fewer epochs (benchmarks/defaults).
+    The embeddings are initialised from singular vectors of the interactions (``init: spectral``), or from N(0,
+    init_std²) (``init: normal``). Source: Rendle et al., BPR (UAI 2009), section 5.1; N(0, 0.1²) as in PLD's code (WWW
+    2025). Deviation: spectral initialisation is the default, as it ranks better after fewer epochs
+    (benchmarks/defaults).
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class MF(GradientModel):
         self.init, self.init_std = init, init_std
 
     def start(self, interactions: Interactions) -> None:
-        """From the singular vectors of the interactions, with ``init: spectral``."""
+        """Initialise from the singular vectors of the interactions if ``init: spectral``."""
         if self.init == "spectral":
             start_from_spectrum(self.user_embedding, self.item_embedding, interactions, self.init_std)
 
@@ -55,7 +56,7 @@ class MF(GradientModel):
         return Vectors.compared(users, self.item_embedding.weight, self.similarity)
 
     def user_vectors(self) -> Float[Tensor, "U D"]:
-        """Vectors of all users."""
+        """Return the vectors of all users."""
         return self.user_embedding.weight
 
     def regularised(self, batch: Batch) -> tuple[Touched, ...]:
@@ -64,7 +65,7 @@ class MF(GradientModel):
 
     @torch.no_grad()
     def fold_in(self, histories: Sequence[np.ndarray]) -> Vectors:
-        """Users as the ridge solution over their items, on the scale of the trained users."""
+        """Score unknown users by ridge solutions over their items, at the scale of the trained users."""
         items = self.item_embedding.weight
         scale = self.user_embedding.weight.norm(dim=1).median()
         return Vectors.compared(ridge_fold_in(items, histories, scale), items, self.similarity)

@@ -1,4 +1,4 @@
-"""NeuMF: a product of two vectors beside a small network over two others."""
+"""NeuMF: generalised matrix factorisation and a multilayer perceptron."""
 
 import itertools
 from collections.abc import Sequence
@@ -20,11 +20,11 @@ from recpair.models.layers import Embedding, Linear
 from recpair.models.lookup import look_up
 from recpair.seeds import generator
 
-BLOCK = 2**22  # pairs whose hidden layers are held at a time, when a whole catalogue is scored
+BLOCK = 2**22  # pairs whose hidden layers are in memory at a time when a whole catalogue is scored
 
 
 class Tower(nn.Module):
-    """The network over (user, item): its first layer is split, so that each side is multiplied once."""
+    """Multilayer perceptron over (user, item); the first layer is split, so that each side is multiplied once."""
 
     def __init__(self, embedding_dim: int, layers: Sequence[int], dropout: float) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class Tower(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="leaky_relu", generator=generator())
-        # the halves of the first layer have half of its inputs each, and so twice the variance of the whole
+        # each half of the first layer has half of its inputs, and so twice the variance of the whole
         with torch.no_grad():
             self.user_side.weight.mul_(0.5**0.5)
             self.item_side.weight.mul_(0.5**0.5)
@@ -48,8 +48,8 @@ class NeuMFScorer:
     """score = ⟨w, [p_u ⊙ q_i ; tower(u, i)]⟩.
 
     Attributes:
-        product_users, tower_users: of the queries (Q, D).
-        product_items, tower_items: of the catalogue (I, D).
+        product_users, tower_users: embeddings of the queries (Q, D).
+        product_items, tower_items: embeddings of the catalogue (I, D).
     """
 
     product_users: Float[Tensor, "Q D"]
@@ -64,7 +64,7 @@ class NeuMFScorer:
         return self._scores(look_up(self.product_items, items), hidden)
 
     def catalogue(self) -> Float[Tensor, "Q I"]:
-        """All scores, a block of items at a time."""
+        """Return all scores, computed in blocks of items."""
         hidden = self.tower.item_side(self.tower_items)
         step = max(1, BLOCK // max(1, len(self.product_users)) // 8)
         blocks = [
@@ -84,11 +84,11 @@ class NeuMFScorer:
 
 
 class NeuMF(GradientModel):
-    """Neural matrix factorisation: generalised product and a multi-layer network, joined at the last layer.
+    """Neural matrix factorisation: generalised product and multilayer perceptron, joined at the last layer.
 
-    Source: He et al., WWW 2017, section 3.4; layers 128-64-32, leaky ReLU and Kaiming initialisation as
-    in PLD's code (WWW 2025), embeddings from N(0, 0.01²) as in the paper. Deviations: no pretraining; no sigmoid at the end
-    (the loss has it).
+    Source: He et al., WWW 2017, section 3.4; layers 128-64-32, leaky ReLU and Kaiming initialisation as in PLD's code
+    (WWW 2025), embeddings from N(0, 0.01²) as in the paper. Deviations: no pretraining; no final sigmoid (it is part of
+    the loss).
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class NeuMF(GradientModel):
 
     @torch.no_grad()
     def fold_in(self, histories: Sequence[np.ndarray]) -> NeuMFScorer:
-        """The ridge solution in each of the two item spaces, on the scale of the trained users."""
+        """Score unknown users by ridge solutions in both item spaces, at the scale of the trained users."""
         sides = [
             ridge_fold_in(items.weight, histories, users.weight.norm(dim=1).median())
             for users, items in ((self.product_users, self.product_items), (self.tower_users, self.tower_items))

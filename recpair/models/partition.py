@@ -1,4 +1,4 @@
-"""The log-partition of a catalogue: what a softmax over all items divides by, a tile of scores at a time."""
+"""Log-partition function of a softmax over the catalogue, computed in tiles of scores."""
 
 from typing import Any
 
@@ -7,18 +7,18 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-QUERIES, ITEMS = 256, 2048  # a tile of scores: 2 MiB in 32 bits, which stays in the cache
-KEPT_BYTES = 512 * 2**20  # exponentials kept for the gradient; beyond that they are computed again
+QUERIES, ITEMS = 256, 2048  # size of a tile of scores: 2 MiB in 32 bits, which fits in the cache
+KEPT_BYTES = 512 * 2**20  # exponentials kept for the gradient; beyond this they are recomputed
 
 
 def log_partition(
     queries: Float[Tensor, "Q D"], items: Float[Tensor, "I D"], kept_bytes: int = KEPT_BYTES
 ) -> Float[Tensor, "Q 1"]:
-    """log Σᵢ exp⟨query, i⟩ over every item, in nats, with at most ``kept_bytes`` of scores in memory.
+    """Return log Σᵢ exp⟨query, i⟩ over all items, in nats, with at most ``kept_bytes`` of scores in memory.
 
-    The gradient needs all exponentials once more. Where they fit into ``kept_bytes`` they are kept, else each
-    tile is computed again, which costs one product more of three. Mixed precision is left outside: a sum over
-    a million items wants 32 bits.
+    The gradient needs all exponentials again. If they fit into ``kept_bytes`` they are stored; otherwise each tile is
+    recomputed, at the cost of one product in addition to three. Autocast is disabled: a sum over a million items needs
+    32 bits.
     """
     with torch.autocast(queries.device.type, enabled=False):
         dtype = torch.promote_types(queries.dtype, items.dtype)
@@ -27,10 +27,10 @@ def log_partition(
 
 
 class LogPartition(torch.autograd.Function):
-    """Tiles of E = exp(score − m), m the tile's largest score of each query, and their sums.
+    """Sums over tiles of E = exp(score − m), with m each query's largest score in the tile.
 
-    With w = gradient · e^{m − result}, the gradient of the queries is Σ (w·E) · items and that of the items
-    Eᵀ · (w · queries): the weights go to the smaller factors, so that E itself is never scaled.
+    With w = gradient · e^{m − result}, the gradient of the queries is Σ (w·E) · items and that of the items Eᵀ · (w ·
+    queries): the weights are applied to the smaller factors, so that E itself is never scaled.
     """
 
     @staticmethod
@@ -68,7 +68,7 @@ class LogPartition(torch.autograd.Function):
 
 
 def _tile(rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
-    """exp(score − largest) of some queries and items, and the largest score of each query."""
+    """Return exp(score − largest) of some queries and items, and the largest score of each query."""
     tile = rows @ columns.T
     largest = tile.amax(1)
     return tile.sub_(largest.unsqueeze(1)).exp_(), largest

@@ -1,4 +1,4 @@
-"""Most popular: the floor that every table shows."""
+"""Most-popular baseline."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from recpair.models.scorer import Vectors
 
 
 class Popularity(FittedModel):
-    """score(u, i) = number of training users who took item i, the same for everybody."""
+    """score(u, i) = number of training users who interacted with item i, the same for all users."""
 
     counts: Tensor
 
@@ -23,7 +23,7 @@ class Popularity(FittedModel):
 
     @classmethod
     def fitted(cls, interactions: Interactions) -> "Popularity":
-        """The model of these training interactions."""
+        """Return a model fitted to the training interactions."""
         model = cls(interactions)
         model.fit(interactions)
         return model

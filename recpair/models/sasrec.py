@@ -1,4 +1,4 @@
-"""SASRec: a causal transformer over what somebody took before."""
+"""SASRec: a causal transformer over the history of a user."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,12 +25,12 @@ ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {"gelu": gelu, "relu
 
 @dataclass(frozen=True)
 class Packing:
-    """Which places of a batch of histories hold an item: all that is not attention works on those R alone.
+    """Positions of a batch of histories that hold an item; all layers but attention operate on these R positions only.
 
     Attributes:
-        real: whether a place holds an item.
-        places: the R places among the H · T that do, or None where all do.
-        mask: which place looks at which: itself, and items before it; None for plainly causal.
+        real: True where a position holds an item.
+        places: indices of the R positions among the H · T, or None if all positions hold an item.
+        mask: attention mask: a position attends to itself and to items before it; None for a plain causal mask.
     """
 
     real: Bool[Tensor, "H T"]
@@ -44,7 +44,7 @@ class Packing:
             return cls(real, None, None)
         t = history.shape[1]
         ones = torch.ones(t, t, dtype=torch.bool, device=history.device)
-        # A place sees itself even where it is padding: attention to nothing would be 0/0.
+        # A padding position attends to itself: attention over nothing would be 0/0.
         mask = (ones.tril() & real[:, None, None, :]) | ones.diag().diag()
         return cls(real, real.flatten().nonzero().squeeze(1), mask)
 
@@ -53,27 +53,27 @@ class Packing:
         return flat if self.places is None else flat[self.places]
 
     def spread(self, packed: Float[Tensor, "R _"]) -> Float[Tensor, "H T _"]:
-        """Zeros where there is no item."""
+        """Return to shape (H, T, _), with zeros where there is no item."""
         if self.places is None:
             return packed.view(*self.real.shape, -1)
         empty = packed.new_zeros(self.real.numel(), packed.shape[1])
         return empty.index_copy(0, self.places, packed).view(*self.real.shape, -1)
 
     def last(self, packed: Float[Tensor, "R _"]) -> Float[Tensor, "H _"]:
-        """What stands at the last place of each history; anything where it has no item."""
+        """Return the last position of each history; arbitrary values for an empty history."""
         return packed[(self.real.sum(1).cumsum(0) - 1).clamp_min(0)]
 
     def seen_from_the_last(self) -> Bool[Tensor, "H 1 1 T"] | None:
-        """Which places the last one looks at: all with an item, and itself; None for all."""
+        """Return the attention mask of the last position: all items, and itself; None for all positions."""
         if self.places is None:
             return None
         seen = self.real.clone()
-        seen[:, -1] = True  # attention to nothing would be 0/0
+        seen[:, -1] = True  # attention over nothing would be 0/0
         return seen[:, None, None, :]
 
 
 class Attention(nn.Module):
-    """Causal self-attention of several heads, by the fused kernel where the device has one."""
+    """Causal multi-head self-attention, with the fused kernel if the device has one."""
 
     def __init__(self, dim: int, n_heads: int, rate: float) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ class Attention(nn.Module):
         return out
 
     def last(self, x: Float[Tensor, "R D"], packing: Packing) -> Float[Tensor, "H D"]:
-        """For the last places alone: all others are only looked at."""
+        """Compute the last positions only; all others serve as keys and values."""
         dim, weight, bias = x.shape[1], self.queries_keys_values.weight, self.queries_keys_values.bias
         (queries,) = self._heads(linear(packing.last(x), weight[:dim], bias[:dim]).unsqueeze(1))
         keys, values = self._heads(packing.spread(linear(x, weight[dim:], bias[dim:])))
@@ -96,20 +96,20 @@ class Attention(nn.Module):
         return out
 
     def _heads(self, stacked: Float[Tensor, "H T _"]) -> tuple[Tensor, ...]:
-        """Each of the stacked projections (H, T, D) by head: (H, heads, T, D / heads)."""
+        """Split the stacked projections (H, T, D) into heads, each (H, heads, T, D / heads)."""
         dim = self.out.in_features
         parts: tuple[Tensor, ...] = stacked.unflatten(2, (-1, self.n_heads, dim // self.n_heads)).permute(2, 0, 3, 1, 4)
         return tuple(parts)
 
     def _mixed(self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
-        """Values by attention; without a mask a place looks at itself and what is before it, the last query being last."""
+        """Apply attention to the values; without a mask it is causal, and the last query is at the last position."""
         causal = mask is None and queries.shape[-2] > 1
         if not (self.training and self.rate):
             return scaled_dot_product_attention(queries, keys, values, attn_mask=mask, is_causal=causal)
         if queries.device.type == "cuda":
             with lent(queries.device):
                 return scaled_dot_product_attention(queries, keys, values, mask, self.rate, causal)
-        # Fused kernels of other devices have no dropout of weights, or draw it from torch's process-wide generator.
+        # Fused kernels of other devices have no attention dropout, or draw it from torch's process-wide generator.
         scores = (queries @ keys.transpose(-2, -1)).div_(queries.shape[-1] ** 0.5)
         if causal:
             mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
@@ -119,7 +119,7 @@ class Attention(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention, then two linear layers, each added to its input, normalised before (pre) or after (post)."""
+    """Attention and two linear layers with residual connections, normalised before (pre) or after (post)."""
 
     def __init__(
         self, dim: int, n_heads: int, inner_dim: int, rate: float, activation: Activation, pre: bool, epsilon: float
@@ -135,12 +135,12 @@ class Block(nn.Module):
         return self._added(x, self.attention(self.attention_norm(x) if self.pre else x, packing))
 
     def last(self, x: Float[Tensor, "R D"], packing: Packing) -> Float[Tensor, "H D"]:
-        """For the last places alone."""
+        """Compute the last positions only."""
         attended = self.attention.last(self.attention_norm(x) if self.pre else x, packing)
         return self._added(packing.last(x), attended)
 
     def _added(self, x: Tensor, attended: Tensor) -> Tensor:
-        """Attention, then the linear layers, added to what stands at the places that they are of."""
+        """Add the attention output, then the feed-forward output, to the input."""
         x = x + self._dropped(attended)
         if self.pre:
             return x + self._dropped(self._feed_forward(self.feed_forward_norm(x)))
@@ -157,12 +157,12 @@ class Block(nn.Module):
 
 
 class SASRec(SequenceModel):
-    """score(h, i) = ⟨z_h, e_i⟩, z_h the last place of a causal transformer over the embeddings e of the history.
+    """score(h, i) = ⟨z_h, e_i⟩, z_h the last position of a causal transformer over the embeddings e of the history.
 
-    Source: Kang & McAuley, ICDM 2018. ``norm: post`` is the transformer of BERT, which RecBole and SRA-CL
-    (NeurIPS 2025) use: embeddings are normalised, then each sum. ``norm: pre`` normalises what goes into a layer,
-    and the result. Deviations: the learned positions count from the end, so that a batch is as long as its longest
-    history and no longer; padding is computed in attention only. A history without items has the vector 0.
+    Source: Kang & McAuley, ICDM 2018. ``norm: post`` is the transformer of BERT, as used by RecBole and SRA-CL (NeurIPS
+    2025): the embeddings and each residual sum are normalised. ``norm: pre`` normalises the input of each layer and the
+    final output. Deviations: learned positions count from the end, so that a batch is only as long as its longest
+    history; padding is computed in attention only. An empty history has the vector 0.
     """
 
     def __init__(
@@ -183,7 +183,7 @@ class SASRec(SequenceModel):
     ) -> None:
         """
         Raises:
-            ConfigError: the heads do not divide the vector.
+            ConfigError: ``embedding_dim`` is not divisible by ``n_heads``.
         """
         if embedding_dim % n_heads:
             raise ConfigError(
@@ -194,7 +194,7 @@ class SASRec(SequenceModel):
         self.history_length, self.similarity = history_length, similarity
         self.rate, self.pre = dropout, norm == "pre"
         self.item_embedding = Embedding(interactions.n_items, embedding_dim)
-        self.position_embedding = Embedding(history_length, embedding_dim)  # the last row is the latest item's
+        self.position_embedding = Embedding(history_length, embedding_dim)  # the last row belongs to the latest item
         self.norm = nn.LayerNorm(embedding_dim, eps=norm_epsilon)
         self.blocks = nn.ModuleList(
             Block(embedding_dim, n_heads, inner_dim, dropout, activation, self.pre, norm_epsilon)
@@ -214,10 +214,10 @@ class SASRec(SequenceModel):
         return packing.spread(self.norm(x) if self.pre else x)
 
     def encode_last(self, history: Int[Tensor, "H T"]) -> Float[Tensor, "H D"]:
-        """The last block computes one place a history: with two blocks, two fifths less."""
+        """Encode with one position per history in the last block: with two blocks, two fifths less computation."""
         packing = Packing.of(history)
         x = self._embedded(history, packing)
-        if len(x) == 0:  # nobody has an item
+        if len(x) == 0:  # all histories are empty
             return packing.spread(x)[:, -1]
         *blocks, top = self.blocks
         assert isinstance(top, Block)

@@ -1,4 +1,4 @@
-"""The narrow waist: what a model gives to losses, denoisers, contrast terms and rankings."""
+"""Scorers: the interface between models and losses, denoisers, contrastive terms and rankings."""
 
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
@@ -15,26 +15,26 @@ Similarity = Literal["dot", "cosine"]
 
 @runtime_checkable
 class Scorer(Protocol):
-    """Scores of items for the Q queries that it was made for."""
+    """Scores of items for a fixed set of Q queries."""
 
     def of(self, items: Int[Tensor, "_ C"]) -> Float[Tensor, "Q C"]:
-        """Scores of C items per query; one row of items is scored for all queries."""
+        """Return the scores of C items per query; a single row of items is scored for all queries."""
         ...
 
     def catalogue(self) -> Float[Tensor, "Q I"]:
-        """Scores of every item."""
+        """Return the scores of all items."""
         ...
 
     def log_partition(self) -> Float[Tensor, "Q 1"]:
-        """log Σ exp(score) over every item, in nats."""
+        """Return log Σ exp(score) over all items, in nats."""
         ...
 
 
 @dataclass(frozen=True)
 class Vectors:
-    """The Scorer of inner-product models: score = ⟨query, item⟩.
+    """Scorer of inner-product models: score = ⟨query, item⟩.
 
-    Can be exported to an index, and is what contrast terms work on.
+    It can be exported to an index, and contrastive terms operate on it.
     """
 
     queries: Float[Tensor, "Q D"]
@@ -42,7 +42,7 @@ class Vectors:
 
     @classmethod
     def compared(cls, queries: Float[Tensor, "Q D"], items: Float[Tensor, "I D"], similarity: Similarity) -> "Vectors":
-        """Scores by inner product (dot), or by the cosine of query and item."""
+        """Score by the inner product (dot) or the cosine of query and item."""
         if similarity == "cosine":
             return cls(normalize(queries, dim=-1), normalize(items, dim=-1))
         return cls(queries, items)

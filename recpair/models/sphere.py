@@ -6,7 +6,7 @@ from torch.nn.functional import normalize, pdist
 
 
 def alignment(x: Float[Tensor, "Q D"], y: Float[Tensor, "Q D"]) -> Float[Tensor, ""]:
-    """Mean squared distance of pairs on the unit sphere: 0 where they coincide, 2 for random ones, 4 at most.
+    """Mean squared distance of pairs on the unit sphere: 0 if they coincide, 2 for random pairs, 4 at most.
 
     Source: Wang & Isola, ICML 2020, equation 1 with α = 2.
     """
@@ -14,9 +14,9 @@ def alignment(x: Float[Tensor, "Q D"], y: Float[Tensor, "Q D"]) -> Float[Tensor,
 
 
 def uniformity(x: Float[Tensor, "_ D"]) -> Float[Tensor, ""]:
-    """log of the mean of e^(−2 · squared distance) over pairs on the unit sphere: 0 where all coincide, else less.
+    """log of the mean of e^(−2 · squared distance) over pairs on the unit sphere: 0 if all coincide, else negative.
 
-    Source: Wang & Isola, ICML 2020, equation 2 with t = 2; each pair once. Fewer than two vectors: 0.
+    Source: Wang & Isola, ICML 2020, equation 2 with t = 2; each pair counts once. Fewer than two vectors: 0.
     """
     if len(x) < 2:
         return x.sum() * 0

@@ -1,4 +1,4 @@
-"""Sampling: which pairs a step compares."""
+"""Sampling of mini-batches for training."""
 
 from collections.abc import Callable
 

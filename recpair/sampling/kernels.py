@@ -1,8 +1,7 @@
-"""Draws in Numba; every random number is a function of (key, counter), so threads cannot change it.
+"""Sampling kernels in Numba; every random number is a function of (key, counter), independent of threads.
 
-The generator is splitmix64 (Steele et al., OOPSLA 2014) read at a position: its state after n steps is
-key + n·γ. An integer below n is the upper half of the product with n (Lemire, TOMACS 2019); the
-bias is below n / 2³².
+The generator is splitmix64 (Steele et al., OOPSLA 2014) evaluated at a position: its state after n steps is key + n·γ.
+An integer below n is the upper half of the product with n (Lemire, TOMACS 2019); the bias is below n / 2³².
 """
 
 import numba
@@ -15,7 +14,7 @@ STRIDE = np.uint64(16)  # counters that a draw may use
 
 @numba.njit(inline="always")
 def bits(key, counter):
-    """64 random bits."""
+    """Return 64 random bits."""
     z = key + (counter + np.uint64(1)) * GAMMA
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -24,22 +23,22 @@ def bits(key, counter):
 
 @numba.njit(inline="always")
 def below(random, n):
-    """An integer in 0 … n − 1 from 64 random bits, n < 2³²."""
+    """Return an integer in 0 … n − 1 from 64 random bits, n < 2³²."""
     return np.int64(((random >> np.uint64(32)) * np.uint64(n)) >> np.uint64(32))
 
 
 @numba.njit(inline="always")
 def fraction(random):
-    """A float in [0, 1) from 64 random bits."""
+    """Return a float in [0, 1) from 64 random bits."""
     return np.float64(random >> np.uint64(11)) * (1.0 / 9007199254740992.0)
 
 
 @numba.njit(inline="always")
 def holds(taken, user, item):
-    """Whether the user has taken the item: a filter says no to nearly all that are not, then a search decides.
+    """Return True if the user has seen the item: a filter rejects nearly all unseen items, then a search decides.
 
-    ``taken`` is (indptr, items, word_indptr, words): each user's items, ascending and distinct, and a
-    set of bits, a power of two of them, in which bit ``item mod size`` stands for item.
+    ``taken`` is (indptr, items, word_indptr, words): each user's items, ascending and distinct, and a bit set whose
+    size is a power of two, in which bit ``item mod size`` represents the item.
     """
     indptr, own, word_indptr, words = taken
     first_word = word_indptr[user]
@@ -56,7 +55,7 @@ def holds(taken, user, item):
 
 @numba.njit(cache=True)
 def fill_filter(indptr, own, word_indptr, words):
-    """Set the bits of every user's items."""
+    """Set the filter bits of every user's items."""
     for user in range(len(indptr) - 1):
         first_word = word_indptr[user]
         mask = ((word_indptr[user + 1] - first_word) << 6) - 1
@@ -67,7 +66,7 @@ def fill_filter(indptr, own, word_indptr, words):
 
 @numba.njit
 def nth_missing(taken, user, n):
-    """The n-th (from 0) item that the user has not taken."""
+    """Return the n-th (from 0) item that the user has not seen."""
     indptr, own = taken[0], taken[1]
     start, high = indptr[user], indptr[user + 1]
     low = start
@@ -82,7 +81,7 @@ def nth_missing(taken, user, n):
 
 @numba.njit(inline="always")
 def _uniform(key, counter, taken, user, n_items):
-    """One item, uniform among those that are not own: rejection, then an exact draw."""
+    """Draw an unseen item uniformly: by rejection, then by an exact draw."""
     first = counter * STRIDE
     for attempt in range(TRIES):
         item = below(bits(key, first + np.uint64(attempt)), n_items)
@@ -94,7 +93,7 @@ def _uniform(key, counter, taken, user, n_items):
 
 @numba.njit(nogil=True, cache=True)
 def uniform(key, first, users, taken, n_items, out):
-    """Fill out (Q, N) with items that the users have not taken, uniformly."""
+    """Fill out (Q, N) with unseen items of the users, drawn uniformly."""
     n = out.shape[1]
     for q in range(len(users)):
         for j in range(n):
@@ -103,7 +102,7 @@ def uniform(key, first, users, taken, n_items, out):
 
 @numba.njit(parallel=True, nogil=True, cache=True)
 def uniform_on_all_cores(key, first, users, taken, n_items, out):
-    """As ``uniform``, the same numbers, on all of Numba's threads: for many draws outside of training."""
+    """Draw the same numbers as ``uniform`` on all of Numba's threads, for many draws outside of training."""
     n = out.shape[1]
     for q in numba.prange(len(users)):
         for j in range(n):
@@ -112,10 +111,10 @@ def uniform_on_all_cores(key, first, users, taken, n_items, out):
 
 @numba.njit(nogil=True, cache=True)
 def weighted(key, first, users, taken, weights, keep, alias, out):
-    """Fill out (Q, N) with items that the users have not taken, in proportion to their weights.
+    """Fill out (Q, N) with unseen items of the users, drawn in proportion to their weights.
 
-    ``keep`` and ``alias`` are the alias table of the weights. A user who has taken every item of positive
-    weight gets uniform ones.
+    ``keep`` and ``alias`` are the alias table of the weights. A user who has seen every item of positive weight gets
+    uniform items.
     """
     n, n_items = out.shape[1], len(weights)
     for q in range(len(users)):
@@ -135,7 +134,7 @@ def weighted(key, first, users, taken, weights, keep, alias, out):
 
 @numba.njit
 def _weighted_exactly(key, counter, taken, user, weights):
-    """One item by a walk over the weights of all that the user has not taken."""
+    """Draw an item by a linear scan over the weights of the user's unseen items."""
     own, start, stop = taken[1], taken[0][user], taken[0][user + 1]
     total, place = 0.0, start
     for item in range(len(weights)):
@@ -160,7 +159,7 @@ def _weighted_exactly(key, counter, taken, user, weights):
 
 @numba.njit(nogil=True, cache=True)
 def in_batch(key, first, users, positives, taken, n_items, out):
-    """Fill out (Q, N) with positives of other queries that the user has not taken; else a uniform item."""
+    """Fill out (Q, N) with positives of other queries that the user has not seen; else with uniform items."""
     n = out.shape[1]
     for q in range(len(users)):
         for j in range(n):
@@ -178,10 +177,10 @@ def in_batch(key, first, users, positives, taken, n_items, out):
 
 @numba.njit(nogil=True, cache=True)
 def mark_known(users, taken, shared, n_items, out):
-    """Set out (Q, N) where the user of a query has taken an item of shared (N,), each query's own items looked up once."""
+    """Set out (Q, N) where the query's user has seen an item of shared (N,); each query's items are looked up once."""
     indptr, own = taken[0], taken[1]
     first, further = np.full(n_items, -1, dtype=np.int64), np.full(len(shared), -1, dtype=np.int64)
-    for place in range(len(shared)):  # an item that was drawn twice has a chain of places
+    for place in range(len(shared)):  # repeated draws of an item form a linked list
         further[place] = first[shared[place]]
         first[shared[place]] = place
     for q in range(len(users)):
@@ -196,11 +195,11 @@ def mark_known(users, taken, shared, n_items, out):
 def pools(key, first, users, rows, indptr, out):
     """Fill out (Q, P) with rows of each user's interactions, in random order.
 
-    Without replacement where the user has at least P rows, else with. Where ``rows`` is not empty its
+    Rows are drawn without replacement if the user has at least P, else with replacement. If ``rows`` is not empty, its
     entry is column 0 of the query.
     """
     n_candidates = out.shape[1]
-    chosen = np.empty(n_candidates, dtype=np.int64)  # ascending places that are taken already
+    chosen = np.empty(n_candidates, dtype=np.int64)  # positions already chosen, ascending
     for q in range(len(users)):
         start = indptr[users[q]]
         size = indptr[users[q] + 1] - start
@@ -217,7 +216,7 @@ def pools(key, first, users, rows, indptr, out):
                 continue
             place = below(random, size - p)
             at = 0
-            while at < p and place >= chosen[at]:  # skip what is taken
+            while at < p and place >= chosen[at]:  # skip chosen positions
                 place += 1
                 at += 1
             for j in range(p, at, -1):
@@ -235,7 +234,7 @@ def draw_of(key, first, n, out):
 
 @numba.njit(nogil=True, cache=True)
 def pick(key, first, thresholds, drawn, out):
-    """Fill out (Q, N) from drawn (sources, Q, N): each entry picks its source by the cumulated shares."""
+    """Fill out (Q, N) from drawn (sources, Q, N): the source of each entry is drawn by the cumulative shares."""
     n = out.shape[1]
     for q in range(out.shape[0]):
         for j in range(n):

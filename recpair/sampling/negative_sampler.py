@@ -1,4 +1,4 @@
-"""What the queries of a batch are compared with: negatives of their own, negatives that all share, or everything."""
+"""Negative sampling for a mini-batch: per query, shared by all queries, or the whole catalogue."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -11,16 +11,16 @@ from recpair.data.interactions import Interactions
 from recpair.sampling import kernels
 from recpair.sampling.negatives import Taken, make_negatives
 
-ALL = "all"  # in place of a source of negatives: the whole catalogue
+ALL = "all"  # instead of a source of negatives: the whole catalogue
 
 
 class NegativeSampler:
-    """Draws the negatives of a batch, in every sampler alike.
+    """Negative sampling for a mini-batch, common to all samplers.
 
     Attributes:
-        source: where negatives come from; None for losses over the whole catalogue.
-        log_q: log (N · q) (I,), of how often an item is expected among a query's negatives, where scores are corrected
-            by it; else None.
+        source: source of negatives; None for losses over the whole catalogue.
+        log_q: log (N · q) (I,), with N · q the expected count of an item among a query's negatives, if scores are
+            corrected by it; else None.
     """
 
     def __init__(
@@ -36,11 +36,11 @@ class NegativeSampler:
     ) -> None:
         """
         Args:
-            exclude: what is no negative of a query: whatever its user has taken, or only its own positive.
+            exclude: items that are not negatives of a query: all that its user has seen, or only its own positive.
 
         Raises:
             ConfigError: unknown negatives.
-            DataError: a user has taken every item.
+            DataError: a user has interacted with every item.
         """
         self.n_negatives, self.shared, self.exclude = n_negatives, shared, exclude
         self.source, self.log_q = None, None
@@ -53,9 +53,9 @@ class NegativeSampler:
     def draw(
         self, users: np.ndarray, positives: np.ndarray, key: np.uint64, first: int
     ) -> tuple[Tensor | None, Tensor | None]:
-        """Negatives (Q, N), or (1, N) for all, and which of them (Q, N) count for nothing; None where there are none.
+        """Return the negatives (Q, N), or (1, N) if shared, and the mask (Q, N) of those to ignore; else None.
 
-        ``first`` counts the queries before this batch.
+        ``first`` is the number of queries before this batch.
         """
         if self.source is None:
             return None, None
@@ -71,6 +71,6 @@ class NegativeSampler:
 
 
 def log_expected(q: np.ndarray, n_negatives: int) -> np.ndarray:
-    """log (N · q) as float32, and 0 for items that the source itself never draws."""
+    """Return log (N · q) as float32, with 0 for items that the source itself never draws."""
     logarithm: np.ndarray = np.log(n_negatives * q, out=np.zeros(len(q)), where=q > 0)
     return logarithm.astype(np.float32)

@@ -1,4 +1,4 @@
-"""Where negatives come from; never a training positive of the user, however many items they took."""
+"""Sources of negatives, which never return a training positive of the user."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -16,14 +16,13 @@ BITS_PER_ITEM = 16
 
 
 class Taken:
-    """Each user's distinct items over some parts, ascending, and a filter of about 16 bits per item before them.
+    """Each user's distinct items over some parts, ascending, with a filter of about 16 bits per item.
 
     Attributes:
-        table: what the kernels take: (indptr, items, word_indptr, words).
-        nobody: index of a user who has taken nothing, for draws that are nobody's.
+        table: argument of the kernels: (indptr, items, word_indptr, words).
 
     Raises:
-        DataError: a user has taken every item, so that there is no negative.
+        DataError: a user has interacted with every item, so that there is no negative.
     """
 
     def __init__(self, interactions: Interactions, *others: Interactions) -> None:
@@ -35,11 +34,11 @@ class Taken:
         indptr = np.append(lists.indptr, lists.indptr[-1])
         kernels.fill_filter(indptr, lists.items, word_indptr, words)
         self.table = indptr, lists.items, word_indptr, words
-        self.n_items, self.nobody = interactions.n_items, interactions.n_users
+        self.n_items, self.nobody = interactions.n_items, interactions.n_users  # nobody: a user without interactions
         if (counts >= self.n_items).any():
             who = interactions.vocabulary.users.values[int(np.argmax(counts))]
             raise DataError(
-                f"user {who!r} has taken all {self.n_items} items, so there is no negative to draw; "
+                f"user {who!r} has interacted with all {self.n_items} items, so there is no negative to draw; "
                 f"filter this user out, or give data with more items"
             )
 
@@ -48,18 +47,18 @@ class Negatives(Protocol):
     """A source of negatives.
 
     Attributes:
-        q: probability (I,) with which each item is drawn for somebody who has taken nothing.
+        q: probability (I,) with which each item is drawn for a user without interactions.
     """
 
     q: np.ndarray
 
     def draw(self, users: np.ndarray, positives: np.ndarray, n: int, key: np.uint64, first: int) -> np.ndarray:
-        """int64 (Q, N) items for users (Q,) with positives (Q,); ``first`` counts the queries before this batch."""
+        """Draw int64 (Q, N) items for users (Q,) with positives (Q,); ``first`` is the number of earlier queries."""
         ...
 
 
 class Uniform:
-    """Every item that the user has not taken is equally likely."""
+    """Uniform negatives: every unseen item of the user is equally likely."""
 
     def __init__(self, interactions: Interactions, taken: Taken) -> None:
         self.taken = taken
@@ -73,10 +72,10 @@ class Uniform:
 
 
 class Popularity:
-    """An item is drawn in proportion to (its training events)^alpha among those that the user has not taken.
+    """Unseen items of the user, drawn in proportion to (number of training events)^alpha.
 
-    Source: word2vec's noise distribution (Mikolov et al., 2013), α = 0.75. The draw is by an alias table
-    (Walker, 1977) with rejection, and exact after that.
+    Source: word2vec's noise distribution (Mikolov et al., 2013), α = 0.75. Items are drawn by an alias table (Walker,
+    1977) with rejection, then by an exact draw.
     """
 
     def __init__(self, interactions: Interactions, taken: Taken, *, alpha: float = 0.75) -> None:
@@ -93,7 +92,7 @@ class Popularity:
 
 
 class InBatch:
-    """A positive of another query of the batch that the user has not taken; without one, a uniform item."""
+    """Positives of other queries of the batch that the user has not seen; uniform items if there are none."""
 
     def __init__(self, interactions: Interactions, taken: Taken) -> None:
         self.taken = taken
@@ -107,7 +106,7 @@ class InBatch:
 
 
 class Mixture:
-    """Each negative comes from one of several sources, by their shares."""
+    """Negatives from several sources, each drawn by the shares of the sources."""
 
     def __init__(self, entries: list[tuple[float, Negatives]]) -> None:
         shares = np.array([share for share, _ in entries])
@@ -133,7 +132,7 @@ NEGATIVES: dict[str, type[Negatives]] = {
 def make_negatives(
     interactions: Interactions, spec: str | Mapping[str, float], alpha: float, taken: Taken
 ) -> Negatives:
-    """The source that ``sampler.negatives`` names: one by its name, or several by their shares.
+    """Return the source given by ``sampler.negatives``: one by its name, or several by their shares.
 
     Raises:
         ConfigError: a name is unknown, or a share is not positive and finite.
@@ -152,7 +151,7 @@ def make_negatives(
 
 
 def alias_table(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Walker's table of unnormalised weights (I,): keep (I,) in [0, 1] and alias (I,)."""
+    """Return Walker's alias table of unnormalised weights (I,): keep (I,) in [0, 1] and alias (I,)."""
     n = len(weights)
     scaled = weights * (n / weights.sum())
     keep, alias = np.ones(n), np.arange(n)

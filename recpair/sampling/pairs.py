@@ -1,4 +1,4 @@
-"""Pairs: a user's positive, or a pool of them, against items that the user has not taken."""
+"""Pair sampling: a user's positive, or a pool of positives, with unseen items as negatives."""
 
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal, Protocol
@@ -14,35 +14,35 @@ from recpair.sampling import kernels
 from recpair.sampling.negative_sampler import NegativeSampler
 from recpair.seeds import derive
 
-ORDER, POOL, NEGATIVE = range(3)  # streams of an epoch
+ORDER, POOL, NEGATIVE = range(3)  # random streams of an epoch
 
 
 class Sampler(Protocol):
-    """Gives the batches of an epoch; all randomness follows from (seed, epoch).
+    """Mini-batches of an epoch; all randomness depends on (seed, epoch) only.
 
     Attributes:
-        log_q: log (N · q) (I,), of how often an item is expected among the N negatives of a query, where scores are to
-            be corrected by it; else None.
+        log_q: log (N · q) (I,), with N · q the expected count of an item among the N negatives of a query, if scores
+            are to be corrected by it; else None.
     """
 
     log_q: np.ndarray | None
 
     def __len__(self) -> int:
-        """Batches per epoch."""
+        """Return the number of batches per epoch."""
         ...
 
     def epoch(self, number: int) -> Iterator[Batch]:
-        """The batches of epoch ``number``, the same whenever and on however many threads it is asked."""
+        """Yield the batches of epoch ``number``, identical on every call and for any number of threads."""
         ...
 
 
 class PairSampler:
-    """Queries (Q,), pools of P positives, and N negatives that the user has not taken.
+    """Queries (Q,), pools of P positives, and N unseen negatives of the user.
 
-    ``queries: interactions`` has one query per training interaction, in random order; its pool is the
-    interaction (column 0) and P − 1 others of the user. ``queries: users`` draws as many users,
-    uniformly with replacement from those who have interactions, as PLD's authors do (WWW 2025). A
-    pool is without replacement where the user has at least P interactions, else with.
+    ``queries: interactions`` has one query per training interaction, in random order; its pool is the interaction
+    (column 0) and P − 1 others of the user. ``queries: users`` draws the same number of users, uniformly with
+    replacement from those with interactions, as in PLD (WWW 2025). Pools are drawn without replacement if the user has
+    at least P interactions, else with replacement.
     """
 
     def __init__(
@@ -63,23 +63,23 @@ class PairSampler:
     ) -> None:
         """
         Args:
-            candidates: P that the components ask for.
-            also_taken: further events whose items are no negatives of their users.
-            n_positives: P, if it is more than the components ask for.
-            negatives: uniform, popularity, in_batch, or shares of them: ``{uniform: 0.7, popularity: 0.3}``;
-                ``all`` draws none, for losses over the whole catalogue.
+            candidates: P required by the components.
+            also_taken: further events whose items are excluded from the negatives of their users.
+            n_positives: P, if larger than required by the components.
+            negatives: uniform, popularity, in_batch, or shares of them: ``{uniform: 0.7, popularity: 0.3}``; ``all``
+                draws no negatives, for losses over the whole catalogue.
             popularity_alpha: exponent of the item counts for popularity negatives.
             n_negatives: N.
-            shared: all queries of a batch have the same N negatives, so that hundreds cost one matrix product; those
-                that a query's user has taken do not count for that query.
-            correct: take log (N · q) from the scores of negatives that are drawn with probability q, so that the sum over
+            shared: share N negatives among all queries of a batch, so that hundreds cost one matrix product; items that
+                a query's user has seen are masked for that query.
+            correct: subtract log (N · q) from the scores of negatives drawn with probability q, so that the sum over
                 them estimates that over all items (Bengio & Senécal 2008; Yi et al., RecSys 2019); for sampled_softmax.
             batch_size: Q; the last batch of an epoch may be smaller.
 
         Raises:
             TrainingError: there are no interactions.
             ConfigError: unknown negatives.
-            DataError: a user has taken every item.
+            DataError: a user has interacted with every item.
         """
         if len(interactions) == 0:
             raise TrainingError("there are no training interactions to sample from; change split or filter")
@@ -98,7 +98,7 @@ class PairSampler:
         return -(-len(self.interactions) // self.batch_size)
 
     def epoch(self, number: int) -> Iterator[Batch]:
-        """Batches of int64 tensors, drawn one at a time."""
+        """Yield batches of int64 tensors, drawn one at a time."""
         key = [np.uint64(derive(self.seed, number, stream)) for stream in (ORDER, POOL, NEGATIVE)]
         events = self.interactions
         order = None

@@ -15,18 +15,18 @@ class _Failure:
 
 
 class _End:
-    """Nothing comes after this."""
+    """End of the iteration."""
 
 
 def prefetch(batches: Iterator[T], ahead: int = 4) -> Iterator[T]:
-    """The same items in the same order, up to ``ahead`` of them made before they are asked for.
+    """Yield the same items in the same order, with up to ``ahead`` of them computed in advance.
 
-    The sampling kernels release the GIL and run on one thread each, so they fill the time in which the
-    training step waits, and never enter Numba's thread pool beside another caller. An error of
-    ``batches`` is raised here. The thread has ended when the last item is given or the iteration is left.
+    The sampling kernels release the GIL and are single-threaded, so they run while the training step waits, and never
+    enter Numba's thread pool together with another caller. Errors of ``batches`` are raised here. The thread has ended
+    when the last item is returned or the iteration is abandoned.
     """
     ready: queue.SimpleQueue[T | _Failure | _End] = queue.SimpleQueue()
-    # A place is taken before an item is made. A bounded queue takes it after, and so makes one more than it holds.
+    # A slot is acquired before an item is computed. A bounded queue does so after, and so computes one item too many.
     places = threading.Semaphore(ahead)
     stop = threading.Event()
 
@@ -38,7 +38,7 @@ def prefetch(batches: Iterator[T], ahead: int = 4) -> Iterator[T]:
                 places.acquire()
                 if stop.is_set():
                     return
-        except BaseException as error:  # handed to the consumer, whatever it is
+        except BaseException as error:  # any exception is passed on to the consumer
             ready.put(_Failure(error))
             return
         ready.put(_End())
@@ -47,7 +47,7 @@ def prefetch(batches: Iterator[T], ahead: int = 4) -> Iterator[T]:
     thread.start()
     try:
         while True:
-            places.release()  # for the item that is asked for now
+            places.release()  # for the item requested now
             entry = ready.get()
             if isinstance(entry, _Failure):
                 raise entry.error
@@ -56,5 +56,5 @@ def prefetch(batches: Iterator[T], ahead: int = 4) -> Iterator[T]:
             yield entry
     finally:
         stop.set()
-        places.release()  # wakes a thread that waits for a place
+        places.release()  # wakes a thread that waits for a slot
         thread.join()

@@ -1,4 +1,4 @@
-"""Sequences: what comes next, after every prefix of a history."""
+"""Sequence sampling: the next item after every prefix of a history."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,9 +22,9 @@ RUN = 64  # batches within which histories are sorted by length
 
 @dataclass(frozen=True)
 class Windows:
-    """Consecutive training rows of one user each: what is read as one history, and where it ends.
+    """Ranges of consecutive training rows of one user, each used as one history.
 
-    Row r of a window start … end − 1 is read, and row r + 1 is what follows it.
+    For each row r of a window start … end − 1, row r + 1 holds the next item.
     """
 
     start: np.ndarray
@@ -32,8 +32,10 @@ class Windows:
 
     @classmethod
     def of(cls, train: Interactions, length: int) -> "Windows":
-        """Every user's rows but the last, cut from the end into windows of ``length``: each row but a user's first
-        follows something in exactly one of them."""
+        """Split every user's rows except the last into windows of ``length``, from the end.
+
+        Each row except a user's first is the next item of exactly one window row.
+        """
         n_read = np.maximum(np.diff(train.indptr) - 1, 0)
         n_windows = -(-n_read // length)
         user = np.repeat(np.arange(train.n_users), n_windows)
@@ -43,7 +45,7 @@ class Windows:
 
 
 def _followers(train: Interactions) -> tuple[np.ndarray, np.ndarray]:
-    """The rows that follow another of their user, and where those of each user begin among them.
+    """Return the rows that follow another row of their user, and the offsets of each user among them.
 
     Raises:
         TrainingError: no user has two training interactions.
@@ -60,18 +62,18 @@ def _followers(train: Interactions) -> tuple[np.ndarray, np.ndarray]:
 
 
 class SequenceSampler:
-    """Queries (Q,) that each stand after a prefix of a training history, its next item, and N negatives.
+    """Queries (Q,), each at the end of a prefix of a training history, its next item, and N negatives.
 
-    ``examples: positions`` reads whole histories, every place of which is a query, so that a step costs about what its
-    places cost; histories longer than T are cut into windows from their end, so that every event is learnt once.
-    ``examples: prefixes`` reads, for each event that something precedes, the T items before it, as SRA-CL's authors do.
+    ``examples: positions`` uses whole histories with a query at every position, so that a step costs about what its
+    positions cost; histories longer than T are split into windows from their end, so that every event is learnt once.
+    ``examples: prefixes`` uses, for each event except a user's first, the T items before it, as in SRA-CL.
 
-    With P > 1 candidates a pool is P events of one history. In ``positions`` each query's pool is itself and others
-    of its window; in ``prefixes`` each event's pool is itself and others of its user, each with a prefix of its own. A
-    pool is without replacement where there are P, else with.
+    With P > 1 candidates, a pool is P events of one history. With ``positions``, each query's pool is itself and others
+    of its window; with ``prefixes``, each event's pool is itself and others of its user, each with its own prefix.
+    Pools are drawn without replacement if there are P events, else with replacement.
 
-    Histories of similar length share a batch: the epoch's random order is sorted within runs of 64 batches,
-    and the batches are shuffled. A batch of long histories holds fewer, so that all have about as many queries.
+    Histories of similar length share a batch: the random order of an epoch is sorted within runs of 64 batches, and the
+    batches are shuffled. Batches of long histories hold fewer, so that all have about the same number of queries.
     """
 
     def __init__(
@@ -94,21 +96,22 @@ class SequenceSampler:
         Args:
             candidates: P.
             history_length: T.
-            examples: whether a batch holds histories of which every place is a query, or a history per query.
-            negatives: uniform, popularity, in_batch, or shares of them: ``{uniform: 0.7, popularity: 0.3}``;
-                ``all`` draws none, for losses over the whole catalogue.
+            examples: histories with a query at every position (positions), or one history per query (prefixes).
+            negatives: uniform, popularity, in_batch, or shares of them: ``{uniform: 0.7, popularity: 0.3}``; ``all``
+                draws no negatives, for losses over the whole catalogue.
             popularity_alpha: exponent of the item counts for popularity negatives.
             n_negatives: N.
-            shared: all queries of a batch have the same N negatives (as in the pairs sampler).
-            correct: take log (N · q) from the scores of negatives (as in the pairs sampler).
-            exclude: what is no negative of a query: whatever its user has taken in training (``taken``), or only the item
-                that it predicts (``target``), so that a model learns as from the whole softmax not to repeat a history.
-            batch_size: histories of a batch, on average (positions), or events of a batch (prefixes).
+            shared: share N negatives among all queries of a batch (as in the pairs sampler).
+            correct: subtract log (N · q) from the scores of negatives (as in the pairs sampler).
+            exclude: items that are not negatives of a query: by default all that its user has seen in training; with
+                ``target`` only the item to predict, so that a model learns, as from the full softmax, not to repeat a
+                history.
+            batch_size: average number of histories per batch (positions), or number of events per batch (prefixes).
 
         Raises:
             TrainingError: no user has two training interactions.
             ConfigError: unknown negatives.
-            DataError: a user has taken every item.
+            DataError: a user has interacted with every item.
         """
         self.interactions = interactions
         self.candidates = candidates
@@ -136,7 +139,7 @@ class SequenceSampler:
         return self.n_batches
 
     def epoch(self, number: int) -> Iterator[Batch]:
-        """Batches of int64 tensors, drawn one at a time."""
+        """Yield batches of int64 tensors, drawn one at a time."""
         key = [np.uint64(derive(self.seed, number, stream)) for stream in (ORDER, POOL, NEGATIVE)]
         drawn = 0  # queries, or pools, before this batch
         compose = self._positions if self.by_position else self._prefixes
@@ -160,9 +163,9 @@ class SequenceSampler:
             )
 
     def _batches(self, generator: np.random.Generator) -> list[np.ndarray]:
-        """Windows (or events) of each batch: alike in length, about equal in queries, in random order.
+        """Return the windows (or events) of each batch: of similar length and number of queries, in random order.
 
-        Batch b takes what ends in the b-th of equal shares of all queries; a share is no smaller than the longest
+        Batch b contains what ends in the b-th of equal shares of all queries. A share is no smaller than the longest
         window, so that no batch is empty.
         """
         order = generator.permutation(len(self.sizes))
@@ -176,7 +179,7 @@ class SequenceSampler:
     def _positions(
         self, chosen: np.ndarray, key: np.uint64, first: int
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray | None]:
-        """Rows (Q,) of the positives, history (H, T), places (Q,), pools (Q, P) or None of some windows."""
+        """Return rows (Q,) of the positives, history (H, T), positions (Q,), pools (Q, P) or None of some windows."""
         start, end, size = self.windows.start[chosen], self.windows.end[chosen], self.sizes[chosen]
         history = between(self.interactions, start, end, int(size.max()))
         at = np.flatnonzero(history != PADDING)
@@ -193,7 +196,7 @@ class SequenceSampler:
     def _prefixes(
         self, chosen: np.ndarray, key: np.uint64, first: int
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray | None]:
-        """Rows (Q,) of the positives, history (Q, T), None, pools (Q / P, P) or None of some events."""
+        """Return rows (Q,) of the positives, history (Q, T), None, pools (Q / P, P) or None of some events."""
         pools = None
         if self.candidates > 1:
             events = np.empty((len(chosen), self.candidates), dtype=np.int64)

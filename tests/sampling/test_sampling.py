@@ -228,7 +228,7 @@ def test_all_cores_draw_the_same_numbers_as_one():
 
 def test_who_has_taken_everything_is_named_by_the_external_id():
     taken = {"user_id": ["anna", "bert", "bert", "bert", "carl"], "item_id": ["x", "y", "x", "z", "y"]}
-    with pytest.raises(DataError, match=r"user 'bert' has taken all 3 items.*filter this user out"):
+    with pytest.raises(DataError, match=r"user 'bert' has interacted with all 3 items.*filter this user out"):
         PairSampler(Interactions.from_polars(pl.DataFrame(taken)), 1, 0)
 
 
