@@ -1,8 +1,7 @@
-"""Bridges: models of other packages behind recpair's contracts, and files that other packages read.
+"""Integrations: models of other packages behind recpair's contracts, and files that other packages read.
 
-They stand above the models, whose contracts they fulfil, and below serving and the composition root, which look
-a model up by its name and so have to find these, too. Nothing of another package is imported before a config
-names one of its models, ``recbole/LightGCN``.
+They are a layer above the models, whose contracts they implement, and below serving and the composition root, which
+look up models by name. Other packages are imported only when a config names one of their models, ``recbole/LightGCN``.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -13,13 +12,13 @@ from recpair.signatures import Component, Reference, ancestors, registry
 
 T = TypeVar("T")
 
-OWN = "own"  # the name of the loss that a bridged model brings
+OWN = "own"  # name of the loss that a model of another package provides
 
 
 class Bridged(Mapping[str, T]):
-    """recpair's own models by name, and ``<bridge>/<name>`` for another package's.
+    """Mapping of recpair's own models by name, and of another package's by ``<bridge>/<name>``.
 
-    Iterating gives the own ones only. Asking for another package's model asks its bridge.
+    Iteration yields recpair's own models only. Another package's model is looked up by its bridge.
 
     Raises:
         ConfigError: the bridge has no such model, or its package is not installed.

@@ -1,4 +1,4 @@
-"""The classes of all models by name: recpair's own, and those of other packages, imported when they are asked for."""
+"""Classes of all models by name: recpair's own, and those of other packages, imported on first use."""
 
 from recpair.integrations import Bridged
 from recpair.integrations.recbole.component import component

@@ -1,4 +1,4 @@
-"""Events and item tables as RecBole's atomic files: tabs, and a header of ``name:type``."""
+"""Events and item tables as RecBole's atomic files: tab-separated, with a header of ``name:type``."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -15,9 +15,9 @@ UNKNOWN = "[unknown]"
 
 
 def write_atomic(folder: Path, parts: Mapping[str, Interactions], items: pl.DataFrame | None) -> list[Path]:
-    """``<folder>/<name>.inter`` for one part, ``<name>.<part>.inter`` for several, and ``<name>.item``.
+    """Write ``<folder>/<name>.inter`` for one part, ``<name>.<part>.inter`` for several, and ``<name>.item``.
 
-    The name is the folder's own, as RecBole expects (``data_path: <parent>``, ``dataset: <name>``).
+    The name is that of the folder, as RecBole expects (``data_path: <parent>``, ``dataset: <name>``).
 
     Raises:
         RunError: the folder is not empty, or cannot be written to.
@@ -38,7 +38,7 @@ def write_atomic(folder: Path, parts: Mapping[str, Interactions], items: pl.Data
 
 
 def events(interactions: Interactions) -> pl.DataFrame:
-    """The columns of an ``.inter`` file."""
+    """Return the columns of an ``.inter`` file."""
     frame = interactions.to_polars()
     known = [name for name in TYPES if name in frame.columns]
     return frame.select(
@@ -50,11 +50,11 @@ def events(interactions: Interactions) -> pl.DataFrame:
 
 
 def item_table(items: pl.DataFrame) -> pl.DataFrame:
-    """The columns of an ``.item`` file: numbers as float, lists and texts of several words as token_seq, else token.
+    """Return the columns of an ``.item`` file: numbers as float, lists and multi-word texts as token_seq, else token.
 
-    No value is missing, for RecBole's filling does nothing under pandas 3: a number becomes its column's mean,
-    as RecBole means to, and anything else ``[unknown]``. RecBole 1.2.1 itself reads token_seq columns under
-    pandas 2 only (``Series.agg(len)`` means something else in pandas 3): leave them out of ``load_col`` there.
+    Missing values are filled, as RecBole's filling has no effect under pandas 3: numbers with the mean of the column,
+    as RecBole intends, anything else with ``[unknown]``. RecBole 1.2.1 itself reads token_seq columns under pandas 2
+    only (``Series.agg(len)`` behaves differently in pandas 3): leave them out of ``load_col`` there.
     """
     columns = []
     for column in items.get_columns():
@@ -73,5 +73,5 @@ def item_table(items: pl.DataFrame) -> pl.DataFrame:
 
 
 def _text(column: pl.Expr) -> pl.Expr:
-    """A value in one line without tabs."""
+    """Return a value as one line without tabs."""
     return column.cast(pl.String).str.replace_all(r"\s+", " ").str.strip_chars()

@@ -53,7 +53,7 @@ class Packing:
         return flat if self.places is None else flat[self.places]
 
     def spread(self, packed: Float[Tensor, "R _"]) -> Float[Tensor, "H T _"]:
-        """Return to shape (H, T, _), with zeros where there is no item."""
+        """Return to shape (H, T, _), with zeros at positions without an item."""
         if self.places is None:
             return packed.view(*self.real.shape, -1)
         empty = packed.new_zeros(self.real.numel(), packed.shape[1])

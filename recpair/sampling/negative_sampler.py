@@ -53,7 +53,7 @@ class NegativeSampler:
     def draw(
         self, users: np.ndarray, positives: np.ndarray, key: np.uint64, first: int
     ) -> tuple[Tensor | None, Tensor | None]:
-        """Return the negatives (Q, N), or (1, N) if shared, and the mask (Q, N) of those to ignore; else None.
+        """Return the negatives (Q, N), or (1, N) if shared, and the mask (Q, N) of those to ignore, or None.
 
         ``first`` is the number of queries before this batch.
         """

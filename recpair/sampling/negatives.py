@@ -22,7 +22,7 @@ class Taken:
         table: argument of the kernels: (indptr, items, word_indptr, words).
 
     Raises:
-        DataError: a user has interacted with every item, so that there is no negative.
+        DataError: a user has interacted with every item, so that no negative can be drawn.
     """
 
     def __init__(self, interactions: Interactions, *others: Interactions) -> None:
@@ -38,7 +38,7 @@ class Taken:
         if (counts >= self.n_items).any():
             who = interactions.vocabulary.users.values[int(np.argmax(counts))]
             raise DataError(
-                f"user {who!r} has interacted with all {self.n_items} items, so there is no negative to draw; "
+                f"user {who!r} has interacted with all {self.n_items} items, so no negative can be drawn; "
                 f"filter this user out, or give data with more items"
             )
 
@@ -92,7 +92,7 @@ class Popularity:
 
 
 class InBatch:
-    """Positives of other queries of the batch that the user has not seen; uniform items if there are none."""
+    """Positives of other queries of the batch that the user has not seen; otherwise uniform items."""
 
     def __init__(self, interactions: Interactions, taken: Taken) -> None:
         self.taken = taken

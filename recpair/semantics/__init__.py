@@ -1,4 +1,4 @@
-"""Semantics: text of items, its vectors, and what is near to what."""
+"""Semantics: texts of items, their vectors and nearest neighbours."""
 
 from recpair.semantics.describe import Describer
 from recpair.semantics.encoders import ENCODERS

@@ -1,4 +1,4 @@
-"""Answers of a language model, kept one a row as they come in: an interruption loses none that was paid for."""
+"""Answers of a language model, stored row by row as they arrive: an interruption loses none that was paid for."""
 
 import json
 import logging
@@ -14,7 +14,7 @@ logger = logging.getLogger("recpair")
 class Answers:
     """A JSON-lines file of ``{"key": …, "model": …, "answer": …}``; without a path, answers are kept in memory only.
 
-    A row that was cut off by an interruption is passed over.
+    A row truncated by an interruption is skipped.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -31,7 +31,7 @@ class Answers:
         return self._known[key]
 
     def add(self, key: str, model: str, answer: str) -> None:
-        """Keep an answer, on disk before anything else is done."""
+        """Store an answer, on disk before anything else is done."""
         with self._lock:
             self._known[key] = answer
             if self.path is not None:

@@ -1,4 +1,4 @@
-"""Descriptions of items and summaries of histories by a language model behind any OpenAI-compatible endpoint."""
+"""Descriptions of items and summaries of histories by a language model behind an OpenAI-compatible endpoint."""
 
 import logging
 from collections.abc import Sequence
@@ -24,11 +24,11 @@ UNFINISHED = {"length": "cut off before its end", "content_filter": "stopped by 
 
 @dataclass(frozen=True)
 class Job:
-    """One request.
+    """A request to the language model.
 
     Attributes:
         key: the fingerprint of the prompt, the model and the text.
-        name: what it is about, for messages.
+        name: subject of the request, for messages.
     """
 
     key: str
@@ -38,7 +38,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What is still to be asked, and roughly what it takes; ``cost`` is None where no prices are given."""
+    """Number of outstanding requests and their approximate cost; ``cost`` is None if no prices are given."""
 
     requests: int
     kept: int
@@ -55,21 +55,21 @@ class Estimate:
 
 
 class Describer:
-    """Asks ``base_url``/chat/completions about each item, each history, or both.
+    """Requests ``base_url``/chat/completions for each item, each history, or both.
 
     Args:
-        model: as the server calls it.
-        items, histories: what to ask about.
-        base_url: up to and with the version, https://host/v1.
-        key_variable: the environment variable with the key; it is read when it is needed and stored nowhere.
-        item_prompt, history_prompt: files of your own with ``{text}`` in them, in place of the package's.
-        history_template: how an item appears in a history, from columns of the side table.
-        history_length: how many of a history's items are told, the latest.
-        concurrency: requests under way at a time.
-        requests_per_minute: of first tries; what is tried again waits by itself.
-        timeout: seconds for one request.
+        model: name of the model on the server.
+        items, histories: the subjects of the requests.
+        base_url: URL up to and including the version, https://host/v1.
+        key_variable: environment variable with the key, which is read when needed and never stored.
+        item_prompt, history_prompt: custom prompt files with ``{text}`` in them, instead of the package's.
+        history_template: format of an item in a history, from columns of the side table.
+        history_length: number of latest items of a history in the prompt.
+        concurrency: number of concurrent requests.
+        requests_per_minute: rate limit of first tries; retries have their own delay.
+        timeout: seconds per request.
         retries: after 429, 5xx, a time-out or a broken connection.
-        price_in, price_out: of a million tokens, in any currency, for the estimate.
+        price_in, price_out: price of a million tokens, in any currency, for the estimate.
     """
 
     def __init__(
@@ -99,14 +99,14 @@ class Describer:
         self.endpoint = Endpoint("describe", base_url, key_variable, timeout, retries, Pace(requests_per_minute))
 
     def jobs(self, prompt: str, texts: Sequence[str], names: Sequence[str]) -> list[Job | None]:
-        """A request for each text, none for an empty one; equal texts have equal keys."""
+        """Return a request for each text, None for an empty one; equal texts have equal keys."""
         return [
             Job(fingerprint(prompt, self.model, text), prompt.replace("{text}", text), name) if text else None
             for text, name in zip(texts, names, strict=True)
         ]
 
     def estimate(self, jobs: Sequence[Job | None], answers: Answers) -> Estimate:
-        """What the jobs that have no answer yet take."""
+        """Estimate the cost of the jobs that have no answer yet."""
         known = {job.key: job for job in jobs if job is not None}
         open_jobs = [job for job in known.values() if job.key not in answers]
         tokens_in = sum(len(job.prompt) for job in open_jobs) // CHARACTERS_PER_TOKEN
@@ -117,10 +117,11 @@ class Describer:
         return Estimate(len(open_jobs), len(known) - len(open_jobs), tokens_in, tokens_out, cost)
 
     def ask(self, jobs: Sequence[Job | None], answers: Answers, what: str, report: Report) -> list[str]:
-        """An answer for each job, "" where there is none; each is kept as soon as it is there.
+        """Return an answer for each job, "" where there is none; each is stored as soon as it arrives.
 
         Raises:
-            EndpointError: the server is away or refuses, or, after all others were asked, an answer is unusable.
+            EndpointError: the server is unreachable or rejects a request, or, after all others were sent, an answer is
+                unusable.
         """
         logger.info("%s: %s", what, self.estimate(jobs, answers))
         distinct = {job.key: job for job in jobs if job is not None and job.key not in answers}
@@ -142,7 +143,7 @@ class Describer:
         return ["" if job is None else answers[job.key] for job in jobs]
 
     def _answer(self, job: Job, answers: Answers) -> str | None:
-        """Ask, and keep the answer at once, whatever becomes of the others; what is wrong with it, if anything."""
+        """Request an answer and store it at once; return the reason if it is unusable, else None."""
         choice = self.endpoint.chat(self.model, job.prompt)
         text = (choice.message.content or "").strip()
         if choice.message.refusal:
@@ -156,7 +157,7 @@ class Describer:
 
 
 def _prompt(path: str | None, kind: str) -> str:
-    """A prompt's text, the user's own or the package's."""
+    """Return the text of a prompt, the user's own or the package's."""
     file = PROMPTS / f"{kind}.txt" if path is None else Path(path)
     try:
         prompt = file.read_text(encoding="utf-8").strip()

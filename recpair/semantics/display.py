@@ -1,4 +1,4 @@
-"""What was retrieved, in external ids and titles, for a person to judge."""
+"""Retrieved neighbours with external ids and titles, for inspection."""
 
 from textwrap import shorten
 
@@ -10,12 +10,12 @@ from recpair.data.vocabulary import Ids
 from recpair.semantics.retrieved import Retrieved
 from recpair.semantics.text import as_text
 
-LATEST = 5  # items by which a history is shown
+LATEST = 5  # items shown of a history
 LONGEST = 90  # characters of a title
 
 
 def titles(items: pl.DataFrame | None, ids: Ids) -> list[str]:
-    """What a person knows each item by: its title, else the first text of the side table, else its id."""
+    """Return a name of each item: its title, else the first text of the side table, else its id."""
     names = [str(id_) for id_ in ids.values.to_list()]
     if items is None:
         return names
@@ -30,7 +30,7 @@ def titles(items: pl.DataFrame | None, ids: Ids) -> list[str]:
 
 
 def near_item(retrieved: Retrieved, train: Interactions, items: pl.DataFrame | None, item: int) -> pl.DataFrame:
-    """rank, item_id, cosine, training events and title of an item's neighbours."""
+    """Return rank, item_id, cosine, training events and title of an item's neighbours."""
     found = retrieved.item_neighbours[item]
     found = found[found >= 0]
     names = titles(items, train.vocabulary.items)
@@ -46,7 +46,7 @@ def near_item(retrieved: Retrieved, train: Interactions, items: pl.DataFrame | N
 
 
 def near_history(retrieved: Retrieved, train: Interactions, items: pl.DataFrame | None, row: int) -> pl.DataFrame:
-    """rank, user_id, length, cosine and the latest titles of the histories nearest to the one before a training row."""
+    """Return rank, user_id, length, cosine and latest titles of the histories nearest to that before a training row."""
     found = retrieved.history_neighbours[row]
     found = found[found >= 0]
     names = titles(items, train.vocabulary.items)
@@ -62,6 +62,6 @@ def near_history(retrieved: Retrieved, train: Interactions, items: pl.DataFrame 
 
 
 def latest(train: Interactions, names: list[str], row: int) -> str:
-    """The titles of the last items before a training row, the latest first."""
+    """Return the titles of the last items before a training row, the latest first."""
     start = max(int(train.indptr[train.user[row]]), row - LATEST)
     return " · ".join(names[item] for item in train.item[start:row][::-1])

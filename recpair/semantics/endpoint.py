@@ -1,4 +1,4 @@
-"""An OpenAI-compatible server: its answers checked, its failures told in one line, the key in memory only."""
+"""Client of an OpenAI-compatible server: validated responses, one-line errors, the key in memory only."""
 
 import os
 import threading
@@ -17,21 +17,21 @@ Shape = TypeVar("Shape", bound=BaseModel)
 
 
 class Message(BaseModel):
-    """What a model says, or why it says nothing."""
+    """Message of a model, or its refusal."""
 
     content: str | None = None
     refusal: str | None = None
 
 
 class Choice(BaseModel):
-    """One answer, and why it ended."""
+    """One answer, and the reason why it ended."""
 
     message: Message
     finish_reason: str | None = None
 
 
 class Chat(BaseModel):
-    """What the chat completions of the protocol answer, as far as it is read."""
+    """Response of the protocol's chat completions: the fields that are read."""
 
     choices: list[Choice] = Field(min_length=1)
 
@@ -44,14 +44,14 @@ class Vector(BaseModel):
 
 
 class Vectors(BaseModel):
-    """What the embeddings of the protocol answer, as far as it is read."""
+    """Response of the protocol's embeddings: the fields that are read."""
 
     data: list[Vector] = Field(min_length=1)
 
 
 @dataclass
 class Pace:
-    """Lets at most so many requests a minute begin, evenly spaced, over all threads."""
+    """Rate limit on requests per minute, evenly spaced, over all threads."""
 
     per_minute: int | None
     next_start: float = 0.0
@@ -68,14 +68,15 @@ class Pace:
 
 @dataclass
 class Endpoint:
-    """Where requests go; several threads may ask at once.
+    """An endpoint for requests from several threads.
 
     Attributes:
-        section: of the config, for messages.
-        key_variable: the environment variable that holds the key; None where none is asked for.
-        retries: of one request after 408, 409, 429, 5xx, a time-out or a broken connection, with exponential
-            backoff or after as long as the server says.
-        closed: nothing is sent and no key is read: the address comes from a run folder, which may be another person's.
+        section: section of the config, for messages.
+        key_variable: environment variable that holds the key; None if no key is required.
+        retries: of one request after 408, 409, 429, 5xx, a time-out or a broken connection, with exponential backoff or
+            the delay requested by the server.
+        closed: True: nothing is sent and no key is read, as the address comes from a run folder, possibly another
+            person's.
     """
 
     section: str
@@ -87,14 +88,14 @@ class Endpoint:
     closed: bool = False
 
     def chat(self, model: str, prompt: str) -> Choice:
-        """The first answer to a prompt."""
+        """Return the first answer to a prompt."""
         self._require_open()
         messages = [{"role": "user", "content": prompt}]
         create = self._client.chat.completions.with_raw_response.create
         return self._ask(create, Chat, model=model, messages=messages).choices[0]
 
     def embed(self, texts: list[str], **request: Any) -> list[list[float]]:
-        """A vector per text."""
+        """Return a vector per text."""
         self._require_open()
         create = self._client.embeddings.with_raw_response.create
         vectors = self._ask(create, Vectors, input=texts, encoding_format="float", **request).data

@@ -1,4 +1,4 @@
-"""The vector of what somebody took before: the later, the heavier."""
+"""Vectors of histories: recency-weighted means of item vectors."""
 
 from itertools import pairwise
 
@@ -12,10 +12,10 @@ from recpair.semantics.encoders.contract import normalised
 def history_vectors(
     train: Interactions, item_vectors: Float[np.ndarray, "I D"], decay: float
 ) -> Float[np.ndarray, "E D"]:
-    """For each training row, the recency-weighted mean of its user's items before it, of length one.
+    """Return, for each training row, the recency-weighted mean of its user's items before it, of length one.
 
-    h(row) ∝ Σ_j decay^(j−1) · v(item taken j steps before), which is decay · h(row − 1) + v(item of row − 1): all
-    users take a step at a time together. Zeros where nothing precedes, or nothing that has a vector.
+    h(row) ∝ Σ_j decay^(j−1) · v(item j steps before), which is decay · h(row − 1) + v(item of row − 1): all users
+    advance one step at a time together. Zeros if no item before the row has a vector.
     """
     result = np.zeros((len(train), item_vectors.shape[1]), dtype=np.float32)
     place = np.arange(len(train)) - train.indptr[train.user]

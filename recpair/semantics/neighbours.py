@@ -1,4 +1,4 @@
-"""The nearest vectors by cosine, with faiss: exact while there are few, approximate with its recall stated above."""
+"""Nearest vectors by cosine with faiss: exact for small pools, approximate with a measured recall above."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,17 +10,17 @@ from jaxtyping import Float, Int
 from recpair.errors import ConfigError
 
 SAMPLE = 1_000  # queries on which the recall is measured
-BLOCK, ANSWERS = 4096, 1 << 22  # queries at a time, but never more answers than this
+BLOCK, ANSWERS = 4096, 1 << 22  # queries at a time, limited to this number of results
 
 
 @dataclass(frozen=True, eq=False)
 class Search:
-    """Who is asked for whom: every row that has a vector asks, those in the pool answer.
+    """A neighbour search: rows with a vector are queries, rows of the pool are candidates.
 
     Attributes:
-        vectors: of length one; who has zeros neither asks nor answers.
-        pool: bool (E,), who may be an answer.
-        own: the range of rows (from, up to) that a row is not given: itself, or all of its user.
+        vectors: of length one; rows of zeros are neither queries nor candidates.
+        pool: bool (E,), True for candidates.
+        own: range of rows (start, end) that are excluded for a row: itself, or all of its user.
     """
 
     vectors: Float[np.ndarray, "E D"]
@@ -30,11 +30,11 @@ class Search:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """The nearest of each row, and how exact they are.
+    """The nearest neighbours of each row, and the recall of the search.
 
     Attributes:
         rows: int32, the nearest first; −1 where there are fewer.
-        recall: the share of the true nearest that is found, on a sample; 1 where the search is exact.
+        recall: the share of the true nearest that is found, on a sample; 1 if the search is exact.
     """
 
     rows: Int[np.ndarray, "E K"]
@@ -48,11 +48,11 @@ def nearest(
     recall: float,
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> Found:
-    """The k nearest of every row.
+    """Return the k nearest neighbours of every row.
 
     With at most ``exact_below`` vectors in the pool n, all are compared (IndexFlatIP). Above, an inverted file
-    (IndexIVFFlat) of about √n lists looks into as many of them as it takes to find the share ``recall`` of the
-    true nearest of a sample of queries.
+    (IndexIVFFlat) of about √n lists probes as many of them as needed to find the share ``recall`` of the true nearest
+    of a sample of queries.
     """
     faiss = _faiss()
     has_vector = search.vectors.any(axis=1)
@@ -75,7 +75,7 @@ def nearest(
 
 
 def overlap(found: Int[np.ndarray, "E K"], truth: Int[np.ndarray, "E K"]) -> float:
-    """The share of the true answers that were found; −1 is none."""
+    """Return the share of the true neighbours that were found; −1 is ignored."""
     hits = (truth[:, :, None] == found[:, None, :]).any(axis=2) & (truth >= 0)
     return float(hits.sum() / max((truth >= 0).sum(), 1))
 
@@ -91,7 +91,7 @@ def _inverted_file(faiss: Any, flat: Any) -> Any:
 
 
 def _look_far_enough(index: Any, queries: np.ndarray, own: np.ndarray, truth: np.ndarray, wanted: float) -> float:
-    """Open half as many lists more until the wanted share of the truth is found; the share."""
+    """Probe half as many lists more until the wanted share of the truth is found; return the share."""
     index.nprobe = min(4, index.nlist)
     while True:
         share = overlap(_answers(index, queries, np.arange(len(queries)), own, truth.shape[1]), truth)
@@ -108,9 +108,9 @@ def _answers(
     k: int,
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> np.ndarray:
-    """int64 (len(asking), k) places in the index, without those in the own range; −1 where there are fewer.
+    """Return int64 (len(asking), k) places in the index outside the own range; −1 where there are fewer.
 
-    As many more are asked for as the range holds, rounded up to a power of two so that few sizes occur.
+    The search requests as many more as the range holds, rounded up to a power of two so that few sizes occur.
     """
     result = np.full((len(asking), k), -1, dtype=np.int64)
     sizes = 1 << np.ceil(np.log2(k + own[:, 1] - own[:, 0])).astype(np.int64)

@@ -1,9 +1,9 @@
-"""How far a part of the semantic stage is."""
+"""Progress of the parts of the semantic stage."""
 
 from collections.abc import Callable
 
-Report = Callable[[str, int, int], None]  # what is done, how much of it so far, how much in all
+Report = Callable[[str, int, int], None]  # task, amount done, total amount
 
 
 def silent(what: str, done: int, total: int) -> None:
-    """Tells nobody."""
+    """Report nothing."""

@@ -1,4 +1,4 @@
-"""What a language model is asked about a data set: its items, its training histories, or both."""
+"""Requests to a language model about a data set: its items, its training histories, or both."""
 
 from pathlib import Path
 
@@ -14,18 +14,18 @@ Jobs = list[Job | None]
 
 
 def answers_in(folder: Path | None) -> Answers:
-    """The answers that are kept in a folder of the semantic stage."""
+    """Return the answers stored in a folder of the semantic stage."""
     return Answers(None if folder is None else folder / "answers.jsonl")
 
 
 def item_jobs(describer: Describer, train: Interactions, texts: list[str]) -> Jobs:
-    """A request for each item that has a text."""
+    """Return a request for each item that has a text."""
     names = [f"item_id {id_!r}" for id_ in train.vocabulary.items.values.to_list()]
     return describer.jobs(describer.item_prompt, texts, names)
 
 
 def history_jobs(describer: Describer, train: Interactions, items: pl.DataFrame | None) -> Jobs:
-    """A request for each training row that something precedes; equal histories share one."""
+    """Return a request for each training row with a history before it; equal histories share one."""
     titles = item_texts(items, train.vocabulary.items, describer.history_template, quiet=True)
     users = train.vocabulary.users.of(train.user).to_list()
     place = train.indptr[train.user]
@@ -37,7 +37,7 @@ def history_jobs(describer: Describer, train: Interactions, items: pl.DataFrame 
 
 
 def estimates(splits: Splits, describer: Describer, template: str, folder: Path | None) -> dict[str, Estimate]:
-    """What asking about the items and the histories would take, as far as the describer is to; nothing is asked."""
+    """Estimate the requests about items and histories that the describer would send; nothing is sent."""
     train, answers, found = splits.train, answers_in(folder), {}
     texts = item_texts(splits.items, train.vocabulary.items, template)
     if describer.items:

@@ -1,4 +1,4 @@
-"""The semantic stage from texts to neighbours; it is given the training part and nothing that was held out."""
+"""The semantic stage, from texts to neighbours; it uses the training part only."""
 
 import logging
 from collections.abc import Mapping
@@ -30,12 +30,12 @@ from recpair.semantics.vectors import text_vectors
 
 logger = logging.getLogger("recpair")
 
-METHOD = 1  # part of every fingerprint of neighbours: raise it where the search itself changes
+METHOD = 1  # part of every fingerprint of neighbours: increase it if the search itself changes
 
 
 @dataclass(frozen=True)
 class Stage:
-    """What the parts of the stage share: the training events, the side table, and where results are kept."""
+    """Shared inputs of the parts of the stage: training events, side table, and the folder of stored results."""
 
     train: Interactions
     items: pl.DataFrame | None
@@ -47,7 +47,7 @@ class Stage:
         return Store(self.folder)
 
     def item_vectors(self, encoder: Encoder, describer: Describer | None, template: str) -> Float[np.ndarray, "I D"]:
-        """Of the descriptions where there are any, else of the texts."""
+        """Return vectors of the descriptions if there are any, else of the texts."""
         texts = item_texts(self.items, self.train.vocabulary.items, template)
         if describer is not None and describer.items:
             jobs = item_jobs(describer, self.train, texts)
@@ -55,13 +55,13 @@ class Stage:
         return text_vectors(texts, encoder, self.store, "items", self.report)
 
     def summary_vectors(self, encoder: Encoder, describer: Describer) -> Float[np.ndarray, "E D"]:
-        """Of each training history's summary; zeros where nothing precedes the row."""
+        """Return a vector of each training history's summary; zeros if nothing precedes the row."""
         jobs = history_jobs(describer, self.train, self.items)
         texts = describer.ask(jobs, answers_in(self.folder), "summaries of histories", self.report)
         return text_vectors(texts, encoder, self.store, "histories", self.report)
 
     def neighbours(self, search: Search, what: str, **options: Any) -> Int[np.ndarray, "E K"]:
-        """The neighbours that are kept for exactly this search, else found now and kept."""
+        """Return the neighbours stored for exactly this search; otherwise compute and store them."""
 
         def find() -> Arrays:
             found = nearest(
@@ -96,29 +96,29 @@ def retrieve(
     folder: str | None = None,
     **encoder: Any,
 ) -> Retrieved:
-    """Vectors of the items and of the training histories, and the k nearest of each.
+    """Return vectors of the items and of the training histories, and the k nearest of each.
 
-    Items that nobody took in training have neighbours, but are nobody's. What is computed is kept in ``folder``
-    and found again as long as texts, encoder, options and training events are the same.
+    Items without training events have neighbours, but are not neighbours of other items. Results are stored in
+    ``folder`` and reused as long as texts, encoder, options and training events are the same.
 
     Args:
-        describe: the options of a Describer, which asks a language model about the items, the histories, or both.
-        output: the run folder, beside which results are kept in ``.semantics`` where no folder is given.
-        report: hears how far each part is (the command line's progress bar).
-        closed: endpoints are not asked; what is kept of their answers is used.
-        template: an item's text, from columns of the side table.
-        k: neighbours of an item, and of a history.
-        decay: how much less an item weighs than the one after it, in the vector of a history without a summary.
-        same_user: whether a history may have others of its own user among its neighbours.
+        describe: options of a Describer, which queries a language model about the items, the histories, or both.
+        output: the run folder; without ``folder``, results are stored next to it in ``.semantics``.
+        report: receives the progress of each part (the command line's progress bar).
+        closed: send no requests to endpoints; use their stored answers.
+        template: text of an item, from columns of the side table.
+        k: number of neighbours of an item, and of a history.
+        decay: weight of an item relative to the one after it, in the vector of a history without a summary.
+        same_user: allow other histories of the same user among the neighbours of a history.
         exact_below: with more vectors than this, the search is approximate.
-        recall: how much of the true nearest an approximate search must find.
-        folder: of what is kept; without it and without an output, nothing is.
+        recall: share of the true nearest that an approximate search must find.
+        folder: folder of stored results; without it and without an output, nothing is stored.
         encoder: ``name`` and the options of a component of ``ENCODERS``.
 
     Raises:
-        ConfigError: the template names a column that doesn't exist, or something isn't installed.
-        DataError: there is no side table, or it tells of none of the items, or a kept file is damaged.
-        EndpointError: a server is away or gives answers that cannot be used; what it gave before is kept.
+        ConfigError: the template names a column that doesn't exist, or a package isn't installed.
+        DataError: the side table is missing or contains none of the items, or a stored file is damaged.
+        EndpointError: a server is unreachable or returns unusable answers; earlier answers are kept.
     """
     place = folder_of(folder, output)
     stage = Stage(splits.train, splits.items, place, report)

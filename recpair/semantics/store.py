@@ -1,4 +1,4 @@
-"""What was computed once, kept on disk under a fingerprint of everything that it depends on."""
+"""On-disk cache of results, under a fingerprint of everything that they depend on."""
 
 import hashlib
 from collections.abc import Callable
@@ -16,7 +16,7 @@ Arrays = dict[str, np.ndarray]
 
 
 def fingerprint(*parts: Any) -> str:
-    """16 hexadecimal digits of a hash; arrays count by type, shape and content, the rest by its representation."""
+    """Return 16 hexadecimal digits of a hash of arrays by type, shape and content, and of other values by ``repr``."""
     digest = hashlib.blake2b(digest_size=8)
     for part in parts:
         if isinstance(part, np.ndarray):
@@ -29,20 +29,20 @@ def fingerprint(*parts: Any) -> str:
 
 
 def folder_of(given: str | None, output: str | None) -> Path | None:
-    """Where results are kept: the folder that is given, else beside the output, so that runs share it, else nowhere."""
+    """Return the folder of stored results: the given one, else beside the output (shared by runs), else None."""
     if given is not None:
         return Path(given)
     return None if output is None else Path(output).parent / ".semantics"
 
 
 class Store:
-    """A folder of safetensors files named by kind and fingerprint; without a folder, nothing is kept."""
+    """A folder of safetensors files named by kind and fingerprint; without a folder, nothing is stored."""
 
     def __init__(self, folder: Path | None) -> None:
         self.folder = folder
 
     def get(self, kind: str, key: str, make: Callable[[], Arrays]) -> Arrays:
-        """What is kept under the key, else what ``make`` gives, kept from now on.
+        """Return what is stored under the key; otherwise call ``make`` and store its result.
 
         Raises:
             DataError: the file is damaged, or the folder cannot be written.

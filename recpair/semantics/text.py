@@ -1,4 +1,4 @@
-"""The text of each item: its row of the side table through a template."""
+"""Texts of items: rows of the side table formatted by a template."""
 
 import html
 import logging
@@ -27,11 +27,11 @@ BETWEEN = re.compile(
 
 @dataclass(frozen=True)
 class Field:
-    """A column in a template with what stands around it.
+    """A column in a template, and the text around it.
 
     Attributes:
-        separator: stands before it, where another field stands before that.
-        opening, closing: stand around it wherever it stands, such as a label or brackets.
+        separator: text before it, if another field precedes it.
+        opening, closing: text around it in any position, such as a label or brackets.
     """
 
     column: str
@@ -41,10 +41,10 @@ class Field:
 
 
 def parse_template(template: str) -> list[Field]:
-    """The fields of ``"{title}. Made by {brand} ({year})"`` in their order.
+    """Return the fields of ``"{title}. Made by {brand} ({year})"`` in order.
 
     Raises:
-        ConfigError: braces are unbalanced, a field has no plain name, or there is none.
+        ConfigError: braces are unbalanced, a field has no plain name, or there are no fields.
     """
     try:
         parts = list(string.Formatter().parse(template))
@@ -68,7 +68,7 @@ def parse_template(template: str) -> list[Field]:
 
 
 def render(fields: list[Field], row: Mapping[str, Any]) -> str:
-    """The fields that the row has; a missing one takes what belongs to it along."""
+    """Return the text of a row. If a field is missing, the text around it is dropped too."""
     text = ""
     for field in fields:
         if value := as_text(row[field.column]):
@@ -77,11 +77,11 @@ def render(fields: list[Field], row: Mapping[str, Any]) -> str:
 
 
 def item_texts(items: pl.DataFrame | None, ids: Ids, template: str, *, quiet: bool = False) -> list[str]:
-    """A text per item (I), "" where nothing is known; what is missing is counted in a note, unless ``quiet``.
+    """Return a text per item (I), "" if nothing is known; missing texts are counted in a note, unless ``quiet``.
 
     Raises:
         ConfigError: the template names a column that the table doesn't have.
-        DataError: there is no side table, or it tells of none of the items.
+        DataError: the side table is missing, or contains none of the items.
     """
     fields = parse_template(template)
     if items is None:
@@ -106,7 +106,7 @@ def item_texts(items: pl.DataFrame | None, ids: Ids, template: str, *, quiet: bo
 
 
 def history_texts(train: Interactions, titles: list[str], length: int) -> list[str]:
-    """A text per training row (E): the titles that its user took before it, numbered, ``length`` of them at most."""
+    """Return a text per training row (E): the numbered titles of its user's items before it, at most ``length``."""
     texts = []
     for items in before(train, np.arange(len(train)), length).tolist():
         told = [titles[item] for item in items if item != PADDING and titles[item]]
@@ -126,8 +126,8 @@ def _check_coverage(matched: int, items: pl.DataFrame, ids: Ids, quiet: bool) ->
 
 
 def as_text(value: Any) -> str:
-    """A cell as text: lists joined by commas, HTML's &amp; as &, white space as one blank, "" for nothing."""
-    if value is None or value != value:  # a float that is no number differs from itself
+    """Return a cell as text: lists joined by commas, HTML's &amp; as &, white space as one blank, "" if empty."""
+    if value is None or value != value:  # NaN differs from itself
         return ""
     if isinstance(value, list):
         return ", ".join(filter(None, map(as_text, value)))

@@ -1,4 +1,4 @@
-"""Vectors of texts, each distinct text once, kept part by part so that an interruption loses one part at most."""
+"""Vectors of texts, each distinct text encoded once, stored in parts so that an interruption loses at most one part."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -11,16 +11,16 @@ from recpair.semantics.encoders import Encoder, normalised
 from recpair.semantics.progress import Report
 from recpair.semantics.store import Arrays, Store, fingerprint
 
-PART = 2048  # texts that are kept together
+PART = 2048  # texts that are stored together
 
 
 def text_vectors(
     texts: Sequence[str], encoder: Encoder, store: Store, what: str, report: Report
 ) -> Float[np.ndarray, "E D"]:
-    """A vector of length one for each text, zeros for an empty one.
+    """Return a vector of length one for each text, zeros for an empty one.
 
     Raises:
-        DataError: none of the texts has a letter in it, or the encoder gave something else than a vector for each.
+        DataError: all texts are empty, or the encoder did not return a vector for each.
     """
     distinct = list(dict.fromkeys(filter(None, texts)))
     if not distinct:

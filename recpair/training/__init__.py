@@ -1,1 +1,1 @@
-"""Training: the objective, the one loop, and what a run can be resumed from."""
+"""Training: the objective, the training loop and checkpoints."""

@@ -1,4 +1,4 @@
-"""Memory that a step frees stays with the process, for the next step."""
+"""Allocator settings: memory freed by a step stays with the process for the next step."""
 
 import ctypes
 import os
@@ -9,11 +9,11 @@ BLOCK, KEPT = 256 * 2**20, 2**30
 
 
 def keep_freed_memory() -> None:
-    """Tell glibc to keep up to 1 GiB that was freed, in place of giving blocks above 32 MiB back to the system at once.
+    """Make glibc keep up to 1 GiB of freed memory, instead of returning blocks above 32 MiB to the system at once.
 
-    A step frees and asks for the same tensors again; each page that was given back is faulted in and zeroed anew, which
-    took half of a step of sampled softmax with 2,048 shared negatives. Blocks above 256 MiB are given back as before.
-    Without glibc, or where a MALLOC_ variable of the environment says otherwise, nothing is changed.
+    A step frees and reallocates the same tensors; each returned page is faulted in and zeroed again, which took half of
+    a step of sampled softmax with 2,048 shared negatives. Blocks above 256 MiB are still returned. Nothing is changed
+    without glibc, or if the environment sets a MALLOC_ variable.
     """
     if platform.libc_ver()[0] != "glibc" or any(name.startswith("MALLOC_") for name in os.environ):
         return

@@ -1,4 +1,4 @@
-"""A loss with its options, as the objective calls it on a step."""
+"""A loss function bound to its options, as called by the objective."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -32,12 +32,12 @@ class BoundLoss:
         return isinstance(self.function, Pointwise)
 
     def __call__(self, step: Step) -> Tensor:
-        """(Q, P), (Q,) or a scalar, by the kind."""
+        """Return losses (Q, P), (Q,) or a scalar, depending on the kind."""
         losses: Tensor = step.supply(self.function, self.options)
         return losses
 
     def per_candidate(self, step: Step) -> Float[Tensor, "Q P"]:
-        """The loss of each positive by itself (Q, P): what denoisers and the audit look at."""
+        """Return the loss of each positive separately (Q, P), as used by denoisers and the audit."""
         if self.kind == "Q P":
             return self(step)
         columns = torch.arange(step.batch.positives.shape[1], device=step.batch.user.device)
@@ -45,7 +45,7 @@ class BoundLoss:
         return torch.stack([self(step.on(batch, neg=step.neg)) for batch in alone], dim=1)
 
     def side(self, of: str, step: Step) -> Tensor:
-        """One side of a pointwise loss: that of the ``positive`` scores (Q, P), or of the ``negative`` ones (Q, N)."""
+        """Return one side of a pointwise loss: of the ``positive`` scores (Q, P) or the ``negative`` ones (Q, N)."""
         function = getattr(self.function, of)
         named = signature(function).parameters
         options = {name: value for name, value in self.options.items() if name in named}

@@ -1,4 +1,4 @@
-"""One file from which a run goes on as if it had never stopped."""
+"""Checkpoints, from which a run resumes as if it had not been interrupted."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ class Checkpoint:
     """Weights, optimiser state, best weights and progress, in ``<folder>/last.safetensors``.
 
     Attributes:
-        data: fingerprint of the training data, or None if it is not known.
+        data: fingerprint of the training data, or None if unknown.
     """
 
     folder: Path
@@ -30,7 +30,7 @@ class Checkpoint:
         return self.folder / "last.safetensors"
 
     def save(self, module: nn.Module, optimiser: torch.optim.Optimizer, progress: Progress) -> None:
-        """Write everything in one rename, so that a kill leaves the old or the new file, never half."""
+        """Write everything atomically, so that an interruption leaves either the old or the new file."""
         tensors = {f"module/{name}": t for name, t in module.state_dict().items()}
         tensors |= {f"best/{name}": t for name, t in progress.best_weights.items()}
         for index, state in optimiser.state_dict()["state"].items():
@@ -41,10 +41,10 @@ class Checkpoint:
         files.write_tensors(self.path, tensors, {"progress": record, "data": self.data or "", "sha256": digest})
 
     def restore(self, module: nn.Module, optimiser: torch.optim.Optimizer) -> Progress | None:
-        """Put everything back; None where there is no checkpoint yet.
+        """Restore the state of the run; return None without a checkpoint.
 
         Raises:
-            RunError: the checkpoint is damaged, of another version, of another config, or of other data.
+            RunError: the checkpoint is damaged, or belongs to another version, another config or other data.
         """
         if not self.path.exists():
             return None

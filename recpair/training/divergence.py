@@ -1,4 +1,4 @@
-"""Detection of training that diverged, and what to do about it."""
+"""Detection of diverged training, with advice."""
 
 import math
 from collections.abc import Iterable
@@ -14,12 +14,12 @@ from recpair.training.meters import Meters
 
 @dataclass
 class Divergence:
-    """Raises a TrainingError at the first loss, weight or validation metric that is NaN or infinite.
+    """Raise a TrainingError at the first loss, weight or validation metric that is NaN or infinite.
 
     Attributes:
-        learning_rate: at which the run started, or with which it was resumed.
+        learning_rate: learning rate with which the run was started or resumed.
         resumed_after: the epoch of the checkpoint that the run was resumed from; 0 without one.
-        last_saved: the epoch of the checkpoint that is on the disk now; 0 without one.
+        last_saved: the epoch of the checkpoint that is now on disk; 0 without one.
     """
 
     checkpoint: Checkpoint
@@ -43,7 +43,7 @@ class Divergence:
         self._stop(f"the loss became NaN or infinite in epoch {epoch}, step {step}")
 
     def check_weights(self, weights: Iterable[Tensor], optimiser: torch.optim.Optimizer, epoch: int) -> None:
-        """Check what the epoch's checkpoint will hold: the weights, and the optimiser's moments."""
+        """Check the contents of the epoch's checkpoint: the weights, and the optimiser's moments."""
         moments = [value for state in optimiser.state.values() for value in state.values() if torch.is_tensor(value)]
         # A sum is NaN or infinite if one of its terms is, and needs no memory.
         sums = [tensor.detach().sum() for tensor in (*weights, *moments)]
@@ -51,7 +51,7 @@ class Divergence:
             self._stop(f"weights became NaN or infinite in epoch {epoch}")
 
     def check_monitored(self, value: float, epoch: int) -> None:
-        """Check the validation metric that chooses the epoch."""
+        """Check the validation metric that selects the best epoch."""
         if math.isnan(value):
             self._stop(f"the monitored validation metric is NaN in epoch {epoch}")
 
@@ -66,7 +66,7 @@ class Divergence:
 
 
 def require_finite(losses: Tensor) -> Tensor:
-    """Give back the losses (nats) of a trained model.
+    """Return the losses (nats) of a trained model unchanged.
 
     Raises:
         TrainingError: one of them is NaN or infinite.

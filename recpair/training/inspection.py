@@ -1,4 +1,4 @@
-"""What can be seen of the losses once a model is trained."""
+"""Losses of a trained model."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -20,12 +20,12 @@ from recpair.seeds import derive, restart
 from recpair.training.divergence import require_finite
 from recpair.training.objective import Objective
 
-LOOK_AT = 20_000  # queries whose pools the plot of a denoiser's choices shows
+LOOK_AT = 20_000  # queries whose pools are shown in the plot of a denoiser's choices
 
 
 @torch.no_grad()
 def pool_losses(objective: Objective, sampler: Sampler, epoch: int, seed: int) -> tuple[np.ndarray, np.ndarray] | None:
-    """Losses (nats) of what the denoiser chooses and passes over, under the final model."""
+    """Return losses (nats) of the candidates that the denoiser chooses and rejects, under the final model."""
     if objective.denoiser is None or objective.denoiser.candidates == 1:
         return None
     restart(derive(seed, epoch, 1))
@@ -45,7 +45,7 @@ def pool_losses(objective: Objective, sampler: Sampler, epoch: int, seed: int) -
 
 
 def held_out_losses(objective: Objective, held_out: Interactions, train_part: Interactions, seed: int) -> np.ndarray:
-    """Loss (nats) of each held-out event (E,) under the model as it is, one uniform negative each, always the same.
+    """Return the loss (nats) of each held-out event (E,) under the current model, with one fixed uniform negative each.
 
     Sequence models read the training events before the user's first held-out event, as in the evaluation.
     """
@@ -72,9 +72,9 @@ def _every_follower(train_part: Interactions, model: SequenceModel, seed: int) -
 
 @torch.no_grad()
 def event_losses(objective: Objective, train_part: Interactions, seed: int) -> pl.DataFrame:
-    """What training remembered of each event, and its loss (nats) under the final model, one uniform negative each.
+    """Return each event's training statistics and its loss (nats) under the final model, with one uniform negative.
 
-    For a sequence model a history's first event follows nothing and has no loss: NaN.
+    For a sequence model, the first event of a history has no loss: NaN.
     """
     memory, model, seed = objective.memory, objective.model, derive(seed, 0, 2)
     assert memory is not None
@@ -83,7 +83,7 @@ def event_losses(objective: Objective, train_part: Interactions, seed: int) -> p
         if isinstance(model, SequenceModel)
         else PairSampler(train_part, 1, seed, batch_size=8192)
     )
-    # In 64 bits on the processor: not every device has them.
+    # In 64 bits on the CPU: not every device supports them.
     final = _losses(objective, every_event.epoch(1), len(train_part)).numpy().astype(np.float64)
     sums, squares, drawn, chosen = memory.kept.cpu().numpy().astype(np.float64).T
     visits = np.maximum(drawn, 1)

@@ -1,7 +1,7 @@
-"""Device, precision and distribution, in one place.
+"""Device, precision and distributed setup.
 
-lightning-fabric rather than accelerate: accelerate keeps its device and precision in a process-wide
-singleton, so a second fit with other settings in the same notebook would fail.
+lightning-fabric rather than accelerate: accelerate keeps its device and precision in a process-wide singleton, so a
+second fit with other settings in the same notebook would fail.
 """
 
 import logging
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def require_machine(device: str) -> None:
-    """Raise a ConfigError where this machine lacks the device, or has fewer of it than processes."""
+    """Raise a ConfigError if this machine lacks the device, or has fewer devices than processes."""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not processes.started_by_torchrun():
         raise ConfigError("WORLD_SIZE says that several processes were started; start them with torchrun")
     counts = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available()), "cpu": None}
@@ -39,13 +39,13 @@ def require_machine(device: str) -> None:
 def launch(
     *, device: Literal["auto", "cpu", "cuda", "mps"] = "auto", precision: Literal[32, 16, "bf16", 64] = 32
 ) -> "Fabric":
-    """A Fabric for this process: one device, or those that ``torchrun`` has given; to be called once a run.
+    """Return a Fabric for this process, with one device or those assigned by ``torchrun``; call it once per run.
 
     ``precision`` 16 and bf16 are mixed (weights stay in 32 bits).
     """
     from lightning_fabric import Fabric
 
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # else it greets from every process
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # otherwise every process logs a greeting
     names = {32: "32-true", 16: "16-mixed", "bf16": "bf16-mixed"}
     fabric = Fabric(
         accelerator=device,
@@ -62,7 +62,7 @@ def launch(
 
 
 def _double() -> Any:
-    """Weights and inputs in 64 bits. Fabric's own way also changes torch's default dtype, in all threads of the process."""
+    """Return 64-bit precision. Fabric's own also changes torch's default dtype, in all threads of the process."""
     from lightning_fabric.plugins.precision import DoublePrecision
 
     precision = DoublePrecision()
@@ -71,14 +71,14 @@ def _double() -> Any:
 
 
 def _data_parallel() -> Any:
-    """Gradients are averaged; buffers are left alone, for each process sums up its own part (``SharedSums``).
+    """Return a strategy that averages gradients; each rank sums its own part of the buffers (``SharedSums``).
 
-    Others wait for the first process while it evaluates and writes, which may take longer than the usual ten minutes;
-    if it fails, torchrun ends them.
+    Other ranks wait while rank 0 evaluates and writes, which may take longer than the default ten minutes; if it fails,
+    torchrun ends them.
     """
     from lightning_fabric.strategies import DDPStrategy
     from torch.nn.parallel import DistributedDataParallel
 
-    new, old = "forward_sync_buffers", "broadcast_buffers"  # one option; torch 2.13 warns of its old name
+    new, old = "forward_sync_buffers", "broadcast_buffers"  # the same option; torch 2.13 warns about the old name
     sync = new if new in signature(DistributedDataParallel).parameters else old
     return DDPStrategy(timeout=timedelta(hours=2), **{sync: False})

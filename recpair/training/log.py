@@ -1,4 +1,4 @@
-"""Where the numbers of an epoch go."""
+"""Logging interface of the training loop."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,20 +6,20 @@ from typing import Protocol
 
 
 class Log(Protocol):
-    """Hears how far an epoch has come, and what it gave."""
+    """Receives the progress and the metrics of each epoch."""
 
     def step(self, epoch: int, done: int, steps: int) -> None:
-        """``done`` of the ``steps`` of an epoch are taken."""
+        """Report that ``done`` of the ``steps`` of an epoch are completed."""
         ...
 
     def epoch(self, number: int, values: dict[str, float]) -> None:
-        """An epoch (from 1) is over; ``values`` by name, such as ``train/loss`` and ``valid/ndcg@10``."""
+        """Report the end of an epoch (from 1); ``values`` by name, such as ``train/loss`` and ``valid/ndcg@10``."""
         ...
 
 
 @dataclass(frozen=True)
 class MultiLog:
-    """Several logs that hear the same; with none, silence."""
+    """Forward every call to several logs; without any, do nothing."""
 
     logs: Sequence[Log] = ()
 

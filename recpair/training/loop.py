@@ -1,4 +1,4 @@
-"""The one gradient loop."""
+"""The training loop of gradient models."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ from recpair.training.shared_sums import SharedSums
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-CHECK_EVERY = 100  # steps between looks at the loss: a look makes an accelerator wait
+CHECK_EVERY = 100  # steps between checks of the loss: a check makes an accelerator wait
 
 
 def train(
@@ -49,16 +49,16 @@ def train(
     checkpoint_every: Annotated[int, Field(gt=0)] = 5,
     seed: Annotated[int, Field(ge=0)] = 42,
 ) -> Progress:
-    """Fit with Adam until ``epochs``, or ``patience`` validations in a row without a better monitored metric.
+    """Train with Adam for ``epochs``, or until ``patience`` validations in a row do not improve the monitored metric.
 
-    The best epoch's weights are in the model at the end, or the last one's without ``monitor``. Epochs count from 1; every
-    random number of epoch e follows from (seed, e), so a resumed run ends with the weights of an uninterrupted one.
-    The number of threads changes no byte of the weights, except for SASRec (its metrics agree to six digits).
-    ``weight_decay`` is AdamW's, off by default; ``clip_norm`` bounds the norm of the whole gradient. With ``decay`` the
-    learning rate falls to 0 over all ``epochs``, whether or not patience ends them earlier.
+    At the end, the model has the weights of the best epoch, or of the last one without ``monitor``. Epochs count from
+    1; all random numbers of epoch e depend on (seed, e) only, so a resumed run ends with the weights of an
+    uninterrupted one. The weights are bitwise identical for any number of threads, except for SASRec (its metrics agree
+    to six digits). ``weight_decay`` is AdamW's, off by default; ``clip_norm`` bounds the norm of the whole gradient.
+    With ``decay`` the learning rate falls to 0 over all ``epochs``, regardless of early stopping.
 
-    Several processes run this function together: each takes every n-th batch, an update is by the mean of their n
-    gradients, and only the first one validates and writes checkpoints, which all read.
+    In distributed runs, each of n ranks processes every n-th batch, an update uses the mean of the n gradients, and
+    only rank 0 validates and writes checkpoints, which all ranks read.
 
     Raises:
         TrainingError: a loss or a weight became NaN or infinite, or there are fewer batches than processes.
@@ -112,7 +112,7 @@ def train(
 
 
 def _adam(objective: Objective, fabric: "Fabric", learning_rate: float, weight_decay: float) -> torch.optim.Optimizer:
-    """Adam with decoupled weight decay, in one kernel where the device has it."""
+    """Return Adam with decoupled weight decay, fused if the device supports it."""
     fused = fabric.device.type in ("cpu", "cuda")
     return torch.optim.AdamW(objective.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=fused)
 
@@ -120,7 +120,7 @@ def _adam(objective: Objective, fabric: "Fabric", learning_rate: float, weight_d
 def _update(
     fabric: "Fabric", module: torch.nn.Module, optimiser: torch.optim.Optimizer, loss: Tensor, clip_norm: float | None
 ) -> None:
-    """One step of the optimiser along the gradient of the loss."""
+    """Perform one optimiser step on the loss."""
     optimiser.zero_grad()
     fabric.backward(loss)
     if clip_norm is not None:
@@ -129,20 +129,20 @@ def _update(
 
 
 def _keep_best(progress: Progress, objective: Objective, monitored: float | None, divergence: Divergence) -> None:
-    """Keep the weights if the monitored value is the best yet; without one, always."""
+    """Store the weights if the monitored value is the best so far; without one, always."""
     if monitored is not None:
         divergence.check_monitored(monitored, progress.epoch)
     progress.observe(monitored, objective)
 
 
 def _own_noise(seed: int, epoch: int, fabric: "Fabric") -> None:
-    """What comes before the steps of an epoch is the same in every process, noise within them is not."""
+    """Give each rank its own random numbers within the steps of an epoch; before them, all ranks draw the same."""
     if fabric.global_rank > 0:
         restart(derive(seed, epoch, 0, fabric.global_rank))
 
 
 def _require_same(progress: Progress, checkpoint: Checkpoint, fabric: "Fabric") -> None:
-    """All processes go on from one checkpoint, which other nodes may not see."""
+    """Raise a TrainingError unless all ranks resume from one checkpoint, which other nodes may not see."""
     if (epoch := fabric.broadcast(progress.epoch)) != progress.epoch:
         raise TrainingError(
             f"{checkpoint.path} is not that of epoch {epoch} here; let all nodes share the output folder"
@@ -150,7 +150,7 @@ def _require_same(progress: Progress, checkpoint: Checkpoint, fabric: "Fabric") 
 
 
 def _steps(sampler: Sampler, fabric: "Fabric") -> int:
-    """Steps of an epoch, the same number in every process; the batches of a last round that is not full are left out."""
+    """Return the number of steps per epoch, equal on all ranks; batches of an incomplete last round are dropped."""
     steps = len(sampler) // int(fabric.world_size)
     if steps == 0:
         raise TrainingError(
@@ -160,10 +160,10 @@ def _steps(sampler: Sampler, fabric: "Fabric") -> int:
 
 
 def _own(batches: Iterator[Batch], steps: int, fabric: "Fabric") -> Iterator[Batch]:
-    """Every n-th batch, for the n-th of the processes."""
+    """Return every n-th batch, for this one of n ranks."""
     return islice(batches, fabric.global_rank, steps * fabric.world_size, fabric.world_size)
 
 
 def _is_due(progress: Progress, every: int, epochs: int, patience: int | None) -> bool:
-    """Whether to write a checkpoint: every n epochs, and at the end."""
+    """Return True if a checkpoint is to be written: every n epochs, and at the end."""
     return progress.epoch % every == 0 or progress.epoch == epochs or progress.stale == patience

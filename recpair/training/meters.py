@@ -1,4 +1,4 @@
-"""Means of what the steps of an epoch report, without waiting for the device."""
+"""Means of the values reported by the steps of an epoch, without waiting for the device."""
 
 from typing import TYPE_CHECKING
 
@@ -11,17 +11,18 @@ if TYPE_CHECKING:
 
 
 class Meters:
-    """Means over the steps of an epoch, weighted by their queries; finds the first bad step.
+    """Means over the steps of an epoch, weighted by the number of queries; finds the first step with a bad loss.
 
-    Values stay on the device in their own precision until they are asked for, then are added up on the processor in 64
-    bits: devices such as Apple's have no float64. Several processes have as many steps each and ask at the same time.
+    Values stay on the device in their own precision until they are requested, and are then summed on the CPU in 64
+    bits: devices such as Apple's have no float64. In distributed runs, all ranks have the same number of steps and
+    request values at the same time.
     """
 
     def __init__(self, fabric: "Fabric") -> None:
         self.fabric = fabric
         self.queries: list[int] = []
         self._waiting: dict[str, list[Tensor]] = {}
-        self._steps: dict[str, list[int]] = {}  # of each value
+        self._steps: dict[str, list[int]] = {}  # steps of each value
         self._values: dict[str, list[float]] = {}
 
     def add(self, parts: dict[str, Tensor], queries: int) -> None:
@@ -31,7 +32,7 @@ class Meters:
         self.queries.append(queries)
 
     def first_bad_step(self) -> int | None:
-        """The first step (from 1) whose loss was NaN or infinite."""
+        """Return the first step (from 1) whose loss was NaN or infinite, or None."""
         self._fetch()
         losses = np.array(self._values.get("loss", []))
         bad = np.flatnonzero(~np.isfinite(losses))
@@ -41,7 +42,7 @@ class Meters:
         return first + 1 if first < len(losses) else None
 
     def close(self) -> tuple[dict[str, float], int]:
-        """The means by name, and the number of queries."""
+        """Return the means by name, and the number of queries."""
         self._fetch()
         weights = np.array(self.queries, dtype=np.float64)
         weighted = [np.array(values) * weights[self._steps[name]] for name, values in self._values.items()]
@@ -53,7 +54,7 @@ class Meters:
         return {name: value / queries for name, value in zip(self._values, sums, strict=True)}, int(queries)
 
     def _fetch(self) -> None:
-        """Move what the steps since the last call reported to the processor."""
+        """Move the values reported since the last call to the CPU."""
         for name, waiting in self._waiting.items():
             if waiting:
                 self._values.setdefault(name, []).extend(torch.stack(waiting).tolist())

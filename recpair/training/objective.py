@@ -1,4 +1,4 @@
-"""From a batch to the numbers that a step minimises and logs: score, mine, choose, loss, terms."""
+"""Training objective of a batch: scores, mining, denoising, loss and terms."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -25,22 +25,22 @@ from recpair.training.frozen import Frozen
 class Objective(nn.Module):
     """total = mean loss of the chosen positives + Σ weight · term.
 
-    One module holds everything that is learnt, so that devices, precision and distribution treat the whole step as one
+    A single module holds all learnt parameters, so that devices, precision and distribution treat the whole step as one
     forward pass.
 
     Args:
-        model: gives the scores.
-        loss: a loss with its options (or a plain function); None: the model's own, in place of all that looks at losses
-            of pairs (denoiser, memory, miner).
-        denoiser: chooses among or weighs the candidate positives, or None.
-        terms: terms by label, each with its weight; a weight of 0 leaves the term out.
-        miner: chooses among the candidate negatives, or None.
-        memory: keeps the losses of each training interaction, from ``audit_from`` on.
-        tables: what is known of the training interactions and the items. ``weight`` averages losses, Σ w·ℓ / Σ w over
-            the batch; denoisers and the memory see losses without it.
-        reference: the frozen model, for the components that ask for one.
+        model: computes the scores.
+        loss: a loss with its options (or a plain function); None: the model's own loss, which replaces all components
+            that use losses of pairs (denoiser, memory, miner).
+        denoiser: selects or weights the candidate positives, or None.
+        terms: terms by label, each with its weight; a weight of 0 disables the term.
+        miner: selects among the candidate negatives, or None.
+        memory: records the losses of each training interaction, from ``audit_from`` on.
+        tables: data on the training interactions and the items. ``weight`` averages losses, Σ w·ℓ / Σ w over the batch;
+            denoisers and the memory receive unweighted losses.
+        reference: the frozen model, for the components that request it.
         diagnostics: logged for the steps at which ``diagnosing`` is set, and not trained on.
-        audit_from: the first epoch whose losses the memory keeps (before, they say nothing).
+        audit_from: the first epoch whose losses the memory records (earlier ones are not informative).
     """
 
     def __init__(
@@ -83,14 +83,14 @@ class Objective(nn.Module):
         *,
         epoch: int,
     ) -> dict[str, Float[Tensor, ""]]:
-        """The parts of the loss by name (``loss`` is their weighted sum) and what else is worth a log line."""
+        """Return the parts of the loss by name (``loss`` is their weighted sum) and further values to log."""
         step = self.step(Batch(user, positives, negatives, rows, history, at, false_negatives, pools), epoch)
         if self.loss is None:
             assert isinstance(self.model, OwnLossModel)
             return self._total(self.model.own_loss(step.batch, epoch), step)
         step = self._mined(step)
-        _ = step.neg  # first: in the backward pass, gradients are added to a table in the reverse order
-        if step.batch.pools is None and step.batch.positives.shape[1] == 1:  # what a denoiser looks at is what trains
+        _ = step.neg  # scored first: the backward pass adds gradients to a table in the reverse order
+        if step.batch.pools is None and step.batch.positives.shape[1] == 1:  # a denoiser uses the training losses
             losses = self.loss(step)
             choice = self._choice(step, lambda: losses.detach())
             trained = step
@@ -99,22 +99,22 @@ class Objective(nn.Module):
             trained, choice = _compared(step, choice)
             losses = self.loss(trained)
         recommendation = self._mean(self._weighted(losses, trained, choice), trained.batch.rows)
-        # Where every candidate is a query of its own, terms see them all.
+        # If every candidate is a separate query, terms receive all of them.
         return self._total(recommendation, step if step.batch.pools is not None else trained) | choice.stats
 
     def step(self, batch: Batch, epoch: int) -> Step:
-        """What a batch gives to the components."""
+        """Return the step of a batch, as passed to the components."""
         return Step(self.model, self.tables, batch, epoch, None if self.reference is None else self.reference.score)
 
     def prepare(self) -> None:
-        """Prepare an epoch, before its first step: freeze the reference, then the terms."""
+        """Prepare an epoch before its first step: freeze the reference, then prepare the terms."""
         if self.reference is not None:
             self.reference.freeze(self.model)
         for _, term in self.terms.values():
             term.prepare(self.model)
 
     def _total(self, recommendation: Float[Tensor, ""], step: Step) -> dict[str, Float[Tensor, ""]]:
-        """The recommendation loss and the terms: each part, and their sum."""
+        """Return the recommendation loss and the terms: each part, and their sum."""
         parts = {"recommendation": recommendation}
         total = recommendation
         for name, (weight, term) in self.terms.items():
@@ -130,7 +130,7 @@ class Objective(nn.Module):
 
     @torch.no_grad()
     def _mined(self, step: Step) -> Step:
-        """The step with only those negatives that the miner chooses."""
+        """Return the step with only the negatives that the miner selects."""
         batch = step.batch
         if self.miner is None or batch.negatives is None:
             return step
@@ -140,7 +140,7 @@ class Objective(nn.Module):
         return step.on(replace(batch, negatives=own, false_negatives=false))
 
     def _weighted(self, losses: Tensor, step: Step, choice: Choice) -> Tensor:
-        """The losses of what was chosen, weighted by the choice; in a pointwise loss each side has its own weights."""
+        """Return the losses of the chosen positives, weighted by the choice; pointwise losses have weights per side."""
         assert self.loss is not None
         plain = choice.negative_weights is None and choice.relabelled is None
         if choice.weights is None and plain:
@@ -161,7 +161,7 @@ class Objective(nn.Module):
         return weighted
 
     def _mean(self, losses: Tensor, rows: Int[Tensor, "Q S"]) -> Float[Tensor, ""]:
-        """The mean of the losses of training rows, by the weights of the events."""
+        """Return the mean of the losses of training rows, weighted by the event weights."""
         if self.tables.weight is None or losses.dim() == 0:
             return losses.mean()
         weight = self.tables.weight[rows]
@@ -171,10 +171,10 @@ class Objective(nn.Module):
 
     @torch.no_grad()
     def _choice(self, step: Step, losses: Callable[[], Tensor] | None) -> Choice:
-        """What trains, with what there is to log about it; remembers the losses of all candidates.
+        """Choose the positives to train on, with statistics to log; record the losses of all candidates.
 
         Args:
-            losses: gives the losses of all candidates, where the step has them already.
+            losses: returns the losses of all candidates, if the step has computed them already.
         """
         acts = self.denoiser is not None and step.epoch > self.denoiser.start_epoch
         remembers = self.memory is not None and step.epoch >= self.audit_from
@@ -201,11 +201,11 @@ class Objective(nn.Module):
 
     @torch.no_grad()
     def pool(self, step: Step, losses: Float[Tensor, "Q P"] | None = None) -> Pool:
-        """The losses of the candidates as a denoiser sees them (in nats): those of the positives' side if pointwise."""
+        """Return the losses (nats) of the candidates for a denoiser: those of the positive side if pointwise."""
         assert self.loss is not None
         batch = step.batch
         rows = batch.pooled(batch.rows)
-        _ = step.neg  # trains as well, so it is scored once
+        _ = step.neg  # used in training as well, so it is scored once
         look = step.look()
         if not self.loss.pointwise:
             return Pool(batch.pooled(self.loss.per_candidate(look) if losses is None else losses), rows, step.epoch)
@@ -215,7 +215,7 @@ class Objective(nn.Module):
 
     @torch.no_grad()
     def inspect(self, batch: Batch, epoch: int) -> tuple[Float[Tensor, "_ _"], Choice]:
-        """Losses of a batch's candidates, and what a denoiser that chooses among them would take."""
+        """Return the losses of a batch's candidates, and the choice of a denoiser that selects among them."""
         pool = self.pool(self.step(batch, epoch))
         if self.denoiser is None or not pool.losses.shape[1] == self.denoiser.candidates > 1:
             return pool.losses, Choice(_first(pool.rows))
@@ -223,7 +223,7 @@ class Objective(nn.Module):
 
 
 def _compared(step: Step, choice: Choice) -> tuple[Step, Choice]:
-    """The step with the chosen positives (Q, S); from pools, each of the G · S by itself."""
+    """Return the step with the chosen positives (Q, S); from pools, each of the G · S as a separate query."""
     batch = step.batch
     if batch.pools is None:
         return step.on(batch.take(choice.columns), neg=step.neg), choice

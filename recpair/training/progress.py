@@ -1,4 +1,4 @@
-"""How far a training run has come, and the best that it has seen."""
+"""Progress of a training run, and its best weights."""
 
 import math
 from dataclasses import dataclass, field
@@ -9,14 +9,14 @@ from torch import Tensor, nn
 
 @dataclass
 class Progress:
-    """Where a run stands after its last whole epoch.
+    """State of a run after its last complete epoch.
 
     Attributes:
-        epoch: epochs done.
+        epoch: number of completed epochs.
         best_epoch, best_value: of the monitored validation metric; 0 before the first validation.
         stale: validations since the best one.
         history: one ``(epoch, metric, value)`` per epoch and metric.
-        epoch_seconds: training time of each epoch, validation not counted.
+        epoch_seconds: training time of each epoch, excluding validation.
         best_weights: the state dict at the best epoch.
     """
 
@@ -33,7 +33,7 @@ class Progress:
         self.history.extend((self.epoch, name, value) for name, value in values.items())
 
     def observe(self, value: float | None, module: nn.Module) -> None:
-        """Remember the weights if this is the best value yet (a later tie is not better), or if nothing is measured."""
+        """Store the weights if this is the best value so far (a later tie is not better), or if the value is None."""
         if value is None or value > self.best_value:
             self.best_value = self.best_value if value is None else value
             self.best_epoch, self.stale = self.epoch, 0

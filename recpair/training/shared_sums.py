@@ -1,4 +1,4 @@
-"""What several processes remember of the training interactions, brought together."""
+"""Synchronisation of per-interaction statistics across ranks."""
 
 from typing import TYPE_CHECKING
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 class SharedSums:
-    """Adds up, at the end of an epoch, what every process has added to the memory's and the denoiser's buffers.
+    """Sums, at the end of an epoch, of what all ranks have added to the buffers of the memory and the denoiser.
 
-    Within an epoch a denoiser sees all visits of earlier epochs, and of this one those of its own process.
+    Within an epoch, a denoiser sees all visits of earlier epochs, but only its own rank's visits of the current one.
     """
 
     def __init__(self, objective: Objective, fabric: "Fabric") -> None:

@@ -58,7 +58,7 @@ def test_the_signature_is_the_property_file():
         ({"name": "recbole/LightGCN", "n_layers": "two"}, "model.n_layers: input should be a valid integer"),
         ({"name": "recbole/SGL", "type": "EE"}, "model.type: input should be 'ED', 'ND' or 'RW'"),
         ({"name": "recbole/LigthGCN"}, "unknown name 'recbole/LigthGCN'; did you mean recbole/LightGCN?"),
-        ({"name": "recbole/DeepFM"}, "is no general or sequential model"),
+        ({"name": "recbole/DeepFM"}, "is not a general or sequential model"),
         ({"name": "recbole/RecVAE"}, "not carried: it alternates two optimisers"),
     ],
 )

@@ -203,5 +203,5 @@ def test_a_file_that_is_none(splits, tmp_path):
     with pytest.raises(DataError, match="does not exist"):
         VectorFile(path=str(tmp_path / "none")).read(splits.vocabulary.items)
     (tmp_path / "text").write_text("no parquet")
-    with pytest.raises(DataError, match="no Parquet file"):
+    with pytest.raises(DataError, match="not a Parquet file"):
         VectorFile(path=str(tmp_path / "text")).read(splits.vocabulary.items)

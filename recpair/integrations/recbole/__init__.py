@@ -1,1 +1,1 @@
-"""RecBole 1.2.1: its general and sequential models in recpair's loop, on recpair's data, under recpair's evaluation."""
+"""RecBole 1.2.1: general and sequential models with recpair's training loop, data and evaluation."""

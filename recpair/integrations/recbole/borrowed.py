@@ -1,8 +1,8 @@
-"""A place in which RecBole 1.2.1 runs on today's numpy and scipy, and after which nothing is changed.
+"""A context in which RecBole 1.2.1 runs on current numpy and scipy, and which restores all global state.
 
-RecBole's ``Config`` reads the command line's arguments, overwrites names in numpy, sets environment variables
-and a resolver of yaml's; its logger sets up the root logger; its seeding reaches numpy, random and cudnn; one of its models
-makes torch look for anomalies. Its graphs call a method that scipy no longer has.
+RecBole's ``Config`` reads command-line arguments, overwrites names in numpy, and sets environment variables and a yaml
+resolver; its logger configures the root logger; its seeding affects numpy, random and cudnn; one of its models enables
+torch's anomaly detection. Its graphs call a method that scipy has removed.
 """
 
 import logging
@@ -39,12 +39,12 @@ _ABSENT = object()
 
 @contextmanager
 def borrowed(seed: int = 0) -> Iterator[None]:
-    """Lend RecBole what it misses; random numbers inside follow from ``seed``, outside they go on undisturbed.
+    """Provide what RecBole requires; random numbers inside depend on ``seed`` only, those outside are unaffected.
 
-    RecBole draws from process-wide generators, so of several threads one at a time is inside, and the others wait.
+    RecBole draws from process-wide generators, so only one thread can be inside at a time; others block.
     """
     with ExitStack() as undo:
-        undo.enter_context(process_wide(seed))  # first, as it ends last: one thread at a time changes all this
+        undo.enter_context(process_wide(seed))  # first, as it exits last: one thread at a time changes global state
         undo.callback(random.setstate, random.getstate())
         _keep(undo, sys, {"argv": sys.argv[:1]})
         _keep(undo, np, {name: value for name, value in NUMPY_NAMES.items() if name not in vars(np)})
@@ -54,13 +54,13 @@ def borrowed(seed: int = 0) -> Iterator[None]:
         _keep(undo, sys, dict.fromkeys(("stdout", "stderr"), _ABSENT))  # its logger wraps them in colours
         undo.callback(_restore_root_logger, list(logging.root.handlers), logging.root.level)
         anomalies = torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()
-        undo.callback(torch.autograd.set_detect_anomaly, *anomalies)  # SINE's module switches it on
+        undo.callback(torch.autograd.set_detect_anomaly, *anomalies)  # SINE's module enables it
         for flag in ("deterministic", "benchmark"):
             undo.callback(setattr, torch.backends.cudnn, flag, getattr(torch.backends.cudnn, flag))
         undo.callback(_restore_environment, dict(os.environ))
         undo.callback(np.random.set_state, np.random.get_state())  # noqa: NPY002  (RecBole draws from the global one)
         undo.enter_context(warnings.catch_warnings())
-        warnings.simplefilter("ignore")  # they are about RecBole's own lines
+        warnings.simplefilter("ignore")  # they concern RecBole's own code
         np.random.seed(seed % 2**32)  # noqa: NPY002
         random.seed(seed)
         yield
@@ -68,18 +68,18 @@ def borrowed(seed: int = 0) -> Iterator[None]:
 
 @contextmanager
 def inside(training: bool) -> Iterator[None]:
-    """``borrowed`` for a model's call: what it draws follows from the epoch while training, else is always the same."""
+    """``borrowed`` for a model's call: random numbers depend on the epoch while training, and are fixed otherwise."""
     with borrowed(drawn_seed() if training else 0):
         yield
 
 
 def drawn_seed() -> int:
-    """The next number of the run's generator, as a seed: so what RecBole draws follows from the run's seed."""
+    """Draw a seed from the run's generator, so that RecBole's random numbers depend on the run's seed."""
     return int(torch.randint(2**62, (), generator=generator()))
 
 
 def _keep(undo: ExitStack, owner: Any, values: Mapping[str, Any]) -> None:
-    """Set attributes (``_ABSENT``: leave them as they are), and put back on exit what was there."""
+    """Set attributes (``_ABSENT``: leave them unchanged), and restore the previous values on exit."""
     for name, value in values.items():
         undo.callback(_put_back, owner, name, vars(owner).get(name, _ABSENT))
         if value is not _ABSENT:

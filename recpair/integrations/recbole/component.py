@@ -1,6 +1,6 @@
-"""From the name of a RecBole model to a recpair model whose signature is RecBole's property file.
+"""Model classes for RecBole's models by name, with signatures from RecBole's property files.
 
-The one place that imports RecBole.
+The only module that imports RecBole.
 """
 
 import importlib
@@ -20,10 +20,10 @@ from recpair.models import Model
 
 @cache
 def component(name: str) -> type[Model]:
-    """The class behind ``model.name: recbole/<name>``; RecBole is imported at the first call.
+    """Return the class for ``model.name: recbole/<name>``; RecBole is imported at the first call.
 
     Raises:
-        ConfigError: RecBole is not installed, has no such general or sequential model, or the bridge does not carry it.
+        ConfigError: RecBole is not installed, has no such general or sequential model, or the model is not supported.
     """
     kind = properties.kind(name)
     traits = SEQUENCE_TRAITS.get(name, SequenceTraits()) if kind == "sequential" else TRAITS.get(name, Traits())
@@ -48,7 +48,7 @@ def component(name: str) -> type[Model]:
 
 
 def _batches() -> dict[str, Any]:
-    """What RecBole makes batches of for sequential models, and does to them."""
+    """Return RecBole's classes of batches and batch transforms for sequential models."""
     with borrowed():
         from recbole.data.interaction import Interaction
         from recbole.data.transform import construct_transform

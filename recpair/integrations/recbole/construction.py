@@ -1,4 +1,4 @@
-"""A RecBole model, made as RecBole makes it: from settings and a data set."""
+"""Construction of a RecBole model from settings and a data set."""
 
 import io
 from collections.abc import Callable, Iterator, Mapping
@@ -15,32 +15,32 @@ from recpair.integrations.recbole.dataset import FIELDS, TrainingSet
 
 
 class Settings(dict[str, Any]):
-    """What a model asks RecBole's ``Config``, without its command line, files, ``eval`` and changes to numpy."""
+    """Substitute for RecBole's ``Config``, without its command line, files, ``eval`` and changes to numpy."""
 
-    device = torch.device("cpu")  # a model is made there, and moved by the loop
+    device = torch.device("cpu")  # a model is created there, and moved by the training loop
 
     def __getattr__(self, name: str) -> Any:
-        """RecBole's Config answers for its keys as attributes, too, and BERT4Rec's transform asks whether it does."""
+        """Return a key as an attribute, as RecBole's Config does; BERT4Rec's transform tests for this."""
         if name in self:
             return self[name]
         raise AttributeError(name)
 
     def __missing__(self, key: str) -> None:
-        """RecBole's Config answers None for a key that it does not have, and DiffRec asks for one."""
+        """Return None for a missing key, as RecBole's Config does; DiffRec requires it."""
 
 
 def settings_of(options: Mapping[str, Any], history_length: int | None = None) -> Settings:
-    """A model's own options beside the general ones that models read, at RecBole's defaults."""
+    """Return a model's own options and the general ones that models read, at RecBole's defaults."""
     general = {"device": Settings.device, "require_pow": False, "train_batch_size": 2048, "seed": drawn_seed() % 2**31}
     general |= {"train_neg_sample_args": {"sample_num": 1}, "MAX_ITEM_LIST_LENGTH": history_length}
     return Settings(FIELDS | general | dict(options))
 
 
 def make(source: type[Any], settings: Settings, interactions: Interactions) -> Any:
-    """The model; call it inside ``borrowed``.
+    """Return the model; call it inside ``borrowed``.
 
     Raises:
-        ConfigError: the model's constructor refuses its options.
+        ConfigError: the model's constructor rejects its options.
     """
     with refusing(source), redirect_stdout(io.StringIO()):  # FISM and NAIS print advice
         return source(settings, TrainingSet(interactions, settings["MAX_ITEM_LIST_LENGTH"]))
@@ -48,7 +48,7 @@ def make(source: type[Any], settings: Settings, interactions: Interactions) -> A
 
 @contextmanager
 def refusing(source: type[Any]) -> Iterator[None]:
-    """Whatever a model raises at its options is a ConfigError."""
+    """Convert errors that a model raises for its options into a ConfigError."""
     try:
         yield
     except (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError) as error:
@@ -57,7 +57,7 @@ def refusing(source: type[Any]) -> Iterator[None]:
 
 
 def move_plain_tensors(model: Any, fn: Callable[[Tensor], Tensor]) -> None:
-    """Apply what moves or casts a module to the tensors that RecBole keeps outside its state dict, too."""
+    """Move or cast, like the module, the tensors that RecBole keeps outside its state dict."""
     for name, value in vars(model).items():
         if isinstance(value, Tensor):
             setattr(model, name, fn(value))

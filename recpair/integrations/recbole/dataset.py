@@ -1,4 +1,4 @@
-"""What a RecBole model asks its data set, answered from training interactions; no file is written.
+"""Substitute for RecBole's data set, backed by training interactions; no file is written.
 
 RecBole's user 0 and item 0 are padding: its indices are recpair's plus one.
 """
@@ -28,10 +28,10 @@ NEGATIVE, HISTORY, LENGTH = FIELDS["NEG_PREFIX"] + ITEM, ITEM + FIELDS["LIST_SUF
 
 
 class TrainingSet:
-    """The part of ``recbole.data.dataset.Dataset`` that models use, T of sequential ones included.
+    """The part of ``recbole.data.dataset.Dataset`` that models use, including T of sequential models.
 
-    Deviations: repeated events count once in ``inter_matrix``; a history that is cut keeps its last events
-    (RecBole's keeps random ones), so that a saved model scores the same when it is loaded.
+    Deviations: repeated events count once in ``inter_matrix``; a truncated history keeps its last events (RecBole's
+    keeps random ones), so that a saved model returns the same scores when it is loaded.
     """
 
     uid_field, iid_field = USER, ITEM
@@ -49,11 +49,11 @@ class TrainingSet:
             self.inter_feat[RATING] = torch.from_numpy(interactions.rating)
 
     def num(self, field: str) -> int:
-        """Users or items, with the padding."""
+        """Return the number of users or items, including the padding."""
         return {USER: self.user_num, ITEM: self.item_num}[field]
 
     def inter_matrix(self, form: Literal["coo", "csr"] = "coo", value_field: str | None = None) -> Any:
-        """Users × items as a scipy matrix, ones or ratings."""
+        """Return users × items as a scipy matrix, with ones or ratings."""
         user, item = self.inter_feat[USER].numpy(), self.inter_feat[ITEM].numpy()
         shape = self.user_num, self.item_num
         if value_field is not None:
@@ -62,11 +62,11 @@ class TrainingSet:
         return sp.coo_matrix((once.data, (once.row + 1, once.col + 1)), shape=shape).asformat(form)
 
     def history_item_matrix(self, value_field: str | None = None, max_history_len: int | None = None) -> Histories:
-        """Each user's items (users × longest, 0 is padding), their values, and the lengths."""
+        """Return each user's items (users × longest, 0 is padding), their values, and the lengths."""
         return self._histories(USER, ITEM, value_field, max_history_len)
 
     def history_user_matrix(self, value_field: str | None = None, max_history_len: int | None = None) -> Histories:
-        """Each item's users, their values, and the lengths."""
+        """Return each item's users, their values, and the lengths."""
         return self._histories(ITEM, USER, value_field, max_history_len)
 
     def _histories(self, of: str, what: str, value_field: str | None, longest: int | None) -> Histories:

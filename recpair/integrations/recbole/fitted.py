@@ -1,4 +1,4 @@
-"""A RecBole model that is fitted in its constructor: EASE, ItemKNN and their kind."""
+"""RecBole models that are fitted in their constructor, such as EASE and ItemKNN."""
 
 import io
 from collections.abc import Sequence
@@ -23,10 +23,10 @@ from recpair.models import FittedModel
 
 
 class RecBoleFittedModel(FittedModel):
-    """RecBole's model, which learns when it is made; subclasses, one a model, are made by ``component``.
+    """A RecBole model that is fitted on construction; ``component`` creates one subclass per model.
 
-    What it learnt are arrays and sparse matrices among its attributes: they are the extra state of the state
-    dict, as the bytes of an ``.npz`` without pickles.
+    The learnt attributes (arrays and sparse matrices) are the extra state of the state dict, as the bytes of an
+    ``.npz`` without pickles.
     """
 
     source: ClassVar[type[Any]]
@@ -37,14 +37,14 @@ class RecBoleFittedModel(FittedModel):
         self.interactions = interactions
         self.settings = settings_of(properties.settings(self.source.__name__, options))
         self.item_to_item = self.traits.rows is not None and self.settings["knn_method"] != "user"
-        self._fitted: list[Any] = []  # in a list, for torch would count its placeholder of a parameter as state
+        self._fitted: list[Any] = []  # in a list: torch would otherwise count its placeholder parameter as state
 
     def fit(self, interactions: Interactions) -> None:
         with borrowed(drawn_seed()):
             self._fitted = [make(self.source, self.settings, interactions)]
 
     def get_extra_state(self) -> Tensor:
-        """The learnt attributes as bytes (uint8); empty before the fit."""
+        """Return the learnt attributes as bytes (uint8); empty before the fit."""
         if not self._fitted:
             return torch.empty(0, dtype=torch.uint8)
         buffer = io.BytesIO()
@@ -52,7 +52,7 @@ class RecBoleFittedModel(FittedModel):
         return torch.frombuffer(bytearray(buffer.getvalue()), dtype=torch.uint8)
 
     def set_extra_state(self, state: Tensor) -> None:
-        """A model of RecBole's with the attributes that ``get_extra_state`` packed, without fitting it."""
+        """Restore the RecBole model from the attributes packed by ``get_extra_state``, without fitting it."""
         with np.load(io.BytesIO(state.numpy().tobytes()), allow_pickle=False) as arrays:
             learnt = unpacked(dict(arrays))
         model: Any = object.__new__(self.source)
@@ -68,10 +68,10 @@ class RecBoleFittedModel(FittedModel):
         return TableScorer(scores.reshape(len(batch), -1)[:, 1:].float())
 
     def fold_in(self, histories: Sequence[np.ndarray]) -> TableScorer:
-        """The same product with the strangers' rows.
+        """Score unknown users by the same product with their rows.
 
         Raises:
-            RunError: the model's scores need more than a row.
+            RunError: the model's scores require more than a row.
         """
         name = self.source.__name__
         if self.traits.rows is None or not self.item_to_item:
@@ -92,7 +92,7 @@ class RecBoleFittedModel(FittedModel):
 
 
 def packed(attributes: dict[str, Any]) -> dict[str, np.ndarray]:
-    """Arrays, sparse matrices, tensors and numbers among ``attributes``, as plain arrays ``kind|name|part``."""
+    """Return arrays, sparse matrices, tensors and numbers among ``attributes`` as plain arrays ``kind|name|part``."""
     arrays = {}
     for name, value in attributes.items():
         if isinstance(value, np.ndarray):
@@ -110,7 +110,7 @@ def packed(attributes: dict[str, Any]) -> dict[str, np.ndarray]:
 
 
 def unpacked(arrays: dict[str, np.ndarray]) -> dict[str, Any]:
-    """The inverse of ``packed``."""
+    """Inverse of ``packed``."""
     attributes: dict[str, Any] = {}
     for key, array in arrays.items():
         kind, name, *part = key.split("|")

@@ -1,4 +1,4 @@
-"""A RecBole model that recpair's loop trains, by the model's own loss or by one of recpair's."""
+"""RecBole models trained by recpair's loop, with their own loss or one of recpair's."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -22,9 +22,9 @@ from recpair.models.fold_in import ridge_fold_in
 
 
 class RecBoleModel(OwnLossModel):
-    """RecBole's model in ``inner``; subclasses, one a model, are made by ``component``.
+    """Wrapper of a RecBole model in ``inner``; ``component`` creates one subclass per model.
 
-    Scores are RecBole's without the padding item. Its indices are recpair's plus one.
+    Scores are RecBole's without the padding item. RecBole's indices are recpair's plus one.
     """
 
     source: ClassVar[type[Any]]
@@ -42,11 +42,11 @@ class RecBoleModel(OwnLossModel):
             self.inner.register_buffer(name, torch.as_tensor(vars(self.inner).pop(name)))
         if self.traits.logits:
             self.inner.sigmoid = nn.Identity()
-        self._ready: tuple[Tensor, Tensor] | None = None  # vectors, kept while evaluating
+        self._ready: tuple[Tensor, Tensor] | None = None  # vectors, cached during evaluation
         self._epoch = 0
 
     def train(self, mode: bool = True) -> "RecBoleModel":
-        """Set the mode, forget what was computed from other weights, and draw what a model draws for an epoch."""
+        """Set the mode, discard values computed from other weights, and draw the model's random values of an epoch."""
         self._ready = None
         if self.traits.cache is not None:
             setattr(self.inner, self.traits.cache, None)
@@ -55,7 +55,7 @@ class RecBoleModel(OwnLossModel):
         return self
 
     def _apply(self, fn: Any, recurse: bool = True) -> "RecBoleModel":
-        """Move or cast the tensors that RecBole keeps outside its state dict, too."""
+        """Move or cast also the tensors that RecBole keeps outside its state dict."""
         super()._apply(fn, recurse)
         move_plain_tensors(self.inner, fn)
         return self
@@ -67,17 +67,17 @@ class RecBoleModel(OwnLossModel):
             self._epoch = epoch
             loss = self.inner.calculate_loss(self._examples(batch))
         parts = loss if isinstance(loss, tuple) else (loss,)
-        return torch.stack([part.squeeze() for part in parts]).sum()  # some have one axis
+        return torch.stack([part.squeeze() for part in parts]).sum()  # some have one dimension
 
     def _examples(self, batch: Batch) -> dict[str, Tensor]:
-        """The batch as RecBole lays it out: all queries with their first negative, then with their second, …"""
+        """Return the batch in RecBole's layout: all queries with their first negative, then with their second, …"""
         kind = self.traits.examples or {"PAIRWISE": "pairs", "POINTWISE": "points"}[self.source.input_type.name]
         if kind == "users":
             return {USER: batch.user.unique() + 1}
         assert batch.negatives is not None, "RecBole's losses compare with negatives"
         users, items, negatives = batch.user + 1, batch.positives[:, 0] + 1, batch.negatives.T.flatten() + 1
         n = batch.negatives.shape[1]
-        self.inner.neg_seq_len = n  # SimpleX folds the negatives back by it
+        self.inner.neg_seq_len = n  # SimpleX reshapes the negatives by it
         if kind == "pairs":
             return {USER: users.repeat(n), ITEM: items.repeat(n), NEGATIVE: negatives}
         labels = torch.cat([torch.ones(len(users)), torch.zeros(len(negatives))]).to(users.device)
@@ -130,10 +130,10 @@ class RecBoleModel(OwnLossModel):
 
     @torch.no_grad()
     def fold_in(self, histories: Sequence[np.ndarray]) -> Scorer:
-        """By ridge regression on item vectors, or by the model's encoder; other models know only their users.
+        """Score unknown users by ridge regression on item vectors, or by the model's encoder; other models cannot.
 
         Raises:
-            RunError: the model has parameters of each user and no vectors of items.
+            RunError: the model has parameters of each user and no item vectors.
         """
         if self.traits.vectors is not None:
             users, items = (part[1:] for part in self._vectors())
@@ -144,7 +144,7 @@ class RecBoleModel(OwnLossModel):
                 f"or train a model that can (lightgcn, ease, recbole/MultiVAE)"
             )
         lists = [torch.from_numpy(items.astype(np.int64) + 1) for items in histories]
-        with inside(self.training):  # one thread at a time: the model's own histories are exchanged meanwhile
+        with inside(self.training):  # one thread at a time: the model's own histories are replaced meanwhile
             known = self.inner.history_item_id, self.inner.history_item_value
             padded = nn.utils.rnn.pad_sequence(lists, batch_first=True).to(known[0].device)
             self.inner.history_item_id, self.inner.history_item_value = padded, (padded > 0).to(known[1])

@@ -1,7 +1,7 @@
-"""RecBole's property files as signatures: name, type and default of each option of a model.
+"""Signatures from RecBole's property files: name, type and default of each option of a model.
 
-A property file is YAML with a comment per line that tells the type, and for words the choices:
-``type: 'ED'  # (str) The type to generate views. Range in ['ED', 'ND', 'RW'].``
+A property file is YAML with a comment per line that gives the type, and the choices of a string: ``type: 'ED'  # (str)
+The type to generate views. Range in ['ED', 'ND', 'RW'].``
 """
 
 import importlib.util
@@ -28,7 +28,7 @@ KINDS: tuple[Kind, ...] = ("general", "sequential")
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2's floats (``1e-5``), which RecBole's files use and YAML 1.1 reads as text."""
+    """Loader with YAML 1.2's floats (``1e-5``), which RecBole's files use and YAML 1.1 reads as text."""
 
 
 _Loader.add_implicit_resolver(
@@ -37,7 +37,7 @@ _Loader.add_implicit_resolver(
 
 
 def package() -> Path:
-    """The folder of the installed RecBole, which is not imported for this.
+    """Return the folder of the installed RecBole, without importing it.
 
     Raises:
         ConfigError: RecBole is not installed.
@@ -52,24 +52,24 @@ def package() -> Path:
 
 
 def models(kind: Kind) -> list[str]:
-    """Names of RecBole's models of a kind that have a property file."""
+    """Return the names of RecBole's models of a kind that have a property file."""
     modules = {path.stem for path in (package() / "model" / f"{kind}_recommender").glob("*.py")}
     files = (package() / "properties" / "model").glob("*.yaml")
     return sorted(path.stem for path in files if path.stem.lower() in modules)
 
 
 def kind(name: str) -> Kind:
-    """Whether a model scores users (general) or histories (sequential).
+    """Return the kind of a model: general (scores users) or sequential (scores histories).
 
     Raises:
-        ConfigError: RecBole has no model of this name, which names the nearest, or it is of another kind.
+        ConfigError: RecBole has no model of this name (the message names the nearest), or it is of another kind.
     """
     known = {name: kind for kind in KINDS for name in models(kind)}
     if name in known:
         return known[name]
     if _property_file(name).exists():
         raise ConfigError(
-            f"model.name: recbole/{name} is no general or sequential model (user, item, what was taken before, nothing "
+            f"model.name: recbole/{name} is not a general or sequential model (user, item, what came before, nothing "
             f"else), and only those are bridged"
         )
     near = nearest(f"recbole/{name}", [f"recbole/{other}" for other in known])
@@ -77,7 +77,7 @@ def kind(name: str) -> Kind:
 
 
 def signature(name: str) -> Signature:
-    """The options of a model as keyword-only parameters; a name's hyphen becomes an underscore.
+    """Return the options of a model as keyword-only parameters; hyphens in names become underscores.
 
     Raises:
         ConfigError: RecBole is not installed, or has no such model.
@@ -86,7 +86,7 @@ def signature(name: str) -> Signature:
     text = _property_file(name).read_text(encoding="utf-8")
     comments = dict(re.findall(r"^([\w-]+):[^#\n]*#(.*)$", text, re.MULTILINE))
     supplied = [Parameter("interactions", Parameter.POSITIONAL_OR_KEYWORD)]
-    if reads_histories:  # of which a property file says nothing; RecBole's MAX_ITEM_LIST_LENGTH
+    if reads_histories:  # not in the property files; RecBole's MAX_ITEM_LIST_LENGTH
         length = Annotated[int, Field(gt=0)]
         supplied.append(Parameter("history_length", Parameter.KEYWORD_ONLY, default=50, annotation=length))
     options = [
@@ -103,7 +103,7 @@ def signature(name: str) -> Signature:
 
 
 def settings(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """All keys of a model's property file under their own names, with ``options`` in place of the defaults."""
+    """Return all keys of a model's property file under their own names, with ``options`` replacing the defaults."""
     values = _values(_property_file(name).read_text(encoding="utf-8"))
     return {key: options.get(_identifier(key), value) for key, value in values.items()}
 
@@ -121,7 +121,7 @@ def _identifier(key: str) -> str:
 
 
 def _annotation(value: Any, comment: str) -> Any:
-    """A type from the default and from what the comment says; a count is never negative."""
+    """Return a type from the default and the comment; counts are non-negative."""
     if isinstance(value, bool):
         return bool
     if isinstance(value, int):

@@ -1,4 +1,4 @@
-"""Scorers over RecBole models whose scores are no inner products."""
+"""Scorers of RecBole models whose scores are not inner products."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-PAIRS = 2**18  # (user, item) pairs that a catalogue's scores are computed for at a time
+PAIRS = 2**18  # (user, item) pairs scored at a time for a whole catalogue
 
 
 @dataclass(frozen=True)
 class TableScorer:
-    """Scores of the whole catalogue, from a model that gives them all at once."""
+    """Scores of the whole catalogue, from a model that returns them all at once."""
 
     scores: Float[Tensor, "Q I"]
 
@@ -28,13 +28,13 @@ class TableScorer:
 
 @dataclass(frozen=True)
 class PairScorer:
-    """Scores from a model of pairs.
+    """Scores from a model of (user, item) pairs.
 
     Attributes:
         users: of the queries.
         n_items: I.
         predict: users (C,) and items (C,) → scores (C,).
-        full: users (Q,) → scores (Q, I), where the model has something better than every pair by itself.
+        full: users (Q,) → scores (Q, I), for models that do not need to score every pair separately; else None.
     """
 
     users: Int[Tensor, "Q"]

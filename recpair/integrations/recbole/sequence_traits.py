@@ -1,4 +1,4 @@
-"""What is particular to some of RecBole's sequential models, as read from their code (1.2.1)."""
+"""Properties of individual sequential models of RecBole, as read from their code (1.2.1)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,12 +30,12 @@ def _table(model: Any) -> Tensor:
 
 @dataclass(frozen=True)
 class SequenceTraits:
-    """How one model encodes a history, and what that is multiplied with.
+    """Encoding of histories by one model, and the item vectors to multiply with.
 
     Attributes:
         query: the model, histories (H, T) padded with 0 on the right, and their lengths (H,) → vectors (H, D).
         items: the model → vectors (I + 1, D), the padding's first.
-        refused: why the bridge does not carry it.
+        refused: reason why the model is not supported.
     """
 
     query: Callable[[Any, Tensor, Tensor], Tensor] = _forward
@@ -44,15 +44,15 @@ class SequenceTraits:
 
 
 def _cosines(model: Any) -> Tensor:
-    """CORE's items: normalised, over its temperature; while training with dropout, as in its loss."""
+    """Return CORE's item vectors: normalised, over its temperature; with dropout in training, as in its loss."""
     items: Tensor = model.item_dropout(_table(model))
     return normalize(items, dim=-1) / float(model.temperature)
 
 
 def _masked_last(model: Any, history: Tensor, length: Tensor) -> Tensor:
-    """BERT4Rec's vector of a mask that stands after the history, and a 1 for the items' biases.
+    """Return BERT4Rec's vector of a mask after the history, followed by a 1 for the item biases.
 
-    RecBole makes room for the mask by dropping a history's first item, also of one that is shorter than T.
+    RecBole makes room for the mask by dropping the first item of a history, even if it is shorter than T.
     """
     places = model.forward(model.reconstruct_test_data(history, length))
     last: Tensor = model.gather_indexes(places, length - 1)
@@ -60,7 +60,7 @@ def _masked_last(model: Any, history: Tensor, length: Tensor) -> Tensor:
 
 
 def _with_biases(model: Any) -> Tensor:
-    """BERT4Rec's items, without the mask, each with its bias."""
+    """Return BERT4Rec's item vectors, without the mask, each with its bias."""
     return torch.cat([_table(model)[: model.n_items], model.output_bias.unsqueeze(1)], dim=1)
 
 

@@ -1,4 +1,4 @@
-"""A sequential model of RecBole that recpair's loop trains, by the model's own loss or by one of recpair's."""
+"""Sequential RecBole models trained by recpair's loop, with their own loss or one of recpair's."""
 
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -20,35 +20,35 @@ from recpair.models import OwnLossModel, SequenceModel, Touched
 
 
 class RecBoleSequenceModel(SequenceModel, OwnLossModel):
-    """RecBole's model in ``inner``; subclasses, one a model, are made by ``component``.
+    """Wrapper of a RecBole model in ``inner``; ``component`` creates one subclass per model.
 
-    Scores are RecBole's ``full_sort_predict`` without the padding item, whose index is 0: RecBole's are recpair's plus
-    one. It encodes a whole history, padded on the right to T, to one vector, so there is none for its other places.
-    A history without items, which RecBole never meets, has the vector 0.
+    Scores are RecBole's ``full_sort_predict`` without the padding item, whose index is 0: RecBole's indices are
+    recpair's plus one. A whole history, padded on the right to T, is encoded to one vector; other positions have none.
+    A history without items, which does not occur in RecBole, has the vector 0.
 
-    ``own_loss`` is RecBole's: softmax over all items and the padding, or BPR, as ``loss_type`` says; BERT4Rec's masks items
-    of the prefixes by RecBole's ``MaskItemSequence`` (with ``mask_ratio`` and ``ft_ratio``) and never sees what follows them;
-    by a loss of recpair's it is trained as it is asked, on a mask after the prefix.
+    ``own_loss`` is RecBole's: softmax over all items and the padding, or BPR, by ``loss_type``. BERT4Rec's masks items
+    of the prefixes by RecBole's ``MaskItemSequence`` (with ``mask_ratio`` and ``ft_ratio``) and never sees later items;
+    with a loss of recpair's it is trained as it is scored, on a mask after the prefix.
     """
 
     source: ClassVar[type[Any]]
     traits: ClassVar[SequenceTraits]
     interaction: ClassVar[type[Any]]  # RecBole's class of batches
-    transformation: ClassVar[Callable[..., Any]]  # from settings to what RecBole does to a batch before its loss
+    transformation: ClassVar[Callable[..., Any]]  # from settings to RecBole's transform of a batch before its loss
     every_place = False
 
     def __init__(self, interactions: Interactions, *, history_length: int, **options: Any) -> None:
         """
         Raises:
-            ConfigError: the model refuses its options, or they do not fit together.
+            ConfigError: the model rejects its options, or they are inconsistent.
         """
         super().__init__()
         self.history_length = history_length
         with borrowed(drawn_seed()):
             self.settings = settings_of(properties.settings(self.source.__name__, options), history_length)
-            self.transform = self.transformation(self.settings)  # which adds to the settings
+            self.transform = self.transformation(self.settings)  # adds to the settings
             self.inner = make(self.source, self.settings, interactions)
-            with refusing(self.source), torch.no_grad():  # some options show only here that they do not fit together
+            with refusing(self.source), torch.no_grad():  # some inconsistent options fail only here
                 self.encode(torch.zeros(1, history_length, dtype=torch.int64))
         if int(self.settings.get("mask_ratio", 1) * history_length) < 1:
             raise ConfigError(
@@ -56,7 +56,7 @@ class RecBoleSequenceModel(SequenceModel, OwnLossModel):
             )
 
     def _apply(self, fn: Any, recurse: bool = True) -> "RecBoleSequenceModel":
-        """Move or cast the tensors that RecBole keeps outside its state dict, too."""
+        """Move or cast also the tensors that RecBole keeps outside its state dict."""
         super()._apply(fn, recurse)
         move_plain_tensors(self.inner, fn)
         return self
@@ -72,24 +72,24 @@ class RecBoleSequenceModel(SequenceModel, OwnLossModel):
             return self.traits.items(self.inner)[1:]
 
     def regularised(self, batch: Batch) -> tuple[Touched, ...]:
-        """The item that a query stands at, and what it is compared with, as they are before anything is done to them."""
+        """Return the raw embeddings of the last item of each query, the positives and the negatives."""
         assert batch.history is not None, "a sequence model needs histories"
         parts = (batch.history[:, -1:], batch.positives) + (() if batch.negatives is None else (batch.negatives,))
         return tuple((self.inner.item_embedding.weight, part.clamp_min(0) + 1) for part in parts)
 
     def own_loss(self, batch: Batch, epoch: int) -> Float[Tensor, ""]:
-        sizes = SimpleNamespace(num=lambda field: self.inner.n_items)  # all that a transform asks the data set
+        sizes = SimpleNamespace(num=lambda field: self.inner.n_items)  # all that a transform reads from the data set
         with inside(self.training):
             examples = self.transform(sizes, self.interaction(self._examples(batch)))
             masked = self.settings["MASK_INDEX"]
-            # RecBole's mean over no masked item is 0/0; where lengths are mixed in a batch, it never comes to that.
+            # RecBole's mean over no masked item is 0/0; this never occurs if lengths are mixed in a batch.
             nothing = masked is not None and not bool((examples[masked] > 0).any())
             weight: Tensor = self.inner.item_embedding.weight
             loss: Tensor = 0.0 * weight.sum() if nothing else self.inner.calculate_loss(examples)
-        return loss.squeeze()  # RecBole's penalties have one axis
+        return loss.squeeze()  # RecBole's penalties have one dimension
 
     def _examples(self, batch: Batch) -> dict[str, Tensor]:
-        """The batch as RecBole lays it out: for BPR, all queries with their first negative, then with their second, …"""
+        """Return the batch in RecBole's layout; for BPR, all queries with their first negative, then their second, …"""
         assert batch.history is not None, "a sequence model needs histories"
         items, length = self._laid_out(batch.history)
         examples = {HISTORY: items, LENGTH: length, ITEM: batch.positives[:, 0] + 1}
@@ -102,7 +102,7 @@ class RecBoleSequenceModel(SequenceModel, OwnLossModel):
         return repeated | {NEGATIVE: negatives.T.flatten() + 1}
 
     def _laid_out(self, history: Int[Tensor, "H _"]) -> tuple[Int[Tensor, "H T"], Int[Tensor, "H"]]:
-        """The latest T items from left to right, then RecBole's padding; and how many there are."""
+        """Return the latest T items from left to right, then RecBole's padding; and the number of items."""
         real = history[:, -self.history_length :] >= 0
         items = torch.where(real, history[:, -self.history_length :] + 1, 0)
         length = real.sum(1)

@@ -1,4 +1,4 @@
-"""What is particular to some of RecBole's general models, as read from their code (1.2.1)."""
+"""Properties of individual general models of RecBole, as read from their code (1.2.1)."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,20 +12,21 @@ Examples = Literal["pairs", "points", "users"]
 
 @dataclass(frozen=True)
 class Traits:
-    """How one model is trained, scored and asked for strangers.
+    """Training, scoring and fold-in of one model.
 
     Attributes:
-        vectors: of all users and all items, padding included, where a score is their inner product.
-        examples: what ``calculate_loss`` is given: positives with negatives beside them, labelled points, or
-            each user of the batch once; None: what the model's ``input_type`` says.
-        encoder: scores are read from a user's whole history and nothing else, so a stranger's does, too.
-        rows: scores from rows of a users × items matrix, for a fitted model that has nothing of a user's own.
-        fitted: learns in its constructor, though RecBole does not call it traditional.
-        state: attributes that training or construction draws and RecBole's checkpoints forget.
-        cache: an attribute that is stale once weights change.
-        logits: ``sigmoid`` is applied to scores after the loss: left out, the order is the same and nothing saturates.
+        vectors: vectors of all users and all items, padding included, if a score is their inner product.
+        examples: input of ``calculate_loss``: positives with negatives beside them, labelled points, or each user of
+            the batch once; None: given by the model's ``input_type``.
+        encoder: scores depend on a user's whole history only, so unknown users can be scored.
+        rows: scores from rows of a users × items matrix, for a fitted model without user parameters.
+        fitted: fitted in its constructor, although RecBole does not call it traditional.
+        state: attributes drawn by training or construction that RecBole's checkpoints lack.
+        cache: an attribute that is outdated once weights change.
+        logits: ``sigmoid`` is applied to scores after the loss; it is left out, which keeps the order and avoids
+            saturation.
         new_epoch: called with the model, its settings and the epoch (from 1), before the epoch's first loss.
-        refused: why the bridge does not carry it.
+        refused: reason why the model is not supported.
     """
 
     vectors: Callable[[Any], tuple[Tensor, Tensor]] | None = None
@@ -45,7 +46,7 @@ def _tables(model: Any) -> tuple[Tensor, Tensor]:
 
 
 def _clusters(model: Any, settings: Mapping[str, Any], epoch: int) -> None:
-    """NCL's E-step, with scipy's k-means; the prototypes count once the warm-up is over."""
+    """Run NCL's E-step with scipy's k-means; the prototypes are used once the warm-up is over."""
     model.proto_reg = settings["proto_reg"] if epoch > settings["warm_up_step"] else 0.0
     if model.user_centroids is not None and (epoch - 1) % settings["m_step"]:
         return
@@ -60,12 +61,12 @@ def _clusters(model: Any, settings: Mapping[str, Any], epoch: int) -> None:
 
 
 def _shuffled_users(model: Any, settings: Mapping[str, Any], epoch: int) -> None:
-    """LINE's list of users to draw from starts anew, so that an epoch does not depend on the one before."""
+    """Reshuffle LINE's list of users to draw from, so that an epoch does not depend on the previous one."""
     model.random_list, model.random_pr = torch.randperm(model.n_users - 1).numpy() + 1, 0
 
 
 def _centred(model: Any, rows: Any) -> Any:
-    """ADMMSLIM's scores, with or without its item means."""
+    """Return ADMMSLIM's scores, with or without its item means."""
     means = model.item_means if model.center_columns else 0.0
     return (rows.toarray() - means) @ model.item_similarity + means
 
@@ -100,5 +101,5 @@ TRAITS: dict[str, Traits] = {
     "LDiffRec": Traits(refused="it reads a file of item vectors made beforehand"),
     "Pop": Traits(refused="it counts an item once a batch; model popularity counts every user"),
     "RaCT": Traits(refused="it is trained in three stages with pickled weights between them"),
-    "RecVAE": Traits(refused="it alternates two optimisers in a trainer of its own"),
+    "RecVAE": Traits(refused="it alternates two optimisers in its own trainer"),
 }

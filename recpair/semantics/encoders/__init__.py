@@ -1,4 +1,4 @@
-"""Encoders: what turns the texts of items into vectors, or reads vectors that are there already."""
+"""Encoders, which compute vectors of item texts or read existing vectors."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""What turns texts into vectors."""
+"""Interface of the text encoders."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
@@ -9,18 +9,18 @@ from jaxtyping import Float
 
 @runtime_checkable
 class Encoder(Protocol):
-    """Made as ``Encoder(*, …options)``; nothing heavy is imported or loaded before the first ``encode``."""
+    """Constructed as ``Encoder(*, …options)``; nothing heavy is imported or loaded before the first ``encode``."""
 
     def identity(self) -> tuple[Any, ...]:
-        """Everything that the vectors depend on besides the texts."""
+        """Return everything that the vectors depend on besides the texts."""
         ...
 
     def encode(self, texts: Sequence[str]) -> Float[np.ndarray, "E D"]:
-        """A vector per text, of any length above zero; none of the texts is empty."""
+        """Return a vector per text, of any length above zero; none of the texts is empty."""
         ...
 
 
 def normalised(vectors: Float[np.ndarray, "E D"]) -> Float[np.ndarray, "E D"]:
-    """float32 vectors of length one; zeros stay zeros."""
+    """Return float32 vectors of length one; zeros stay zeros."""
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     return (vectors / np.where(length > 0, length, 1)).astype(np.float32)

@@ -12,14 +12,14 @@ from recpair.semantics.endpoint import Endpoint, Pace
 
 
 class EmbeddingsEndpoint:
-    """Asks ``base_url``/embeddings, ``batch_size`` texts at a time.
+    """Requests vectors from ``base_url``/embeddings, ``batch_size`` texts at a time.
 
     Args:
-        model: as the server calls it.
-        base_url: up to and with the version, https://host/v1.
-        key_variable: the environment variable with the key; it is read when it is needed and stored nowhere.
-        dimensions: how many numbers to ask for, of models that can shorten their vectors.
-        timeout: seconds for one request.
+        model: name of the model on the server.
+        base_url: URL up to and including the version, https://host/v1.
+        key_variable: environment variable with the key, which is read when needed and never stored.
+        dimensions: size of the vectors to request, for models that can shorten them.
+        timeout: seconds per request.
         retries: after 429, 5xx, a time-out or a broken connection.
     """
 

