@@ -1,4 +1,4 @@
-"""What the tables of studies have in common: cells that are lines of JSON-lines files."""
+"""Helpers shared by the tables of studies, whose cells are lines of JSON lines files."""
 
 import json
 from collections.abc import Callable, Sequence

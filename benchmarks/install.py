@@ -1,9 +1,9 @@
-"""Installed size of recpair's dependencies, and what recbole and mlflow add to it.
+"""Installed size of recpair's dependencies, and the share of recbole and mlflow.
 
     python benchmarks/install.py
 
-A package counts for a root (recbole, mlflow) if recpair would not need it without that root. Sizes are those of the
-files that each distribution's RECORD lists (compiled .pyc files included where they exist), in MB of 10^6 bytes.
+A package counts towards a root (recbole, mlflow) if recpair does not need it without that root. Sizes are those of the
+files listed in the RECORD of each distribution (including existing .pyc files), in MB of 10^6 bytes.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Training steps of LightGCN on Gowalla, beside RecBole's, and the product with the graph by itself.
+"""Training steps of LightGCN on Gowalla compared with RecBole, and the sparse graph product alone.
 
 python benchmarks/lightgcn.py --data ../shared/data/gowalla/interactions.parquet
 """

@@ -1,4 +1,4 @@
-"""From a file of events to ready splits: beside the bare read of the same file, and beside RecBole.
+"""Time from an event file to splits, compared with reading the file alone and with RecBole.
 
 python benchmarks/loading.py --millions 1 5 25 --data ../shared/data/gowalla/interactions.parquet
 """

@@ -1,11 +1,11 @@
-"""Does PLD help on MovieLens-100K? MF + BPR with and without it, noise 0 and 0.2, five seeds, paired tests.
+"""Study of PLD on MovieLens-100K: MF + BPR with and without it, noise 0 and 0.2, five seeds, paired tests.
 
     python benchmarks/pld_ml100k.py --out benchmarks/results/pld_ml100k.md
 
 Protocol: per-user random split 0.8/0.1/0.1, no filter, all items ranked, clean validation and test. Each
-method gets twelve settings, chosen by validation NDCG@10 of one seed: the plain baseline its learning rate,
-L2 and query style; PLD, on the plain baseline's best, its candidates and temperature. Test data is read
-only for the chosen settings.
+method has twelve settings, selected by validation NDCG@10 of one seed: learning rate, L2 and query style of
+the baseline; candidates and temperature of PLD with the best setting of the baseline. Test data is read only
+for the selected settings.
 """
 
 import argparse

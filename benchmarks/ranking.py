@@ -1,4 +1,4 @@
-"""Full ranking of Gowalla with all metrics, beside RecBole's evaluation of the same vectors.
+"""Full ranking of Gowalla with all metrics, compared with RecBole's evaluation of the same vectors.
 
 python benchmarks/ranking.py --data ../shared/data/gowalla/interactions.parquet
 """

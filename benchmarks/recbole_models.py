@@ -1,11 +1,11 @@
-"""Which of RecBole's models train inside recpair, and does the bridge change what they are worth?
+"""Training of RecBole's models inside recpair, and comparison of their metrics with RecBole's trainer.
 
     python benchmarks/recbole_models.py --out benchmarks/results/recbole_models.md
-    python benchmarks/recbole_models.py --sequential --epochs 2   # only the section on sequential models
+    python benchmarks/recbole_models.py --sequential --epochs 2   # only sequential models
 
-MovieLens-100K, per-user random split 0.8/0.1/0.1, all items ranked; each model at its property file's defaults,
-trained by its own loss for a few epochs: enough to see that it learns, not to compare models. Some are then
-trained by RecBole's own Trainer, too, on the same split, exported by ``recpair export``'s writer.
+MovieLens-100K, per-user random split 0.8/0.1/0.1, all items ranked; each model has the defaults of its property file
+and is trained by its own loss for a few epochs: enough to see that it learns, not to compare models. Some are also
+trained by RecBole's Trainer on the same split, exported by the writer of ``recpair export``.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""RecBole 1.2.1 as a peer in benchmarks: its own data, sampler and trainer, inside the bridge's context."""
+"""RecBole 1.2.1 as a baseline of benchmarks: its data, sampler and trainer, in the context of the integration."""
 
 from pathlib import Path
 from typing import Any

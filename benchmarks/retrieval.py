@@ -1,4 +1,4 @@
-"""From the titles of a data set to the nearest items and training histories: seconds, memory, recall, and a look.
+"""Retrieval of nearest items and training histories from the titles of a data set: seconds, memory, recall, examples.
 
 python benchmarks/retrieval.py --data ../shared/data/amazon-beauty
 """

@@ -1,14 +1,14 @@
 """Compare the weights to which two versions of recpair train every config in configs/, and the time of an epoch.
 
-Each config is trained for two epochs (fitted models: whole), and the SHA-256 of every tensor of its model is noted, a row
-per config; configs that are in the file already are skipped, so that the run can be interrupted. Run it once with each
-version (PYTHONPATH names the checkout), then compare the two files:
+Each config is trained for two epochs (closed-form models: completely), and the SHA-256 of every tensor of its model is
+written, a row per config; configs that are already in the file are skipped, so that the run can be interrupted. Run it
+once with each version (PYTHONPATH names the checkout), then compare the two files:
 
     python -m benchmarks.same_weights --data DATA --out before.jsonl [CONFIG …]
     python -m benchmarks.same_weights --compare before.jsonl after.jsonl
 
-DATA is a folder as recpair data fetch makes it. The exit code of the comparison is 1 if a config differs; where weights
-differ, the test metrics are shown beside each other.
+DATA is a folder written by recpair data fetch. The exit code of the comparison is 1 if a config differs; if weights
+differ, the test metrics of both versions are shown.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Uniform negatives for Gowalla: draws per second, beside RecBole's own sampler in the same run.
+"""Uniform negatives for Gowalla: draws per second, compared with RecBole's sampler in the same run.
 
 python benchmarks/sampling.py --data ../shared/data/gowalla/interactions.parquet
 """

@@ -1,4 +1,4 @@
-"""SASRec on Amazon Beauty beside RecBole's: seconds per epoch, and what they reach.
+"""SASRec on Amazon Beauty compared with RecBole: seconds per epoch, and test metrics.
 
 python benchmarks/sasrec.py --data ../shared/data/amazon-beauty/interactions.parquet
 """

@@ -1,4 +1,4 @@
-"""Recommendations for one user and for 100 users a call, beside implicit with the same vectors.
+"""Recommendations for one user and for 100 users per call, compared with implicit on the same vectors.
 
 PYTHONPATH=/path/to/implicit python benchmarks/serving.py
 

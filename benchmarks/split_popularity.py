@@ -1,9 +1,9 @@
-"""Are the test events of a predefined split on items as popular as its training events?
+"""Comparison of item popularity between test events and training events of a predefined split.
 
     python benchmarks/split_popularity.py --data ../shared/data/gowalla/interactions.parquet
 
-Where they are not, validation events drawn from the training part misjudge whoever favours popular items, or rare ones.
-Popularity is the number of training events of the item, for a training event without the event itself.
+If they differ, validation events sampled from the training part misjudge models that favour popular or rare items.
+Popularity is the number of training events of the item; for a training event, without the event itself.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Times callables in turns and writes what was measured as a Markdown page."""
+"""Interleaved timing of callables, and a Markdown page with the results."""
 
 import os
 import platform

@@ -4,7 +4,7 @@
 >>> run = recpair.fit("configs/ml-100k/mf-bpr-pld.yaml")
 >>> run.recommend(["196", "22"], k=10)
 
-Names are imported when they are first used, so that ``import recpair`` costs nothing.
+Names are imported on first use, so that ``import recpair`` is fast.
 """
 
 import importlib

@@ -1,4 +1,4 @@
-"""``python -m recpair`` is the command line."""
+"""Entry point of ``python -m recpair``."""
 
 from recpair.cli import entry
 

@@ -1,4 +1,4 @@
-"""Earlier names of sections and keys: they keep working, each with a note."""
+"""Earlier names of sections and keys, still supported, with a note."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ SECTIONS = {"contrast": "terms"}
 
 
 def current_path(assignment: str) -> str:
-    """An override with the section's current name."""
+    """Return an override with the current name of its section."""
     section, dot, rest = assignment.partition(".")
     if not dot:
         section, equals, rest = assignment.partition("=")
@@ -19,7 +19,7 @@ def current_path(assignment: str) -> str:
 
 
 def current_sections(raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Raw sections under their current names, and the notes to print."""
+    """Return raw sections under their current names, and the notes to print."""
     result, notes = dict(raw), []
     for before, now in SECTIONS.items():
         if before in result:
@@ -32,7 +32,7 @@ def current_sections(raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]
 
 
 def l2_as_term(raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Raw sections with ``train.l2`` as the term l2, which comes before the others; its weight replaces that of one there."""
+    """Return raw sections with ``train.l2`` as the first term, l2; its weight replaces that of an existing term l2."""
     train = raw.get("train")
     given = [key for key in L2_KEYS if isinstance(train, Mapping) and key in train]
     if not given:
@@ -51,10 +51,10 @@ def l2_as_term(raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
 
 
 def _number(weight: Any) -> float:
-    """A weight, also one that YAML reads as text ("1e-6").
+    """Convert a weight to float, including text such as "1e-6" (YAML reads it as text).
 
     Raises:
-        ConfigError: it is not a number of at least 0.
+        ConfigError: the weight is not a number of at least 0.
     """
     try:
         number = -1.0 if isinstance(weight, bool) else float(weight)

@@ -1,4 +1,4 @@
-"""Errors of other libraries at the public functions: one line in place of a traceback from their inside."""
+"""Conversion of errors of other libraries, raised in public functions, to one-line messages."""
 
 import functools
 import os
@@ -17,13 +17,13 @@ LIBRARIES = {
     "numba": "numba",
     "polars": "polars",
     "pyarrow": "pyarrow",
-    "pyo3_runtime": "polars",  # a panic, which is no Exception
+    "pyo3_runtime": "polars",  # a panic, which is not an Exception
     "safetensors": "safetensors",
     "safetensors_rust": "safetensors",
     "sqlalchemy": "the MLflow store",
     "yaml": "YAML",
 }
-_process: int | None = None  # the first one that called a public function
+_process: int | None = None  # id of the first process that called a public function
 OUT_OF_MEMORY = (  # texts of torch's RuntimeError and TypeError, and of numpy's ValueError
     "allocate memory",
     "out of memory",
@@ -36,10 +36,10 @@ OUT_OF_MEMORY = (  # texts of torch's RuntimeError and TypeError, and of numpy's
 
 
 def boundary(function: Callable[P, T]) -> Callable[P, T]:
-    """Let a public function raise ``RecpairError`` for errors of the system and of the libraries below it.
+    """Decorate a public function to raise ``RecpairError`` for errors of the system and of other libraries.
 
-    The original error stays the cause, so that a debugger and ``--debug`` show it. Other errors (TypeError, KeyError, …)
-    are faults of recpair and pass unchanged.
+    The original error is kept as the cause, so that debuggers and ``--debug`` show it. Other errors (TypeError,
+    KeyError, …) are bugs in recpair and are not converted.
     """
 
     @functools.wraps(function)
@@ -49,7 +49,7 @@ def boundary(function: Callable[P, T]) -> Callable[P, T]:
             return function(*args, **kwargs)
         except RecpairError:
             raise
-        except BaseException as error:  # a panic of polars is no Exception
+        except BaseException as error:  # a panic of polars is not an Exception
             if (message := explained(error)) is None:
                 raise
             raise RecpairError(message) from error
@@ -58,7 +58,7 @@ def boundary(function: Callable[P, T]) -> Callable[P, T]:
 
 
 def _require_own_threads() -> None:
-    """Raise a RunError in a fork of a process that has used recpair: it has the locks of polars' threads, but no threads."""
+    """Raise a RunError in a fork of a process that has used recpair: a fork inherits locks of polars, but no threads."""
     global _process
     if _process is None:
         _process = os.getpid()
@@ -70,7 +70,7 @@ def _require_own_threads() -> None:
 
 
 def explained(error: BaseException) -> str | None:
-    """The message for an error of the system or of another library; None for any other error."""
+    """Return the message for an error of the system or of another library; None for any other error."""
     text = " ".join(str(error)[:4000].split())
     if isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError | TypeError | ValueError) and any(t in text for t in OUT_OF_MEMORY)

@@ -1,4 +1,4 @@
-"""From a checked config and the splits to the components that a run trains."""
+"""Construction of the components of a run from a checked config and the splits."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -45,7 +45,7 @@ LACKING = {
 
 @dataclass(frozen=True)
 class Components:
-    """What is trained; without objective and sampler, the model fits itself."""
+    """Components of a run; closed-form models have neither objective nor sampler."""
 
     model: Model
     objective: Objective | None = None
@@ -53,7 +53,7 @@ class Components:
 
 
 def build(config: Config, splits: Splits) -> Components:
-    """The model and, where the loop trains it, its objective and sampler."""
+    """Build the model and, if it is trained by gradient descent, its objective and sampler."""
     section = dict(config["model"])
     if issubclass(ALL_MODELS[section["name"]], SequenceModel):
         require_times(splits.train, f"model.name: {section['name']}")
@@ -67,7 +67,7 @@ def build(config: Config, splits: Splits) -> Components:
 
 
 def retrieved_of(config: Config, splits: Splits, report: Report = silent, *, closed: bool = False) -> Retrieved | None:
-    """What the semantic stage finds from the training part; None where the config has no such section."""
+    """Run the semantic stage on the training part; None if the config has no section ``semantics``."""
     section = config["semantics"]
     if section is None:
         return None
@@ -94,21 +94,21 @@ def _objective(config: Config, model: GradientModel, splits: Splits, sampler: Sa
 
 
 def _loss(config: Config) -> BoundLoss | None:
-    """The loss of pairs, or None where the model brings its own."""
+    """Loss function of the config, or None if the model has its own."""
     section = dict(config["loss"])
     name = section.pop("name")
     return None if name == OWN else BoundLoss(LOSSES[name], section)
 
 
 def _asked(config: Config) -> set[str]:
-    """The names that the loss, the terms and the miner ask for."""
+    """Names of the supplied values that the loss, the terms and the miner receive."""
     return {name for *_, parts in named_components(config) for part in parts for name in supplied_names(part)}
 
 
 def _terms(
     config: Config, model: GradientModel, splits: Splits, retrieved: Retrieved | None
 ) -> dict[str, tuple[float, Term]]:
-    """Terms by label, each with its weight."""
+    """Terms by label, with their weights."""
     supplies: dict[str, Any] = {
         "interactions": splits.train,
         "n_items": splits.train.n_items,
@@ -142,7 +142,7 @@ def _tables(config: Config, splits: Splits, sampler: Sampler, asked: set[str], r
         if column is None or (name == "relevance" and bool(np.isnan(column).any())):
             raise DataError(f"{splits.name} {LACKING[name]}")
     known = {name: torch.from_numpy(column) for name, column in columns.items() if column is not None}
-    if sampler.log_q is not None:  # in units of score
+    if sampler.log_q is not None:  # in units of scores
         known["log_q"] = torch.from_numpy(sampler.log_q) * config["loss"].get("temperature", 1.0)
     return Tables(item_counts=torch.from_numpy(train.item_counts), **known, **Tables.semantic(retrieved))
 
@@ -157,5 +157,5 @@ def _sampler(config: Config, model: GradientModel, splits: Splits) -> Sampler:
 
 
 def _options(section: Mapping[str, Any], component: Callable[..., Any]) -> dict[str, Any]:
-    """The part of a section that one of its components takes."""
+    """Entries of a section that are options of the component."""
     return {name: section[name] for name in options(component)}

@@ -1,7 +1,7 @@
-"""A folder for compiled kernels where neither the package's folder nor the user's cache can be written.
+"""Cache folder for compiled kernels if neither the package folder nor the user's cache is writable.
 
-numba refuses to import a kernel that it cannot cache: in an installation that belongs to another user, for an account
-without a home, as containers have it.
+numba fails to import a kernel that it cannot cache, for example in an installation of another user, or in containers
+without a home directory.
 """
 
 import os
@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parent
 
 
 def provide_folder() -> None:
-    """Set ``$NUMBA_CACHE_DIR`` to a folder of this user alone, unless it is set or numba finds one itself."""
+    """Set ``$NUMBA_CACHE_DIR`` to a private folder of the user, unless it is set or numba finds a folder."""
     if VARIABLE in os.environ or all(_writable(place) for place in _beside_the_kernels()) or _writable(_users_cache()):
         return
     try:
@@ -22,7 +22,7 @@ def provide_folder() -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
         if not _is_ours(folder):  # compiled code is read from it
             folder = Path(tempfile.mkdtemp(prefix="recpair-numba-"))
-    except OSError:  # no temporary folder either: numba says so
+    except OSError:  # no temporary folder either: numba reports it
         return
     os.environ[VARIABLE] = str(folder)
 
@@ -36,7 +36,7 @@ def _users_cache() -> Path:
 
 
 def _writable(folder: Path) -> bool:
-    """Whether a folder can be written to, or made."""
+    """Return True if a folder can be written to, or created."""
     existing = next((place for place in (folder, *folder.parents) if place.exists()), folder)
     return os.access(existing, os.W_OK | os.X_OK)
 

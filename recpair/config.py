@@ -1,7 +1,6 @@
-"""From plain sections to validated ones: the signature is the schema.
+"""Validation of config sections against the signatures of the components.
 
-This file knows how sections are read and checked, not which sections there are: those are listed
-in ``schema.py``, each with the functions that it configures.
+The sections are listed in ``schema.py``, each with the functions that it configures.
 """
 
 import re
@@ -31,8 +30,8 @@ ALIASES = {
     "has_header": "header",
 }
 CHECKS = ConfigDict(extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
-SMALLEST, LARGEST = 1e-37, 1e37  # of a number in single precision, with room for arithmetic
-TYPE_NAMES = {"str", "int", "float", "bool"}  # how pydantic marks the branches of a union
+SMALLEST, LARGEST = 1e-37, 1e37  # magnitudes in single precision, with room for arithmetic
+TYPE_NAMES = {"str", "int", "float", "bool"}  # names of the branches of a union in pydantic
 METRIC_ALIASES = {
     "hr": "hit",
     "hit_ratio": "hit",
@@ -45,16 +44,16 @@ METRIC_ALIASES = {
 
 @dataclass(frozen=True)
 class Section:
-    """How one section of a config is checked.
+    """Schema of a config section.
 
     Attributes:
-        functions: their keyword-only parameters together are the section's keys.
-        choices: components of which the key ``name`` picks one; its options join the keys.
-        default: what stands when the section is left out (None: the section is off).
-        many: the section is a list of components.
-        value: the section is one plain value of this type, with no keys.
-        optional: an explicit null switches the section off.
-        usual: the component of a section that is there but names none.
+        functions: functions whose keyword-only parameters are the keys of the section.
+        choices: components, selected by the key ``name``; the options of the selected one are keys too.
+        default: value if the section is missing (None: the section is off).
+        many: whether the section is a list of components.
+        value: type of a section that is a plain value, without keys.
+        optional: whether an explicit null switches the section off.
+        usual: component of a section that does not give a name.
     """
 
     functions: tuple[Component, ...] = ()
@@ -68,7 +67,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Config:
-    """An effective config: every section with its defaults filled in, and what was understood by alias."""
+    """Effective config: all sections with defaults filled in, and notes on replaced aliases."""
 
     sections: dict[str, Any]
     notes: tuple[str, ...] = ()
@@ -77,11 +76,11 @@ class Config:
         return self.sections[section]
 
     def flat(self) -> dict[str, Any]:
-        """Dotted names to values, as MLflow records them; without passwords in addresses."""
+        """Return values by dotted name, as logged to MLflow; passwords in URLs are masked."""
         return dict(_flatten(redacted_values(self.sections)))
 
     def to_yaml(self) -> str:
-        """The sections as YAML, without passwords in addresses."""
+        """Return the sections as YAML; passwords in URLs are masked."""
         return yaml.safe_dump(redacted_values(self.sections), sort_keys=False, allow_unicode=True)
 
 
@@ -89,7 +88,7 @@ def parse(raw: Mapping[str, Any], schema: Mapping[str, Section]) -> Config:
     """Check every section against its schema and fill in the defaults.
 
     Raises:
-        ConfigError: names every key that is unknown or wrong, and the nearest name.
+        ConfigError: keys are unknown or invalid; the message lists all of them, with the nearest known name.
     """
     for section in raw:
         if section not in schema:
@@ -118,7 +117,7 @@ def _section(name: str, spec: Section, raw: Mapping[str, Any], schema: Mapping[s
 
 
 def _checked(where: str, spec: Section, given: Any, schema: Mapping[str, Section], notes: list[str]) -> dict[str, Any]:
-    """One section's keys, checked against the signatures that it names."""
+    """Check the keys of a section against the signatures of its components."""
     if isinstance(given, str) and spec.choices is not None:
         given = {"name": given}
     if not isinstance(given, dict):
@@ -142,7 +141,7 @@ def _checked(where: str, spec: Section, given: Any, schema: Mapping[str, Section
         checked = model(**given)
     except ValidationError as error:
         raise ConfigError(_explain(where, error, fields, schema)) from None
-    values: dict[str, Any] = checked.model_dump(mode="json")  # lists for tuples, as they come back from YAML
+    values: dict[str, Any] = checked.model_dump(mode="json")  # lists instead of tuples, as in YAML
     _refuse_booleans(where, given, values)
     for key, value in _flatten(values, where):
         for number in value if isinstance(value, list) else [value]:
@@ -151,16 +150,16 @@ def _checked(where: str, spec: Section, given: Any, schema: Mapping[str, Section
 
 
 def checked_component(where: str, choices: Mapping[str, Component], given: Any) -> dict[str, Any]:
-    """A component, given by name or as ``{name: …, option: …}``, with its checked options, defaults included.
+    """Check a component given by name or as ``{name: …, option: …}``; return its options, defaults included.
 
     Raises:
-        ConfigError: names the key that is unknown or wrong.
+        ConfigError: a key is unknown or invalid.
     """
     return _checked(where, Section(choices=choices), given, {}, [])
 
 
 def _refuse_unusable(key: str, value: Any) -> None:
-    """Raise a ConfigError for a number that 64 bits (integers) or single precision (fractions) cannot hold."""
+    """Raise a ConfigError for an integer beyond 64 bits, or a float beyond the range of single precision."""
     if isinstance(value, int) and abs(value) >= 2**63:
         raise ConfigError(f"config key {key}: {shown(value)} is too large; expected a number that fits 64 bits")
     if isinstance(value, float) and value and not SMALLEST <= abs(value) <= LARGEST:
@@ -171,7 +170,7 @@ def _refuse_unusable(key: str, value: Any) -> None:
 
 
 def _refuse_booleans(where: str, given: Any, checked: Any) -> None:
-    """Raise a ConfigError where true or false was read as a number, which pydantic does, in lists too."""
+    """Raise a ConfigError if pydantic has converted true or false to a number, also in lists."""
     if isinstance(given, bool) and not isinstance(checked, bool):
         raise ConfigError(f"config key {where}: expected a number, got {str(given).lower()}")
     if isinstance(given, dict) and isinstance(checked, dict):
@@ -183,7 +182,7 @@ def _refuse_booleans(where: str, given: Any, checked: Any) -> None:
 
 
 def _understood(where: str, given: dict[str, Any], fields: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
-    """The keys with other packages' spellings replaced by ours, each with a note."""
+    """Replace key names of other packages by those of recpair, with a note for each."""
     result: dict[str, Any] = {}
     for key, value in given.items():
         ours = ALIASES.get(str(key).lower())
@@ -202,7 +201,7 @@ def _understood(where: str, given: dict[str, Any], fields: Mapping[str, Any], no
 
 
 def metric_name(name: Any) -> Any:
-    """``NDCG@10`` and ``hr@10`` in this package's spelling: ``ndcg@10``, ``hit@10``."""
+    """Return a metric name in the spelling of recpair: ``NDCG@10`` → ``ndcg@10``, ``hr@10`` → ``hit@10``."""
     if not isinstance(name, str):
         return name
     base, at, cutoff = name.strip().lower().partition("@")
@@ -210,9 +209,9 @@ def metric_name(name: Any) -> Any:
 
 
 def _explain(where: str, error: ValidationError, fields: Mapping[str, Any], schema: Mapping[str, Section]) -> str:
-    """One line for all that is wrong in a section."""
+    """One-line message on all errors in a section."""
     messages = []
-    wrong: dict[str, list[str]] = {}  # a union has a complaint for each of its types
+    wrong: dict[str, list[str]] = {}  # a union has an error for each of its types
     for problem in error.errors(include_url=False):
         parts = [one_line(str(part), 60) for part in problem["loc"] if not re.search(r"[\[\(]", str(part))]
         if len(parts) > 1 and parts[-1] in TYPE_NAMES:
@@ -231,7 +230,7 @@ def _explain(where: str, error: ValidationError, fields: Mapping[str, Any], sche
 
 
 def _suggest(key: str, own: str, fields: Mapping[str, Any], schema: Mapping[str, Section]) -> str:
-    """The nearest key of this section, else the section that has this very key, else all keys."""
+    """Suggest the nearest key of this section, else a section that has this key, else all keys."""
     if near := nearest(key, fields):
         return near
     for section, spec in schema.items():

@@ -1,7 +1,7 @@
-"""Errors raised for bad input: one class per place where the mistake was made.
+"""Errors raised for invalid input: one class per source of the error.
 
-Every message is one line of at most 390 characters that names the file, row, column or config key, says what was
-expected and what to do. The command line prints it after "error:" and exits with code 2.
+Every message is one line of at most 390 characters with the file, row, column or config key, the expected input and
+the remedy. The command line prints it after "error:" and exits with code 2.
 """
 
 from recpair.redaction import redacted
@@ -10,39 +10,39 @@ LIMIT = 390  # characters of a message: a line of the command line stays below 4
 
 
 class RecpairError(Exception):
-    """An error that the user can correct; the message is complete without a traceback."""
+    """Base class of errors that the user can correct; the message is complete without a traceback."""
 
     def __init__(self, message: str) -> None:
         super().__init__(one_line(redacted(message)))
 
 
 class ConfigError(RecpairError):
-    """A config key is unknown, has the wrong type, or contradicts another one."""
+    """Error for a config key that is unknown, has the wrong type, or contradicts another key."""
 
 
 class DataError(RecpairError):
-    """An event file, frame or side table cannot be used as it is."""
+    """Error for an event file, frame or side table that cannot be used."""
 
 
 class RunError(RecpairError):
-    """A run folder is incomplete, truncated, or of another version."""
+    """Error for a run folder that is incomplete, truncated, or of another version."""
 
 
 class UnknownIdError(RecpairError):
-    """A user or an item that was not in training was asked for."""
+    """Error for a user or item that was not seen in training."""
 
 
 class EndpointError(RecpairError):
-    """A server of a model cannot be reached, refuses, or gives an answer that cannot be used."""
+    """Error for a model server that is unreachable, rejects a request, or returns an invalid response."""
 
 
 class TrainingError(RecpairError):
-    """Training cannot go on: the loss is not finite, or there is nothing to train on."""
+    """Error that stops training: the loss is not finite, or training data is missing."""
 
 
 def one_line(text: str, limit: int = LIMIT) -> str:
-    """The text on one line, unprintable characters escaped; the middle is left out where it is longer than ``limit``."""
-    if len(text) > 8 * limit:  # escapes take up to ten characters each
+    """Return the text on one line, with unprintable characters escaped; text longer than ``limit`` is cut in the middle."""
+    if len(text) > 8 * limit:  # an escape has up to ten characters
         text = text[: 4 * limit] + " … " + text[-4 * limit :]
     line = " ".join(text.split())
     line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in line)
@@ -53,12 +53,12 @@ def one_line(text: str, limit: int = LIMIT) -> str:
 
 
 def shown(value: object, limit: int = 100) -> str:
-    """A value as it appears in a message: its ``repr``, of bounded length."""
+    """Return a value as shown in messages: its ``repr`` with bounded length."""
     if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 128:
         return f"an integer of {value.bit_length():,} bits"
     if isinstance(value, str) and len(value) > limit:
         value = one_line(redacted(value), limit - 2)
     try:
         return one_line(repr(value), limit)
-    except (ValueError, RecursionError):  # an integer in it has too many digits, or it is nested too deeply
+    except (ValueError, RecursionError):  # too many digits in an integer, or too deeply nested
         return f"a {type(value).__name__}"

@@ -1,6 +1,6 @@
-"""The composition root: one function that reads, top to bottom, as the story of a run.
+"""Training of a run: the composition root of the package.
 
-It is the only place that sees a whole config; every component below it takes plain arguments.
+Only this level uses a whole config; the components below it receive plain arguments.
 """
 
 import logging
@@ -58,7 +58,7 @@ logger = logging.getLogger("recpair")
 
 @dataclass(frozen=True)
 class Evaluators:
-    """The validation part chooses the epoch, the test part is looked at once; where there is such a part."""
+    """Evaluators of the validation part, which chooses the epoch, and of the test part; None without such a part."""
 
     valid: Evaluator | None
     test: Evaluator | None
@@ -80,16 +80,16 @@ def fit(
     Args:
         config: a path, a dict of sections, or a Config.
         overrides: ``section.key=value`` strings.
-        data: events in memory in place of the config's data section: a polars or pandas frame,
+        data: events in memory instead of the config section data: a polars or pandas frame,
             Interactions, or a scipy matrix of users × items.
-        items: the side table of the items that goes with ``data``.
-        resume: go on from the output folder's checkpoint, if there is one.
-        log: receives the numbers of each epoch. By default a notebook shows a bar and the notes; elsewhere the notes
-            go to the logger ``recpair``.
-        tags: further tags of the MLflow run.
+        items: the item table of ``data``.
+        resume: continue from the checkpoint in the output folder, if any.
+        log: receives the metrics of each epoch. By default, notebooks show a progress bar and the notes; elsewhere the
+            notes go to the logger ``recpair``.
+        tags: additional tags of the MLflow run.
 
     Raises:
-        RecpairError: in one line, what is wrong with the config, the data or the output folder.
+        RecpairError: the config, the data or the output folder is invalid; the message has one line.
     """
     config = load_config(config, overrides)
     output = Output(Path(config["output"]), config["output_keep"])
@@ -109,7 +109,7 @@ def fit_into(
     log: Log | None = None,
     tags: Mapping[str, str] | None = None,
 ) -> Run:
-    """``fit`` with a checked config, into an output folder that the caller has locked."""
+    """``fit`` with a checked config and an output folder that is locked by the caller."""
     require_machine(config["train"]["device"])
     _require_loop(config)
     for note in config.notes:
@@ -129,7 +129,7 @@ def fit_into(
                 reconcile(tracker, run, components_of(config), config.flat())
         return run
     output.work = begun.folder
-    with fabric.rank_zero_first():  # what the semantic stage keeps is written once, then read
+    with fabric.rank_zero_first():  # the first rank writes the cache of the semantic stage
         components = build(config, splits)
     for evaluator in filter(None, (evaluators.valid, evaluators.test)):
         evaluator.check(components.model)
@@ -139,8 +139,8 @@ def fit_into(
     seed = config["train"]["seed"]
     if fabric.is_global_zero:
         output.start(config.to_yaml(), splits.fingerprint, begun.state)
-    fabric.barrier()  # every rank reads the checkpoint that is there now
-    if not fabric.is_global_zero:  # takes part, and writes nothing
+    fabric.barrier()  # all ranks read the same checkpoint
+    if not fabric.is_global_zero:  # other ranks train, but write nothing
         with isolated(seed):
             training(MultiLog())
         fabric.barrier()
@@ -159,13 +159,13 @@ def fit_into(
         files.write_json(output.work / METRICS, metrics)
         output.complete()
         close_run(tracker, output.work, metrics)
-    del components, training, outcome, report  # what is opened may be gigabytes, and is not held twice
+    del components, training, outcome, report  # free memory before the run is loaded
     fabric.barrier()
     return Run.open(output.work)
 
 
 def prepare(config: Config, data: Any = None, items: Any = None) -> Splits:
-    """From the source to train, valid and test, with what there is to tell about them."""
+    """Read, filter and split the data into train, valid and test parts, with notes on them."""
     section = config["data"]
     as_read = _options(section, events_from)
     events = read_data(**section) if data is None else events_from(data, section["columns"], items, **as_read)
@@ -203,7 +203,7 @@ def _training(
     checkpoint: Checkpoint,
     resume: bool,
 ) -> Callable[[Log], Progress]:
-    """The loop, the same in every process but for who hears of it."""
+    """Training loop as a function of the log, the same on all ranks."""
 
     def run(log: Log) -> Progress:
         assert components.objective is not None
@@ -232,7 +232,7 @@ def _learn(
     seed: int,
     load_seconds: float,
 ) -> Outcome:
-    """Train or fit, and test the best epoch's model."""
+    """Train or fit the model, and evaluate that of the best epoch on the test part."""
     model, objective, sampler = components.model, components.objective, components.sampler
     pool = losses = None
     with isolated(seed):
@@ -258,8 +258,8 @@ def _learn(
 
 
 def _warnings(config: Config, outcome: Outcome) -> list[str]:
-    """Log the doubts about the result, and return them for the report."""
-    if config["evaluate"]["trim"]:  # the model's means are those of the trimmed part
+    """Log the warnings about the result, and return them for the report."""
+    if config["evaluate"]["trim"]:  # the means of the model are those of the trimmed part
         outcome = replace(outcome, valid={})
     train = config["train"]
     found = advice(outcome, config["evaluate"]["monitor"], train["epochs"], train["decay"], config["model"].get("init"))
@@ -269,7 +269,7 @@ def _warnings(config: Config, outcome: Outcome) -> list[str]:
 
 
 def _validate(config: Config, components: Components, splits: Splits, evaluator: Evaluator | None) -> dict[str, float]:
-    """Means of the validation metrics, without the events of the highest loss where ``evaluate.trim`` says so."""
+    """Mean validation metrics, without the share ``evaluate.trim`` of events with the highest loss."""
     if evaluator is None:
         return {}
     trim = config["evaluate"]["trim"]
@@ -281,7 +281,7 @@ def _validate(config: Config, components: Components, splits: Splits, evaluator:
 
 
 def evaluators_of(config: Config, splits: Splits) -> Evaluators:
-    """Validation masks what was trained on; the test masks the validation part, too."""
+    """Create the evaluators: validation masks the training events, the test also masks the validation events."""
     section = _options(config["evaluate"], Evaluator)
     test = Evaluator(splits.train, splits.test, (splits.valid,), **section) if len(splits.test) else None
     if config["evaluate"]["monitor"] is None:
@@ -295,12 +295,12 @@ def evaluators_of(config: Config, splits: Splits) -> Evaluators:
 
 
 def _options(section: Mapping[str, Any], component: Callable[..., Any]) -> dict[str, Any]:
-    """The part of a section that one of its components takes."""
+    """Entries of a section that are options of the component."""
     return {name: section[name] for name in options(component)}
 
 
 def _require_loop(config: Config) -> None:
-    """Several processes share out the batches of the loop, for models that have no fit and no habits of their own."""
+    """Raise a ConfigError if several processes are to train a model that is closed-form or not one of ``MODELS``."""
     name = config["model"]["name"]
     if processes.in_all() > 1 and (name not in MODELS or issubclass(MODELS[name], FittedModel)):
         raise ConfigError(f"model {name} trains in one process only; start it without torchrun")

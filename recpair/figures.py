@@ -1,4 +1,4 @@
-"""The style that all figures share."""
+"""Common style of all figures."""
 
 from matplotlib.figure import Figure
 
@@ -6,7 +6,7 @@ INK, ACCENT, MUTED = "#1f4e79", "#d1495b", "#9aa5b1"
 
 
 def tidy(figure: Figure, legend_at: float = -0.2) -> None:
-    """Light axes, and each legend below its axes (in heights of the axes), where it covers no curve."""
+    """Apply light axes, and place each legend below its axes (in units of the axes height)."""
     for axes in figure.axes:
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="y", color="#e6e9ec", linewidth=0.8)

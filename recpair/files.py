@@ -1,4 +1,4 @@
-"""Files and folders that are never half-written: atomic writes, exchange, locks, checksums."""
+"""Atomic writing of files, exchange of folders, locks and checksums."""
 
 import ctypes
 import hashlib
@@ -30,12 +30,12 @@ def write(
     error: type[RecpairError] = RunError,
     remedy: str = "free disk space or choose another folder",
 ) -> None:
-    """Let ``writer`` fill a temporary file beside ``path``, flush it to disk, then rename it to ``path``.
+    """Write a temporary file beside ``path`` with ``writer``, flush it to disk, then rename it to ``path``.
 
-    A crash leaves the old file or the new one. The permissions are those of the umask, whatever ``writer`` sets.
+    After a crash, either the old or the new file exists. Permissions follow the umask, whatever ``writer`` sets.
 
     Raises:
-        RecpairError: of the type ``error``; the file cannot be written.
+        RecpairError: the file cannot be written; of the type ``error``.
     """
     partial = path.with_name(f".{path.name}.part")
     try:
@@ -61,7 +61,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write bytes as they are."""
+    """Write bytes."""
     write(path, lambda partial: partial.write_bytes(content))
 
 
@@ -76,7 +76,7 @@ def write_frame(path: Path, frame: "DataFrame") -> None:
 
 
 def write_tensors(path: Path, tensors: dict[str, "Tensor"], metadata: dict[str, str] | None = None) -> None:
-    """Write tensors of any device as safetensors."""
+    """Write tensors on any device as safetensors."""
     from safetensors.torch import save_file
 
     on_cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
@@ -84,7 +84,7 @@ def write_tensors(path: Path, tensors: dict[str, "Tensor"], metadata: dict[str, 
 
 
 def read_tensors(path: Path) -> tuple[dict[str, "Tensor"], dict[str, str]]:
-    """Tensors and metadata of a safetensors file; nothing is unpickled.
+    """Read tensors and metadata of a safetensors file; nothing is unpickled.
 
     Raises:
         RunError: the file is missing, truncated or not safetensors.
@@ -101,29 +101,29 @@ def read_tensors(path: Path) -> tuple[dict[str, "Tensor"], dict[str, str]]:
 
 
 def damaged(path: Path, problem: object) -> RunError:
-    """The error for a file whose content cannot be used."""
+    """Return the error for a file with invalid content."""
     return RunError(f"{path} is truncated or damaged ({reason(problem)}); copy it again or train again")
 
 
 def reason(problem: object) -> str:
-    """An error in at most 160 characters of one line."""
+    """Return an error message on one line of at most 160 characters."""
     if isinstance(problem, OSError) and problem.strerror:
         return problem.strerror
     return " ".join(str(problem).split())[:160]
 
 
 def sha256(path: Path) -> str:
-    """SHA-256 of a file's content, in hexadecimal digits."""
+    """Return the SHA-256 checksum of a file in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sync(path: Path) -> None:
-    """Flush a file or a folder's entries to disk, where the system can do that."""
+    """Flush a file or the entries of a folder to disk, if the system supports it."""
     flags = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) if path.is_dir() else os.O_RDWR
     try:
         descriptor = os.open(path, flags)
-    except OSError:  # folders cannot be opened everywhere
+    except OSError:  # not all systems can open folders
         return
     try:
         os.fsync(descriptor)
@@ -135,7 +135,7 @@ def sync(path: Path) -> None:
 
 
 def exchange(first: Path, second: Path) -> bool:
-    """Swap two folders in one step, so that no name is ever missing; False where the system cannot."""
+    """Swap two folders atomically; return False if the system does not support it."""
     rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None) if os.name == "posix" else None
     if rename is None:
         return False
@@ -153,7 +153,7 @@ def move(source: Path, target: Path) -> None:
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove a folder under another name, so that a crash leaves nothing that looks whole."""
+    """Remove a folder after renaming it, so that a crash does not leave an incomplete folder under its name."""
     doomed = folder.with_name(f".{folder.name}.removed")
     if doomed.exists():
         shutil.rmtree(doomed)
@@ -163,13 +163,13 @@ def remove_folder(folder: Path) -> None:
 
 @contextmanager
 def locked(path: Path, busy: str | None = None, *, error: type[RecpairError] = RunError) -> Iterator[None]:
-    """Hold ``.<name>.lock`` beside ``path`` for the block, against other processes and threads.
+    """Lock ``.<name>.lock`` beside ``path`` in a block, against other processes and threads.
 
     Args:
         busy: the message if another process holds the lock; None: wait for it.
 
     Raises:
-        RecpairError: of the type ``error``; the lock is held, or its folder cannot be written.
+        RecpairError: the lock is held, or its folder cannot be written; of the type ``error``.
     """
     from filelock import FileLock, Timeout
 
@@ -189,10 +189,10 @@ def locked(path: Path, busy: str | None = None, *, error: type[RecpairError] = R
     try:
         yield
     finally:
-        place.unlink(missing_ok=True)  # before the release: a waiting process makes its own
+        place.unlink(missing_ok=True)  # before the release: a waiting process creates a new file
         lock.release()
 
 
 def _is_about_files(problem: Exception) -> bool:
-    """OSError, and what the writers of polars and safetensors raise."""
+    """Return True for OSError and the errors of the writers of polars and safetensors."""
     return isinstance(problem, OSError) or type(problem).__module__.partition(".")[0] in ("polars", "safetensors")

@@ -1,4 +1,4 @@
-"""Names in Markdown pages."""
+"""Escaping of text in Markdown pages."""
 
 import re
 
@@ -6,7 +6,7 @@ SPECIAL = re.compile(r"([\\`*_\[\]|~$&])")
 
 
 def escaped(text: str) -> str:
-    """Text that Markdown shows as it is, in one line: no emphasis, link, image, HTML, table cell or formula.
+    """Escape text for Markdown, on one line: no emphasis, link, image, HTML, table cell or formula.
 
     Line breaks and characters that are not printable become spaces.
     """

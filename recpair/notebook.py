@@ -1,4 +1,4 @@
-"""Progress in a notebook: notes and a bar, where a terminal's bar would print a line per update."""
+"""Progress bar and notes in notebooks, where a terminal progress bar would print one line per update."""
 
 import html
 import logging
@@ -15,14 +15,14 @@ INTERVAL = 0.2  # seconds between two updates of the bar
 
 
 def in_notebook() -> bool:
-    """Whether the code runs in an IPython kernel, whose front end shows HTML."""
+    """Return True on rank 0 of code in an IPython kernel, whose front end displays HTML."""
     ipython = sys.modules.get("IPython")
     shell = None if ipython is None else ipython.get_ipython()
     return getattr(shell, "kernel", None) is not None and processes.is_first()
 
 
 class NotebookBar:
-    """A bar over the epochs with the last loss and validation metric, updated in place in the output of the cell."""
+    """Progress bar over epochs with the last loss and validation metric, updated in place in the cell output."""
 
     def __init__(self, epochs: int, monitor: str | None) -> None:
         self.epochs, self.monitor = epochs, monitor
@@ -46,7 +46,7 @@ class NotebookBar:
             self._update()
 
     def close(self) -> None:
-        """Show the last numbers; nothing where nothing was trained in epochs."""
+        """Show the final values; nothing if no epoch was trained."""
         if self.done:
             self._update()
 
@@ -64,7 +64,7 @@ class NotebookBar:
 
 
 class _Printer(logging.Handler):
-    """Prints the notes and warnings of the package into the output of the cell."""
+    """Handler that prints notes and warnings of recpair to the cell output."""
 
     def emit(self, record: logging.LogRecord) -> None:
         kind = "warning" if record.levelno >= logging.WARNING else "note"
@@ -73,7 +73,7 @@ class _Printer(logging.Handler):
 
 @contextmanager
 def progress(epochs: int, monitor: str | None) -> Iterator[NotebookBar]:
-    """Show notes and the bar for the block; the settings of the ``recpair`` logger are the old ones afterwards."""
+    """Show notes and a progress bar in a block; restores the settings of the ``recpair`` logger afterwards."""
     logger, printer = logging.getLogger("recpair"), _Printer()
     level, propagate = logger.level, logger.propagate
     logger.addHandler(printer)

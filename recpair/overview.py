@@ -1,4 +1,4 @@
-"""A data set before anything is trained on it; needs neither torch nor numba."""
+"""Overview of a data set before training, without torch and numba."""
 
 import logging
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ logger = logging.getLogger("recpair")
 
 @boundary
 def describe(source: str, overrides: Sequence[str] = ()) -> tuple[Description, Report]:
-    """What a named set, a file or a folder holds, and what the filters of ``overrides`` would leave of it."""
+    """Describe a named data set, a file or a folder, and the effect of the filters in ``overrides``."""
     known = source in SOURCES
     if not known and not Path(source).expanduser().exists() and (near := nearest(source, SOURCES)):
         raise DataError(f"{source} is neither a named set nor a file{near}")

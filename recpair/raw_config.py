@@ -1,7 +1,7 @@
-"""From YAML, TOML or Python values to plain sections: nothing is dropped, nothing expands without bound.
+"""Conversion of YAML, TOML or Python values to plain sections of bounded size.
 
 Plain means dicts with text keys, lists, text, numbers, booleans and None, at most ``DEPTH`` levels deep and with at most
-``SIZE`` values, aliases counted each time they are used.
+``SIZE`` values, where aliases count each time they are used.
 """
 
 import datetime
@@ -14,13 +14,13 @@ import yaml
 
 from recpair.errors import ConfigError, one_line, shown
 
-BYTES = 1_000_000  # of a config file
+BYTES = 1_000_000  # maximum size of a config file
 DEPTH = 20
 SIZE = 100_000
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML's plain types; dates stay text, and a key that is given twice is an error."""
+    """YAML loader of plain types: dates are read as text, and duplicate keys are errors."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         seen: dict[str, int] = {}
@@ -41,14 +41,14 @@ _Loader.yaml_implicit_resolvers = {
 
 
 class _Twice(Exception):
-    """A key occurs twice in a mapping."""
+    """Error for a duplicate key in a mapping."""
 
 
 def read(path: str | Path) -> dict[str, Any]:
-    """The raw sections of a YAML or TOML file.
+    """Read the raw sections of a YAML or TOML file.
 
     Raises:
-        ConfigError: the file is missing, is not valid YAML or TOML, has a key twice, or holds no sections.
+        ConfigError: the file is missing, is not valid YAML or TOML, has a duplicate key, or has no sections.
     """
     path = Path(path)
     try:
@@ -71,7 +71,7 @@ def read(path: str | Path) -> dict[str, Any]:
 
 
 def parsed(text: str, where: str, *, toml: bool = False) -> Any:
-    """The plain value of a YAML or TOML text.
+    """Parse YAML or TOML text to a plain value.
 
     Raises:
         ConfigError: the text is not valid, or its value is nested too deeply or too large.
@@ -91,7 +91,7 @@ def parsed(text: str, where: str, *, toml: bool = False) -> Any:
 
 
 def plain(value: Any, where: str) -> Any:
-    """A copy of a value as plain types; paths and dates become text, tuples lists, numpy's numbers Python's.
+    """Copy a value as plain types; paths and dates become text, tuples become lists, numpy scalars become Python numbers.
 
     Raises:
         ConfigError: the value holds another type, is nested too deeply, or too large.
@@ -115,7 +115,7 @@ def plain(value: Any, where: str) -> Any:
             return [copied(entry, place, depth + 1) for entry in value]
         if isinstance(value, str | Path | datetime.date | datetime.time):
             return str(value)
-        if isinstance(value, int | float):  # an enum's, or another subclass
+        if isinstance(value, int | float):  # an enum, or another subclass
             return float(value) if isinstance(value, float) else int(value)
         if type(value).__module__ == "numpy" and getattr(value, "ndim", None) == 0:
             return copied(value.item(), place, depth + 1)
@@ -128,12 +128,12 @@ def plain(value: Any, where: str) -> Any:
 
 
 def override(raw: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
-    """A plain copy of ``raw`` with ``section.key=value`` applied; values are typed as YAML.
+    """Return a plain copy of ``raw`` with ``section.key=value`` overrides applied; values are parsed as YAML.
 
-    A number in the path is a position in a list, ``terms.0.weight=0.2``.
+    A number in the path is an index of a list, ``terms.0.weight=0.2``.
 
     Raises:
-        ConfigError: an assignment has another form, its value is not valid YAML, or its place does not exist.
+        ConfigError: an override has another form, its value is not valid YAML, or its path does not exist.
     """
     if isinstance(assignments, str | bytes) or not isinstance(assignments, Sequence):
         raise ConfigError(f"overrides must be a list such as ['train.epochs=3'], got {shown(assignments)}")
@@ -154,7 +154,7 @@ def override(raw: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, An
 
 
 def _assign(place: Any, dotted: list[str], value: Any, where: str) -> None:
-    """Set the value at a path; sections and mappings on the way are made where they are missing."""
+    """Set the value at a path; missing sections and mappings on the path are created."""
     *path, last = dotted
     for depth, key in enumerate(path):
         if isinstance(place, list) and _is_position(key, place):

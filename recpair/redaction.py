@@ -1,4 +1,4 @@
-"""Passwords and tokens in addresses, removed from everything that is printed or stored."""
+"""Removal of passwords and tokens in URLs from everything that is printed or stored."""
 
 import re
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from typing import Any
 MASK = "***"
 # scheme://user:password@; a port is not a password. Up to the last @, as passwords hold unescaped ones.
 _PASSWORD = re.compile(r"(?P<head>\w[\w+.-]*://[^\s/:@?#'\"]*:)(?!\d+(?:[/?#]|$))[^\s'\"]*(?=@)")
-_USER = re.compile(r"(?P<head>https?://)[^\s/:@?#'\"]+(?=@)")  # a token in place of the user
+_USER = re.compile(r"(?P<head>https?://)[^\s/:@?#'\"]+(?=@)")  # a token instead of a user
 _PARAMETER = re.compile(
     r"(?P<head>[?&;](?:[\w.-]*(?:pass|pwd|secret|token|credential|signature|auth|api_?-?key)[\w.-]*|key|sig|sas)=)"
     r"[^&#;\s'\"]*",
@@ -16,7 +16,7 @@ _PARAMETER = re.compile(
 
 
 def redacted(text: str) -> str:
-    """The text with ``***`` in place of passwords and tokens in addresses: user information and query parameters."""
+    """Return the text with ``***`` in place of passwords and tokens in URLs (user information and query parameters)."""
     if "://" not in text and "=" not in text:
         return text
     for pattern in (_PASSWORD, _USER, _PARAMETER):
@@ -25,7 +25,7 @@ def redacted(text: str) -> str:
 
 
 def redacted_values(value: Any) -> Any:
-    """``redacted`` for every text in mappings and lists."""
+    """Apply ``redacted`` to all text in mappings and lists."""
     if isinstance(value, str):
         return redacted(value)
     if isinstance(value, Mapping):

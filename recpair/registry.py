@@ -1,4 +1,4 @@
-"""Look a component up by name; its keyword-only parameters are its options."""
+"""Lookup of components by name, and their options: the keyword-only parameters."""
 
 import difflib
 from collections.abc import Iterable, Mapping
@@ -11,16 +11,16 @@ T = TypeVar("T")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """' (did you mean X?)', or nothing when no known name is near."""
+    """Return "; did you mean X?" with the nearest known name, or an empty string."""
     found = difflib.get_close_matches(name[:200], list(known), n=1, cutoff=0.6)
     return f"; did you mean {found[0]}?" if found else ""
 
 
 def lookup(registry: Mapping[str, T], name: str, key: str) -> T:
-    """The component called ``name``.
+    """Return the component ``name``.
 
     Raises:
-        ConfigError: names the config key, the nearest name and all that exist.
+        ConfigError: unknown name; the message has the config key, the nearest and all known names.
     """
     if name not in registry:
         known = ", ".join(sorted(registry))
@@ -29,9 +29,9 @@ def lookup(registry: Mapping[str, T], name: str, key: str) -> T:
 
 
 def options(component: Component) -> dict[str, tuple[Any, Any]]:
-    """A component's options: name → (type, default); ``...`` stands for "no default".
+    """Return the options of a component: name → (type, default); ``...`` means no default.
 
-    What follows ``*`` in a signature is for the user to set; what comes before is what recpair supplies.
+    Parameters after ``*`` in a signature are set by the user; those before are supplied by recpair.
     """
     return {
         name: (parameter.annotation, ... if parameter.default is parameter.empty else parameter.default)

@@ -1,6 +1,7 @@
-"""What components need and what models give, derived from their signatures; one message per need.
+"""Requirements of components and capabilities of models, derived from their signatures; one message per requirement.
 
-A component needs what the names in its signature need (``step.SUPPLIES``). A model gives what its class says.
+The requirements of a component are those of the names in its signature (``step.SUPPLIES``). The capabilities of a model
+follow from its class.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ from recpair.step import SUPPLIES, supplied_names
 from recpair.terms import TERMS
 from recpair.terms.entries import labels
 
-LOGGED = ("loss", "recommendation")  # by every epoch
+LOGGED = ("loss", "recommendation")  # in every epoch
 
 MESSAGES = {
     "scores": "needs the scores of pairs, and model {model} is not trained by them; choose a model such as mf",
@@ -36,7 +37,7 @@ MESSAGES = {
 
 
 def gives(model: type[Model]) -> set[str]:
-    """What a model gives: scores, vectors, users, history, own_loss."""
+    """Return the capabilities of a model: scores, vectors, users, history, own_loss."""
     found = {"scores"} if issubclass(model, GradientModel) else set()
     if issubclass(model, GradientModel) and get_type_hints(model.score).get("return") is Vectors:
         found.add("vectors")
@@ -50,23 +51,23 @@ def gives(model: type[Model]) -> set[str]:
 
 
 def needs(*components: Callable[..., Any]) -> set[str]:
-    """What the names in the signatures of components need."""
+    """Return the requirements of the names in the signatures of components."""
     names = {name for component in components for name in supplied_names(component)}
     return {need for name in names if (need := SUPPLIES[name].needs) is not None}
 
 
 def brings_loss(model: str) -> bool:
-    """Whether a model is trained by its own loss unless the config names another."""
+    """Return True if a model has its own loss, used unless the config names another."""
     return issubclass(ALL_MODELS[model], OwnLossModel)
 
 
 def fitting_sampler(model: str) -> str:
-    """The name of the sampler whose batches a model can read."""
+    """Return the name of the sampler for a model."""
     return "sequences" if issubclass(ALL_MODELS[model], SequenceModel) else "pairs"
 
 
 def named_components(config: Config) -> Iterator[tuple[str, str, tuple[Callable[..., Any], ...]]]:
-    """Key, name and signatures of each component of a config that a step supplies."""
+    """Yield key, name and signatures of each component of a config that receives values of a step."""
     if (loss := config["loss"]["name"]) != OWN:
         yield "loss.name", loss, (LOSSES[loss],)
     if config["hard_negatives"] is not None:
@@ -78,14 +79,14 @@ def named_components(config: Config) -> Iterator[tuple[str, str, tuple[Callable[
 
 
 def declared_positives(config: Config) -> dict[str, int]:
-    """How many positives of a query the denoiser, the loss and the terms want to see, by their config key."""
+    """Return the number of positives per query that the denoiser, the loss and the terms need, by config key."""
     wanted = {key: max(getattr(part, "n_positives", 1) for part in parts) for key, _, parts in named_components(config)}
     denoise = config["denoise"]
     return wanted | ({} if denoise is None else {"denoise.candidates": denoise.get("candidates", 1)})
 
 
 def require(config: Config) -> None:
-    """Raise a ConfigError for the first combination of components that cannot work."""
+    """Raise a ConfigError for the first invalid combination of components."""
     if config["split"]["name"] == WHOLE and config["evaluate"]["monitor"] is not None:
         raise ConfigError(
             f"split.name is {WHOLE}, which leaves no validation events, but evaluate.monitor is "
@@ -108,7 +109,7 @@ def require(config: Config) -> None:
 
 
 def unused(config: Config) -> list[str]:
-    """Notes on what the config asks for and the model does not use."""
+    """Return notes on config settings that the model does not use."""
     model, loss = ALL_MODELS[config["model"]["name"]], config["loss"]["name"]
     of_pairs = loss != OWN and kind_of(LOSSES[loss]) != ""
     weighs = of_pairs if issubclass(model, GradientModel) else model.weighs_events
@@ -118,10 +119,10 @@ def unused(config: Config) -> list[str]:
 
 
 def _require_supplies(config: Config, model: str, given: set[str]) -> None:
-    """Everything that a component names is given by the model, the data or another section."""
+    """Check that the model, the data or another section provides everything that components require."""
     given = given | ({"semantics"} if config["semantics"] is not None else set())
     given |= {"catalogue"} if config["sampler"]["negatives"] == ALL else set()
-    given |= {"ratings", "categories", "item_features"}  # known once the data is read
+    given |= {"ratings", "categories", "item_features"}  # checked when the data is read
     for key, name, signatures in named_components(config):
         for need in sorted(needs(*signatures) - given):
             raise ConfigError(f"{key} is {name}, which {MESSAGES[need].format(model=model)}, or drop it")
@@ -157,7 +158,7 @@ def _require_sampler(config: Config, name: str, model: type[Model]) -> None:
 
 
 def _require_labels(config: Config) -> None:
-    """Each term is logged under a label of its own."""
+    """Check that each term is logged under a unique label."""
     seen = dict.fromkeys(LOGGED, "the log of every epoch")
     for number, (entry, label) in enumerate(zip(config["terms"], labels(config["terms"]), strict=True)):
         where = f"terms.{number}"
@@ -170,7 +171,7 @@ def _require_labels(config: Config) -> None:
 
 
 def _require_metrics(config: Config, model: type[Model]) -> None:
-    """Metrics that need item vectors are refused for a model whose scores are known not to come from vectors."""
+    """Reject metrics that need item vectors if the model is known not to have them."""
     if model.score.__annotations__.get("return") in (Vectors, Scorer):
         return
     for key in ("metrics", "monitor"):
@@ -196,7 +197,7 @@ def _require_own_loss(config: Config, name: str, model: type[Model]) -> None:
 
 
 def _require_losses_of_pairs(config: Config, name: str, model: type[Model]) -> None:
-    """Denoisers and ``evaluate.trim`` look at the loss of each positive."""
+    """Check that denoisers and ``evaluate.trim``, which need the loss of each positive, have such a loss."""
     loss = config["loss"]["name"]
     kind = kind_of(LOSSES[loss]) if loss != OWN else None
     fitted = issubclass(model, FittedModel)

@@ -1,4 +1,4 @@
-"""Whether a run can go on from its folder: the same config and the same data."""
+"""Resuming of runs, and the check that config and data are unchanged."""
 
 import logging
 from dataclasses import dataclass
@@ -14,19 +14,22 @@ from recpair.serving.run_folder import CONFIG, METRICS, SEEDS, RunFolder, read_c
 
 logger = logging.getLogger("recpair")
 
-FURTHER = ("train.epochs", "train.patience")  # give a complete run more epochs
-RATES = ("train.learning_rate", "train.clip_norm")  # from the next epoch on; history.parquet has each epoch's rate
+FURTHER = ("train.epochs", "train.patience")  # keys that give a complete run more epochs
+RATES = (
+    "train.learning_rate",
+    "train.clip_norm",
+)  # effective from the next epoch; history.parquet has the rate of each epoch
 MAY_CHANGE = ("output", "tracking", "train.epochs", "train.patience", "train.device", *RATES)
 
 
 @dataclass(frozen=True)
 class Begun:
-    """Where a fit writes, and what is there already.
+    """Working folder of a fit, and its state.
 
     Attributes:
-        folder: the working folder; that of the complete run if there is nothing left to do.
-        state: of what is resumed.
-        finished: the run is complete and is to stay as it is.
+        folder: the working folder; that of the complete run if the run is finished.
+        state: state of the run to resume.
+        finished: whether the run is complete and needs no more training.
     """
 
     folder: Path
@@ -38,12 +41,12 @@ def begin(output: Output, config: Config, fingerprint: str | None, resume: bool,
     """Choose the working folder, and check that a resumed run has the same config and the same data.
 
     Args:
-        fingerprint: of the data; None for several seeds, each of which checks its own.
-        seeds: whether the output is that of several seeds.
+        fingerprint: fingerprint of the data; None for several seeds, which are checked one by one.
+        seeds: whether the output is a run with several seeds.
 
     Raises:
-        RunError: the output folder holds something else, or the data has changed.
-        ConfigError: a key differs that decides what the run is.
+        RunError: the output folder does not hold such a run, or the data has changed.
+        ConfigError: a key differs that cannot change after training has begun.
     """
     state = output.plan(resume)
     folder = output.work
@@ -69,14 +72,14 @@ def begin(output: Output, config: Config, fingerprint: str | None, resume: bool,
 
 
 def changed_keys(folder: Path, config: Config) -> list[str]:
-    """Keys of the config that differ from those that the run in ``folder`` was begun with.
+    """Return the keys of the config that differ from the config of the run in ``folder``.
 
     Raises:
-        ConfigError: a key differs that decides what the run is.
+        ConfigError: a key differs that cannot change after training has begun.
     """
     stored = load_config(read_config(folder / CONFIG))
     changed = differences(stored, config)
-    # A learning rate that decays over all epochs would have been another from the start.
+    # The number of epochs changes the learning rate from the start if it decays over all epochs.
     may_change = tuple(key for key in MAY_CHANGE if key != "train.epochs" or config["train"]["decay"] == "none")
     if wrong := [key for key in changed if not key.startswith(may_change)]:
         raise ConfigError(
@@ -91,7 +94,7 @@ def require_same_data(folder: Path, fingerprint: str) -> None:
     manifest = Manifest.read(folder)
     if manifest is not None:
         before = manifest.data
-    elif (folder / METRICS).is_file():  # of an earlier version
+    elif (folder / METRICS).is_file():  # a run of an earlier version
         before = RunFolder.open(folder).metrics()["data"]["fingerprint"]
     else:
         before = None
@@ -105,7 +108,7 @@ def require_same_data(folder: Path, fingerprint: str) -> None:
 
 
 def _require_kind(folder: Path, seeds: bool) -> None:
-    """Raise a RunError if one run is resumed as several seeds, or the other way round."""
+    """Raise a RunError if a single run is resumed as several seeds, or vice versa."""
     several = (folder / SEEDS).exists() or any(folder.glob("seed-*/manifest.json"))
     one = (folder / METRICS).exists() or (folder / CHECKPOINT / LAST).exists()
     if (several and not seeds) or (one and seeds):

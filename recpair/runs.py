@@ -1,4 +1,4 @@
-"""What is done with runs and data apart from fitting: load, test again, track later."""
+"""Operations on runs and data other than fitting: load, evaluate, export, track, embed."""
 
 import json
 import logging
@@ -45,16 +45,15 @@ from recpair.training.log import Log
 logger = logging.getLogger("recpair")
 CREDENTIALS = ("MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_USERNAME")
 NAMED_FILES = ("semantics.path", "semantics.model", "describe.item_prompt", "describe.history_prompt")
-MONITOR = "evaluate.monitor"  # decides which events train
+MONITOR = "evaluate.monitor"  # determines the training events
 
 
 @boundary
 def load(run: str | Path, *, uri: str | None = None) -> Run:
-    """A finished run from its folder or its MLflow run id; needs no data set.
+    """Load a finished run from its folder or by its MLflow run id; the data set is not needed.
 
     Raises:
-        RunError: a file is missing or damaged, the config has keys that do not exist, or the run id is not known to
-            the store.
+        RunError: a file is missing or damaged, the config has unknown keys, or the store does not have the run id.
     """
     if isinstance(run, str) and RUN_ID.fullmatch(run) and not Path(run).exists():
         run = download(run, uri)
@@ -77,13 +76,13 @@ def fit_seeds(
     resume: bool = False,
     log: Log | None = None,
 ) -> dict[str, Any]:
-    """The same run once per ``train.seed``, in ``<output>/seed-<n>``; mean and standard deviation of each test metric.
+    """Train one run per ``train.seed``, in ``<output>/seed-<n>``; return mean and standard deviation of each test metric.
 
-    What is given back is also in ``<output>/seeds.json``: runs, and test by metric. In MLflow the runs are
-    children of one parent.
+    The result (runs, and test by metric) is also written to ``<output>/seeds.json``. In MLflow, the runs are
+    children of one parent run.
 
     Raises:
-        ConfigError: no seed, one twice, or one that is not a seed; or several processes.
+        ConfigError: seeds are missing, duplicate or invalid, or there are several processes.
     """
     if not is_list(seeds) or len(seeds) == 0 or len({*map(str, seeds)}) != len(seeds):
         raise ConfigError(f"seeds are {shown(seeds)}; expected a list of at least one, each once")
@@ -120,7 +119,7 @@ def fit_seeds(
 
 
 def _finished_seeds(begun: Begun, members: list[str]) -> dict[str, Any]:
-    """The summary of seeds that have all been trained."""
+    """Return the summary of a finished run with several seeds."""
     summary = RunFolder.open(begun.folder).json(SEEDS)
     if not begun.finished or summary.get("runs") != members:
         raise ConfigError(
@@ -133,10 +132,10 @@ def _finished_seeds(begun: Begun, members: list[str]) -> dict[str, Any]:
 
 @boundary
 def evaluate(run: Run, overrides: Sequence[str] = (), *, data: Any = None) -> tuple[Evaluation, Evaluation]:
-    """A run's test evaluation again, and that of the most popular items; ``evaluate.*`` may be overridden.
+    """Evaluate a run and the most popular items on the test part again; ``evaluate.*`` may be overridden.
 
     Raises:
-        RunError: the data is no longer what the run was trained on, or nothing of it was held out.
+        RunError: the data differs from that of the run, or has no test part.
     """
     _require_run(run)
     config = load_config(run.config, overrides)
@@ -154,10 +153,10 @@ def evaluate(run: Run, overrides: Sequence[str] = (), *, data: Any = None) -> tu
 
 @boundary
 def export(run: Run, folder: str | Path) -> list[Path]:
-    """A run's data as RecBole's atomic files in ``folder``, which names the data set; the paths written.
+    """Write a run's data as RecBole's atomic files to ``folder``, the name of the data set; return the paths.
 
-    Train, valid and test apart (RecBole's ``benchmark_filename``), those that are not empty, where the data set of the
-    run's config can be read and is unchanged; else only what the run was trained on, and a note says why.
+    If the data set of the run's config can be read and is unchanged, the non-empty parts train, valid and test are
+    separate files (RecBole's ``benchmark_filename``); otherwise only the training events are written, with a note.
 
     Raises:
         RunError: the folder is not empty.
@@ -178,10 +177,10 @@ def _require_run(run: object) -> None:
 
 
 def _same_splits(run: Run, config: Config, data: Any) -> Splits:
-    """The parts of a run's data set, read again.
+    """Read the data set of a run again and split it.
 
     Raises:
-        RunError: the data is no longer what the run was trained on.
+        RunError: the data differs from that of the run.
     """
     splits, trained_on = prepare(config, data), run.metrics["data"]["fingerprint"]
     if not same_kind(splits.fingerprint, trained_on):
@@ -196,11 +195,11 @@ def _same_splits(run: Run, config: Config, data: Any) -> Splits:
 
 @boundary
 def track(run: Run, *, uri: str | None = None) -> str | None:
-    """Upload a finished run from its folder; its MLflow run id, or None where the store is away.
+    """Upload a finished run to MLflow; return its MLflow run id, or None if the store is unavailable.
 
     Raises:
-        ConfigError: no ``uri`` is given, and the config of the run folder, which may be another person's, names a server
-            to which MLflow would send the user's credentials.
+        ConfigError: no ``uri`` is given, and the config of the run folder, which may be untrusted, names a server to
+            which MLflow would send the user's credentials.
     """
     _require_run(run)
     config = load_config(run.config)
@@ -218,7 +217,7 @@ def track(run: Run, *, uri: str | None = None) -> str | None:
 
 
 def tracking_page(config: Config) -> list[str]:
-    """The way to the tracked runs of this config: a command unless the store is a server, and the address of the page."""
+    """Return how to open the tracked runs of a config: a command unless the store is a server, and the URL."""
     tracker = MlflowTracker(**(config["tracking"] or {}))
     store, runs = redacted(tracker.uri), page(tracker.uri, tracker.experiment)
     if store.startswith(("http:", "https:")):
@@ -230,10 +229,10 @@ def tracking_page(config: Config) -> list[str]:
 def embed(
     config: str | Path | Mapping[str, Any] | Config, overrides: Sequence[str] = (), *, report: Report = silent
 ) -> list[tuple[str, str]]:
-    """Run the semantic stage and keep its results; names and values of what there is now.
+    """Run the semantic stage, cache its results, and return statistics of them as (name, value) rows.
 
     Raises:
-        RecpairError: in one line, what is wrong with the config, the data or an endpoint.
+        RecpairError: the config or the data is invalid, or an endpoint fails; the message has one line.
     """
     started = time.perf_counter()
     checked, splits = _semantic(config, overrides)
@@ -256,7 +255,7 @@ def embed(
 def semantic_estimates(
     config: str | Path | Mapping[str, Any] | Config, overrides: Sequence[str] = ()
 ) -> list[tuple[str, str]]:
-    """What a language model would be asked by ``embed``, and what it would cost; nothing is asked."""
+    """Return the language model requests of ``embed`` and their estimated cost, without sending any."""
     checked, splits = _semantic(config, overrides)
     if checked["describe"] is None:
         return [("a language model", "is not asked: the config has no section describe")]
@@ -276,16 +275,16 @@ def neighbours(
     report: Report = silent,
     of_run: bool = False,
 ) -> tuple[str, pl.DataFrame]:
-    """What is nearest to an item, or to what a user took before the last training event: what it is, and a table.
+    """Return title and table of the nearest neighbours of an item, or of a user's history before the last training event.
 
     Args:
-        of_run: the config is that of a run folder, which may be another person's: no endpoint is asked, and no file or
-            model that the folder names is opened, unless an override names it as well.
+        of_run: whether the config is that of a run folder, which may be untrusted: no endpoint is called, and files or
+            models named in the folder are opened only if an override names them too.
 
     Raises:
-        UnknownIdError: there is no such item, or no such user with a training event.
+        UnknownIdError: the item does not exist, or the user has no training event.
         ConfigError: the config of the run folder names a file or a model.
-        EndpointError: an answer of an endpoint is missing.
+        EndpointError: a response of an endpoint is not cached.
     """
     if of_run:
         _refuse_named_files(load_config(config, overrides), overrides)
@@ -302,12 +301,12 @@ def neighbours(
 
 
 def _trained_user(train: Interactions, user: Any) -> int:
-    """The index of a user, whose history needs a training event."""
+    """Index of a user with a training event."""
     return int(TrainedIds(train).require("user", id_column([user], "user_id"))[0])
 
 
 def _refuse_named_files(config: Config, overrides: Sequence[str]) -> None:
-    """Raise a ConfigError for a file or model of the semantic stage that the run folder names and the caller does not."""
+    """Raise a ConfigError for a file or model of the semantic stage that is named only in the run folder."""
     given = [assignment.partition("=")[0].strip() for assignment in overrides]
     values = config.flat()
     for key in NAMED_FILES:
@@ -324,7 +323,7 @@ def _refuse_named_files(config: Config, overrides: Sequence[str]) -> None:
 
 
 def _semantic(config: str | Path | Mapping[str, Any] | Config, overrides: Sequence[str]) -> tuple[Config, Splits]:
-    """A config that has the semantic stage, the usual one where it says nothing, and its data."""
+    """Return the config, with the default semantic stage if it has none, and its data."""
     checked = load_config(config, overrides)
     if checked["semantics"] is None:
         checked = load_config(checked, ["semantics={}"])

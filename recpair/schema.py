@@ -1,7 +1,7 @@
-"""The sections of a config, each with the functions and components that it configures.
+"""Sections of a config, each with the functions and components that it configures.
 
-Nothing here imports a component: keys are checked against signatures read from source, so that a mistake is reported
-before torch and numba load.
+Components are not imported: keys are checked against signatures read from source, so that errors are reported before
+torch and numba are loaded.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,19 +24,19 @@ from recpair.signatures import Reference, registry, signature
 def monitoring(
     *, monitor: str | None = "ndcg@10", trim: Annotated[float, Field(ge=0, lt=1)] = 0.0
 ) -> tuple[str | None, float]:
-    """The validation metric that chooses the epoch, and the share of validation events that is left out of it.
+    """Validation metric that chooses the epoch, and the share of validation events that is excluded from it.
 
-    Without ``monitor`` nothing is chosen: the validation events train, and the last epoch's model is kept. So a model is
-    made once its settings and number of epochs are known.
+    With ``monitor=None``, the validation events are added to training and the model of the last epoch is kept. Use this
+    for the final model, once hyperparameters and number of epochs are known.
 
-    ``trim`` leaves out those with the highest loss at that epoch: where the validation data is noisy itself, they are
-    likely to be noise (0.2 is the remedy of the denoising study of RecSys 2025).
+    ``trim`` excludes the events with the highest loss at each epoch, which are likely to be noise if the validation data
+    is noisy (0.2 in the denoising study of RecSys 2025).
     """
     return monitor, trim
 
 
 def own_loss() -> None:
-    """In place of a loss: the model's own (``OwnLossModel.own_loss``), its regularisation included."""
+    """Loss function of the model itself (``OwnLossModel.own_loss``), including its regularisation."""
 
 
 def _functions(*addresses: str) -> tuple[Reference, ...]:
@@ -79,10 +79,10 @@ SCHEMA: dict[str, Section] = {
 
 
 def load_config(config: str | Path | Mapping[str, Any] | Config, overrides: Sequence[str] = ()) -> Config:
-    """A checked config from a file, the name of a config that ships with recpair, a dict, or a Config.
+    """Load and check a config from a file, the name of a config that ships with recpair, a dict, or a Config.
 
     Raises:
-        ConfigError: a key is unknown or wrong, or sections contradict each other.
+        ConfigError: a key is unknown or invalid, or sections contradict each other.
     """
     checked, names_loss = _checked_keys(config, overrides)
 
@@ -95,16 +95,16 @@ def load_config(config: str | Path | Mapping[str, Any] | Config, overrides: Sequ
 
 
 def check_keys(config: str | Path | Mapping[str, Any] | Config, overrides: Sequence[str] = ()) -> Config:
-    """A config whose keys and values are checked, each alone; no library is imported that trains or measures.
+    """Check keys and values of a config one by one, without importing torch or numba.
 
     Raises:
-        ConfigError: a key is unknown or wrong.
+        ConfigError: a key is unknown or invalid.
     """
     return _checked_keys(config, overrides)[0]
 
 
 def _checked_keys(config: str | Path | Mapping[str, Any] | Config, overrides: Sequence[str]) -> tuple[Config, bool]:
-    """The config, and whether it names a loss."""
+    """Return the config, and whether it names a loss."""
     notes: tuple[str, ...] = ()
     if isinstance(config, Config):
         notes, config = config.notes, config.sections
@@ -131,7 +131,7 @@ def _checked_keys(config: str | Path | Mapping[str, Any] | Config, overrides: Se
 
 
 def _inferred(raw: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Raw sections with the values that are the only legal ones, where the config does not give them."""
+    """Fill in missing values for which there is only one valid choice."""
     model = _name(raw.get("model"), "mf")
     sampler = raw.get("sampler") or {}
     if isinstance(sampler, Mapping) and "name" not in sampler and reads_histories(model):
@@ -152,7 +152,7 @@ def _name(section: Any, default: str) -> str:
 
 
 def title(config: Config, data: str) -> str:
-    """Model, loss, denoiser and terms of a run, and its data, on one line."""
+    """Title of a run: model, loss, denoiser, terms and data on one line."""
     return f"{' · '.join(components(config))} on {data}"
 
 
@@ -172,13 +172,13 @@ def components(config: Config) -> list[str]:
 
 
 def differences(stored: Config, config: Config) -> list[str]:
-    """Dotted keys whose values differ; both are checked configs, so that a key younger than the stored one has its default."""
+    """Return dotted keys whose values differ; both configs are checked, so keys missing in the stored one have defaults."""
     before, now = stored.flat(), config.flat()
     return [key for key in {**before, **now} if before.get(key, ...) != now.get(key, ...)]
 
 
 def _refuse_monitor(monitor: str | None, trim: float) -> None:
-    """A metric without a cut-off, or a trim of what is not held out."""
+    """Raise a ConfigError for a monitor without a cut-off, or for ``trim`` without a monitor."""
     if monitor is None:
         if trim > 0:
             raise ConfigError(f"evaluate.trim is {trim:g}, but evaluate.monitor is null: nothing validates; drop one")

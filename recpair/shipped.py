@@ -1,4 +1,4 @@
-"""Configs that ship with the package, found by name from any folder."""
+"""Configs that ship with the package, located by name."""
 
 import difflib
 import os
@@ -11,9 +11,9 @@ SHOWN = 3  # names in an error message
 
 
 def names() -> dict[str, Path]:
-    """Names (``ml-100k/mf-bpr.yaml``) and files, in alphabetical order.
+    """Return names (``ml-100k/mf-bpr.yaml``) and paths, in alphabetical order.
 
-    A wheel has them in ``recpair/configs``, a checkout in ``configs`` beside the package.
+    Wheels have the configs in ``recpair/configs``, checkouts in ``configs`` beside the package.
     """
     checkout = PACKAGE.parent
     folder = checkout / "configs" if (checkout / "pyproject.toml").is_file() else PACKAGE / "configs"
@@ -21,15 +21,15 @@ def names() -> dict[str, Path]:
 
 
 def locate(config: str | Path) -> tuple[Path, tuple[str, ...]]:
-    """The file of a config and the notes about it: an existing file, else the shipped config of that name.
+    """Return the path of a config and notes on it: an existing file, else the shipped config of that name.
 
-    The name may have ``configs/`` before it, as the documentation writes it, and may lack ``.yaml``.
+    The name may begin with ``configs/``, as in the documentation, and may lack ``.yaml``.
 
     Raises:
-        ConfigError: there is neither such a file nor such a name.
+        ConfigError: neither a file nor a shipped config of that name exists.
     """
     path = Path(config)
-    if os.path.exists(path):  # False for a name that the system cannot have, where Path.exists raises
+    if os.path.exists(path):  # False for invalid names, for which Path.exists raises
         return path, ()
     known, asked = names(), path.as_posix()[:200].removeprefix("./").removeprefix("configs/")
     for name in (asked, f"{asked}.yaml"):
@@ -39,7 +39,7 @@ def locate(config: str | Path) -> tuple[Path, tuple[str, ...]]:
 
 
 def _advice(asked: str, known: dict[str, Path]) -> str:
-    """The nearest shipped names, by the whole name and by its last part."""
+    """Suggest the nearest shipped names, by whole name and by last part."""
     by_stem = {Path(name).stem: name for name in known}
     near = [by_stem[stem] for stem in difflib.get_close_matches(Path(asked).stem, by_stem, n=SHOWN, cutoff=0.6)]
     near = list(dict.fromkeys([*difflib.get_close_matches(asked, known, n=SHOWN, cutoff=0.6), *near]))[:SHOWN]

@@ -1,9 +1,8 @@
-"""Signatures read from source: the options of a component without importing it, or the libraries that it needs.
+"""Signatures read from source: the options of a component without importing it or its dependencies.
 
-A config is checked against the signatures of the components that it names. Importing them takes seconds (torch, numba),
-parsing their files takes milliseconds, so that a misspelt key is answered at once. The signature in the source stays the
-only description of the options: the same one that ``inspect`` reads after the import, as a test asserts for every
-registered component.
+A config is checked against the signatures of its components. Importing them takes seconds (torch, numba), parsing their
+files takes milliseconds, so that a misspelt key is reported at once. The signature in the source is the only description
+of the options, identical to that of ``inspect`` after the import; a test asserts this for every registered component.
 """
 
 import ast
@@ -25,14 +24,14 @@ ROOT = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Reference:
-    """The address of a function or class of this package, for example ``recpair.models.mf``, ``MF``."""
+    """Address of a function or class of this package, for example ``recpair.models.mf``, ``MF``."""
 
     module: str
     name: str
 
     @classmethod
     def of(cls, address: str) -> "Reference":
-        """The address from its text, ``recpair.models.mf:MF``; names that a module imports are followed to their home."""
+        """Parse an address, ``recpair.models.mf:MF``; imported names are resolved to the defining module."""
         module, _, name = address.partition(":")
         home = _home(module, name)
         return home if home is not None else cls(module, name)
@@ -46,9 +45,9 @@ Component = Callable[..., Any] | Reference | Signature
 
 
 def signature(component: Component) -> Signature:
-    """The parameters of a component: of an object by ``inspect``, of a ``Reference`` from its source.
+    """Return the signature of a component: of an object by ``inspect``, of a ``Reference`` from its source.
 
-    Read from source, parameters other than keyword-only ones have names alone, without annotation and default.
+    If read from source, only keyword-only parameters have annotations and defaults.
     """
     if isinstance(component, Signature):
         return component
@@ -56,7 +55,7 @@ def signature(component: Component) -> Signature:
 
 
 class Registry(Mapping[str, Component]):
-    """The components of a registry by name: as its source has them, and those that were added to it since its import."""
+    """Components of a registry by name, from its source, plus those added at runtime."""
 
     def __init__(self, address: Reference) -> None:
         self._address, self._written = address, _written(address)
@@ -80,7 +79,7 @@ class Registry(Mapping[str, Component]):
 
 
 def registry(address: str) -> Registry:
-    """The components of a registry, ``recpair.models:MODELS``, which is a literal dict of names → components."""
+    """Return the components of a registry, ``recpair.models:MODELS``; it must be a literal dict of names → components."""
     return Registry(Reference.of(address))
 
 
@@ -95,7 +94,7 @@ def _written(reference: Reference) -> dict[str, Reference]:
 
 
 def ancestors(reference: Reference) -> set[str]:
-    """The names of the base classes of a class of this package, of their bases too."""
+    """Return the names of all base classes of a class of this package, including indirect ones."""
     node = _top_level(reference.module).get(reference.name)
     found: set[str] = set()
     for base in node.bases if isinstance(node, ast.ClassDef) else ():
@@ -115,7 +114,7 @@ def _read(reference: Reference) -> Signature:
 
 
 def _of_class(reference: Reference, node: ast.ClassDef) -> Signature:
-    """Of ``__init__``, the nearest base's if the class has none; decorators (dataclass) may write one, so they are run."""
+    """Signature of ``__init__``, inherited if necessary; decorated classes (dataclasses) are imported instead."""
     if node.decorator_list:
         return inspect.signature(reference.load())
     for method in node.body:
@@ -145,15 +144,15 @@ def _of_arguments(module: str, arguments: ast.arguments) -> Signature:
 
 
 def _value(module: str, expression: ast.expr) -> Any:
-    """The value of an annotation or a default, as the module would have it."""
+    """Evaluate an annotation or a default in the context of its module."""
     names = {node.id for node in ast.walk(expression) if isinstance(node, ast.Name)}
     code = compile(ast.Expression(expression), f"{module} (an annotation)", "eval")
-    return eval(code, {name: _named(module, name) for name in names})  # the package's own source, nothing else
+    return eval(code, {name: _named(module, name) for name in names})  # evaluates only source of this package
 
 
 @cache
 def _named(module: str, name: str) -> Any:
-    """What a name means in a module: an alias or constant is evaluated, everything else imported."""
+    """Resolve a name in a module: aliases and constants are evaluated, everything else is imported."""
     node = _top_level(module).get(name)
     if isinstance(node, ast.expr):
         return _value(module, node)
@@ -168,7 +167,7 @@ def _named(module: str, name: str) -> Any:
 
 
 def _home(module: str, name: str) -> Reference | None:
-    """The module of this package that defines a name, through any number of imports; None outside of this package."""
+    """Find the module of this package that defines a name, following imports; None if it is outside of this package."""
     node = _top_level(module).get(name) if _is_own(module) else None
     if isinstance(node, tuple):
         source, original = node
@@ -182,7 +181,7 @@ def _is_own(module: str) -> bool:
 
 @cache
 def _top_level(module: str) -> dict[str, Any]:
-    """The names of a module: the tree of a definition or of an assigned value, or (module, name) of an import."""
+    """Top-level names of a module: the AST of a definition or assigned value, or (module, name) of an import."""
     path = ROOT.joinpath(*module.split(".")[1:])
     path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     names: dict[str, Any] = {}
