@@ -1,4 +1,4 @@
-"""Data: from files and frames to train, valid and test over one vocabulary."""
+"""Reading, filtering and splitting of data into train, valid and test over one vocabulary."""
 
 from recpair.data.events import SOURCES
 from recpair.data.splitting import SPLITS

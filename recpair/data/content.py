@@ -1,4 +1,4 @@
-"""The bytes of a file, unpacked where its ending says so."""
+"""Content of a file, decompressed according to its extension."""
 
 import mmap
 from pathlib import Path
@@ -13,20 +13,20 @@ Content = bytes | mmap.mmap
 
 
 def kind_of(path: Path) -> str:
-    """The ending that says how a file is to be read, in lower case: ``.csv`` of ``events.csv.gz``."""
+    """Return the extension of the uncompressed file, in lower case: ``.csv`` of ``events.csv.gz``."""
     return unpacked(path).suffix.lower()
 
 
 def unpacked(path: Path) -> Path:
-    """The name that a file has when it is unpacked."""
+    """Return the path without the extension of a compression format."""
     return path.with_suffix("") if path.suffix.lower() in PACKED else path
 
 
 def read_content(path: Path) -> Content:
-    """A file's bytes; a file that is not packed is mapped into memory.
+    """Return the bytes of a file; uncompressed files are memory-mapped.
 
     Raises:
-        DataError: the file is empty, cannot be read, or is not packed as its ending says.
+        DataError: the file is empty, cannot be read, or its compression does not match its extension.
     """
     packed = PACKED.get(path.suffix.lower())
     try:
@@ -47,6 +47,6 @@ def read_content(path: Path) -> Content:
 
 
 def one_line(error: Exception) -> str:
-    """The first 160 characters of a message on one line."""
+    """Return the first 160 characters of an error message on one line."""
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return " ".join(reason.split())[:160]

@@ -1,4 +1,4 @@
-"""Interactions joined with what is known about their items and users."""
+"""Interactions with the side tables of their items and users."""
 
 from dataclasses import dataclass
 
@@ -16,10 +16,10 @@ class Dataset:
     """All events of a data set, indexed, before the split.
 
     Attributes:
-        interactions: every event.
-        split: the source's own split label of each event (row of ``interactions``), or None.
+        interactions: all events.
+        split: split label of each event (row of ``interactions``) in the source, or None.
         items, users: side tables by external id, or None.
-        clock: how the times are to be read.
+        clock: unit of the times.
     """
 
     interactions: Interactions

@@ -1,4 +1,4 @@
-"""Dates as text: one style for a whole column, found from its values."""
+"""Dates as text, with one style per column, detected from its values."""
 
 from dataclasses import dataclass
 
@@ -29,22 +29,22 @@ STYLES = {
         rf"(?:[.,](?P<fraction>\d{{1,9}}))?(?:{ZONE})?$"
     ),
 }
-PLAIN = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ")  # read many times as fast
-FRACTION = "%.f"  # after the seconds; PLAIN with it is read where no value is longer than microseconds
+PLAIN = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ")  # much faster to read
+FRACTION = "%.f"  # after the seconds; used with PLAIN if no value is finer than microseconds
 LONGEST = len("2024-01-01 10:00:00.123456")
 DAY_FIRST, MONTH_FIRST = "day/month/year", "month/day/year"
 
 
 @dataclass(frozen=True)
 class Dates:
-    """Dates that were read.
+    """Dates read from text.
 
     Attributes:
-        seconds: Int64 since 1970, UTC; null where the text is null or not a date of the style.
+        seconds: Int64 since 1970, UTC; null if the text is null or not a date of the style.
         nanoseconds: Int64 within the second, or None if no date has a fraction.
-        style: the style in words, or "" if the first text is of no known style.
-        zoned: for each date, whether it names a time zone.
-        ambiguous: day and month could each be first, and no value shows which.
+        style: description of the style, or "" if the style of the first text is unknown.
+        zoned: mask of the dates with a time zone.
+        ambiguous: True if the order of day and month cannot be determined.
     """
 
     seconds: pl.Series
@@ -55,11 +55,11 @@ class Dates:
 
 
 def read_dates(text: pl.Series) -> Dates:
-    """A column of text as dates of the style of its first value; without a time zone they are UTC.
+    """Read a column of text as dates in the style of its first value; dates without a time zone are UTC.
 
     The styles are year-month-day (ISO 8601, with - / or .), day/month/year, month/day/year, dates with the name of
     the month, and yyyymmddThhmmss; each with or without a time of day, AM or PM, fractions of a second down to
-    nanoseconds, and Z, UTC, GMT or an offset such as +02:00. Day or month first follows from the whole column.
+    nanoseconds, and Z, UTC, GMT or an offset such as +02:00. The order of day and month is detected from all values.
     """
     known = text.drop_nulls()
     for form in PLAIN:
@@ -123,7 +123,7 @@ def _read(text: pl.Series, style: str, pattern: str) -> Dates:
 
 
 def _offset(zone: pl.Expr) -> pl.Expr:
-    """Seconds east of UTC."""
+    """Offset east of UTC in seconds."""
     digits = zone.str.replace(":", "", literal=True)
     hours = digits.str.extract(r"^[+-](\d\d)").cast(pl.Int64)
     minutes = digits.str.extract(r"^[+-]\d\d(\d\d)$").cast(pl.Int64).fill_null(0)

@@ -1,4 +1,4 @@
-"""Text files of delimited values, by the rules of RFC 4180 for any separator."""
+"""Text files of delimited values, following RFC 4180 with any separator."""
 
 import csv
 import io
@@ -19,8 +19,8 @@ from recpair.data.table import Table, used
 from recpair.errors import ConfigError, DataError
 
 DELIMITERS = ("::", "\t", ",", ";", "|")
-STAND_IN = "\x1f"  # for separators that are not one byte
-SAMPLE = 100  # lines by which the separator and the header are found
+STAND_IN = "\x1f"  # replaces separators of more than one byte
+SAMPLE = 100  # lines used to detect the separator and the header
 HEAD = 2**20  # bytes
 BLOCK = 2**24
 LARGEST_BLOCK = 2**31 - 1
@@ -32,7 +32,7 @@ csv.field_size_limit(LARGEST_BLOCK)  # the default refuses fields of more than 1
 
 @dataclass(frozen=True)
 class Lines:
-    """The records of a text, with the line that each begins in; blank lines are skipped."""
+    """Records of a text, each with the number of its first line; blank lines are skipped."""
 
     content: Content
     separator: str
@@ -53,7 +53,7 @@ class Lines:
             start = reader.line_num + 1
 
     def number(self, record: int) -> int:
-        """The line in which a record (from 0) begins."""
+        """Return the number of the first line of a record (from 0)."""
         return next(islice(self, record, None))[0]
 
 
@@ -67,19 +67,19 @@ def read_delimited(
     whole: bool = False,
     single: bool = False,
 ) -> Table:
-    """A text as a table of text columns; an empty value is null.
+    """Read a text as a table of text columns; empty values are null.
 
-    A value in double quotes may hold the separator, line breaks and doubled quotes. In a file with tabs or
-    a separator of several characters, where a quote does not enclose a whole value, quotes are text (with a note).
+    A value in double quotes may contain the separator, line breaks and doubled quotes. If a quote does not enclose a
+    whole value, quotes are read as text (with a note) in files with tabs or a separator of several characters.
 
     Args:
-        separator: found from the first lines if None.
-        columns: role → column; only columns that have a role are read.
-        whole: all columns are read.
-        single: a file of one column is read, too.
+        separator: detected from the first lines if None.
+        columns: role → column; only columns with a role are read.
+        whole: read all columns.
+        single: accept a file of one column.
 
     Raises:
-        DataError: names the first line that is not UTF-8, has another number of fields, or a stray quote.
+        DataError: a line is not UTF-8, has a different number of fields, or a stray quote; names the first such line.
     """
     if content.find(b"\0") >= 0:
         raise DataError(f"{path} is not text in UTF-8 (it holds zero bytes); unpack it, or save it as UTF-8")
@@ -119,7 +119,7 @@ def read_delimited(
 
 
 def refuse_repeated(path: Path, names: list[str]) -> None:
-    """Raise a DataError if the header has a name twice."""
+    """Raise a DataError if the header repeats a name."""
     seen: set[str] = set()
     for name in names:
         if name in seen and name:
@@ -133,7 +133,7 @@ def _parsed(path: Path, lines: Lines, width: int, places: list[int]) -> pl.DataF
         content, separator = content[:].replace(separator.encode(), STAND_IN.encode()), STAND_IN
     all_names = list(map(str, range(width)))
     names = [all_names[place] for place in places]
-    if not names:  # all columns, to pyarrow
+    if not names:  # pyarrow would read all columns
         return pl.DataFrame()
     convert = arrow.ConvertOptions(
         include_columns=names,
@@ -166,7 +166,7 @@ def _parsed(path: Path, lines: Lines, width: int, places: list[int]) -> pl.DataF
 
 
 def _head(content: Content) -> bytes:
-    """The first whole lines: two at least, else those of the first megabyte."""
+    """Return the complete lines of the first megabyte, at least two."""
     size = content.rfind(b"\n", 0, HEAD) + 1 or content.find(b"\n", content.find(b"\n") + 1) + 1
     return content[: size or len(content)]
 
@@ -188,7 +188,7 @@ def _separator(content: Content, given: str | None) -> str:
 
 
 def _stray_quote(content: Content, separator: str) -> int | None:
-    """The line of the first quote that neither encloses a value nor is part of one as it may be; None: no such quote."""
+    """Return the line of the first quote that neither encloses a value nor is doubled inside one, or None."""
     if _encloses(np.frombuffer(content, dtype=np.uint8), separator):
         return None
     reader = csv.reader(_decoded(content), delimiter=separator, strict=True)
@@ -202,7 +202,7 @@ def _stray_quote(content: Content, separator: str) -> int | None:
 
 
 def _encloses(data: np.ndarray, separator: str) -> bool:
-    """Whether every second quote (B bytes) has the start of a value or a quote before it, the others an end after it."""
+    """Return True if odd quotes follow the start of a value or a quote, and even quotes precede an end or a quote."""
     ends = np.array([QUOTE, ord(separator), *NEWLINES], dtype=np.uint8)
     first, last = 3 * (data[:3].tobytes() == b"\xef\xbb\xbf"), len(data) - 1
     count = 0
@@ -218,7 +218,7 @@ def _encloses(data: np.ndarray, separator: str) -> bool:
 
 
 def _ragged(path: Path, lines: Lines, expected: int) -> str | None:
-    """A message on the first line that does not have the first line's number of fields, if there is one."""
+    """Return a message on the first line whose number of fields differs from that of line 1, or None."""
     for number, record in lines:
         if len(record) != expected:
             fields = "1 field" if len(record) == 1 else f"{len(record)} fields"
@@ -227,7 +227,7 @@ def _ragged(path: Path, lines: Lines, expected: int) -> str | None:
 
 
 def _not_utf8(path: Path, content: Content) -> str | None:
-    """A message on the first line that is not UTF-8, if there is one."""
+    """Return a message on the first line that is not UTF-8, or None."""
     for number, line in enumerate(_raw(content), start=1):
         try:
             line.decode("utf-8")
@@ -237,7 +237,7 @@ def _not_utf8(path: Path, content: Content) -> str | None:
 
 
 def _decoded(content: Content) -> Iterator[str]:
-    """The lines with their ends: a line feed, a carriage return, or both."""
+    """Yield the lines including their ends: a line feed, a carriage return, or both."""
     for number, line in enumerate(_raw(content)):
         text = line.decode("utf-8" if number else "utf-8-sig", errors="replace")
         if "\r" in text[:-2]:
@@ -253,4 +253,4 @@ def _raw(content: Content) -> Iterable[bytes]:
     while line := view.readline():
         place += len(line)
         yield line
-        view.seek(place)  # another reader may have moved it
+        view.seek(place)  # another reader may have moved the position

@@ -1,4 +1,4 @@
-"""Which events count: rating threshold, dates, duplicates, k-core."""
+"""Filters of events: rating threshold, time range, duplicates, k-core."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +11,7 @@ from recpair.data.events import Events
 from recpair.data.indexing import Index
 from recpair.errors import DataError
 
-Report = list[tuple[str, int]]  # what was done → events left
+Report = list[tuple[str, int]]  # filter → events left
 
 
 def filter_events(
@@ -24,17 +24,17 @@ def filter_events(
     user_core: Annotated[int, Field(ge=1)] = 1,
     item_core: Annotated[int, Field(ge=1)] = 1,
 ) -> tuple[Events, Report]:
-    """The events that pass every filter, and how many were left after each.
+    """Return the events that pass all filters, and the number of events left after each filter.
 
     Args:
-        min_rating: keep ratings of at least this.
+        min_rating: minimum rating.
         start, end: keep times in [start, end): numbers in the unit of the data, or a date such as 2014-05-01 (UTC).
-        deduplicate: of several events of a user with an item keep the ``first`` or ``last`` in time, the
-            first with their number (or the sum of their weights) as ``weight`` (``count``), or ``keep`` all.
-        user_core, item_core: repeat until every user has at least this many events, and every item.
+        deduplicate: for repeated (user, item) events, keep the ``first`` or ``last`` in time, the first with their
+            number (or the sum of their weights) as ``weight`` (``count``), or ``keep`` all.
+        user_core, item_core: minimum number of events per user and per item, applied until both hold.
 
     Raises:
-        DataError: a filter needs a column that is not there, or leaves nothing.
+        DataError: a required column is missing, or no events are left.
     """
     report: Report = [("read", len(events))]
 

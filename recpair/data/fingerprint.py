@@ -1,4 +1,4 @@
-"""Fingerprints of the parts of a split: equal data give equal fingerprints, whatever file they were read from."""
+"""Fingerprints of the parts of a split: equal data give equal fingerprints, independent of the source file."""
 
 import hashlib
 from collections.abc import Sequence
@@ -9,16 +9,16 @@ import polars as pl
 from recpair.data.interactions import Interactions
 from recpair.data.vocabulary import Ids
 
-KIND = "2"  # raise it where the content of a fingerprint changes; fingerprints of recpair 0.1 have no kind
+KIND = "2"  # increase if the content of a fingerprint changes; fingerprints of recpair 0.1 have no kind
 
 
 def data_fingerprint(parts: Sequence[Interactions], noise: np.ndarray | None = None) -> str:
-    """Hash of everything that training and evaluation read: ``2-`` and 16 hexadecimal digits.
+    """Hash of all data read by training and evaluation: ``2-`` and 16 hexadecimal digits.
 
     Args:
-        parts: train, valid and test over one vocabulary. Ids, order, times, ratings and weights count, and so does
-            the part that an event belongs to.
-        noise: which training events were injected (E,), or None.
+        parts: train, valid and test over one vocabulary. The hash covers ids, order, times, ratings, weights and the
+            part of each event.
+        noise: mask of injected training events (E,), or None.
     """
     digest = _of_ids(parts[0])
     for part in parts:
@@ -29,13 +29,13 @@ def data_fingerprint(parts: Sequence[Interactions], noise: np.ndarray | None = N
 
 
 def evaluation_fingerprint(test: Interactions, seen: Sequence[Interactions]) -> str:
-    """Hash of everything that decides what a test measures: its events, the catalogue, and the items that are masked.
+    """Hash of the data that determine a test: its events, the catalogue, and the masked items.
 
-    Runs with equal test fingerprints rank the same items for the same users and look for the same events. The order
-    of events, their ratings, and which of the earlier parts an event belongs to do not count.
+    Runs with equal test fingerprints rank the same items for the same users, with the same test events. The hash
+    ignores the order of events, their ratings, and the assignment of events to the earlier parts.
 
     Args:
-        seen: the earlier parts, whose items are masked (only those of test users count).
+        seen: the earlier parts, whose items are masked (only those of test users are hashed).
     """
     digest = _of_ids(test)
     tested = np.bincount(test.user, minlength=test.n_users) > 0
@@ -45,7 +45,7 @@ def evaluation_fingerprint(test: Interactions, seen: Sequence[Interactions]) -> 
 
 
 def same_kind(first: str, other: str) -> bool:
-    """Return True if two fingerprints were made in the same way, so that different ones mean different data."""
+    """Return True if two fingerprints are of the same kind, so that a difference means different data."""
     return first.rpartition("-")[0] == other.rpartition("-")[0]
 
 
@@ -58,7 +58,7 @@ def _of_ids(part: Interactions) -> "hashlib.blake2b":
 
 
 def _buffers(ids: Ids) -> list[np.ndarray]:
-    """Integer ids as they are, others as their lengths and their text, end to end."""
+    """Return integer ids unchanged, others as their lengths and their concatenated text."""
     if ids.values.dtype.is_integer():
         return [ids.values.cast(pl.Int64).to_numpy()]
     text = ids.values.cast(pl.String)
@@ -67,14 +67,14 @@ def _buffers(ids: Ids) -> list[np.ndarray]:
 
 
 def _add(digest: "hashlib.blake2b", column: np.ndarray | None) -> None:
-    """Hash a column's type, length and bytes; a column that is missing counts as such."""
+    """Hash the type, length and bytes of a column; None is hashed as a missing column."""
     digest.update(b"|" if column is None else f"|{column.dtype} {len(column)} ".encode())
     if column is not None and len(column):
         digest.update(np.ascontiguousarray(column).view(np.uint8).data)
 
 
 def _sum_of(parts: Sequence[Interactions], users: np.ndarray) -> int:
-    """Sum (mod 2⁶⁴) of a hash of each (user, item) of some users (U,): the same in any order of the events."""
-    from recpair.data import kernels  # Numba takes a while to load
+    """Sum (mod 2⁶⁴) of a hash of each (user, item) of some users (U,), independent of the order of events."""
+    from recpair.data import kernels  # Numba is slow to import
 
     return sum(int(kernels.sum_of_pairs(part.user, part.item, users)) for part in parts) % 2**64

@@ -1,4 +1,4 @@
-"""Frames in memory as polars frames of the columns that are used."""
+"""Conversion of in-memory frames to polars frames of the used columns."""
 
 import uuid
 from collections.abc import Mapping
@@ -11,21 +11,21 @@ from recpair.data.ids import as_column
 from recpair.data.table import used
 from recpair.errors import DataError
 
-SAMPLE = 100  # objects by whose type a column of them is judged
+SAMPLE = 100  # objects used to detect the type of an object column
 UNCONVERTIBLE = (pa.ArrowException, pl.exceptions.PolarsError, TypeError, ValueError, OverflowError, AttributeError)
 
 
 def as_polars(
     data: Any, what: str, columns: Mapping[str, str | int] | None = None
 ) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """A polars frame of a polars (also lazy) or pandas frame, and the names of all columns of the source.
+    """Convert a polars (eager or lazy) or pandas frame to polars; return also the names of all source columns.
 
     Args:
-        what: the frame in messages.
-        columns: role → column; only columns with a role are converted. None: all are.
+        what: name of the frame in messages.
+        columns: role → column; only columns with a role are converted. None: all columns.
 
     Raises:
-        DataError: it is not a frame, a name occurs twice, or a column cannot be converted.
+        DataError: the object is not a frame, a name occurs twice, or a column cannot be converted.
     """
     if isinstance(data, pl.LazyFrame):
         try:
@@ -51,7 +51,7 @@ def as_polars(
 
 
 def _converted(column: Any, name: str, what: str) -> pl.Series:
-    """A pandas column; UUIDs and integers beyond 64 bits as text."""
+    """Convert a pandas column; UUIDs and integers beyond 64 bits become text."""
     kinds = set(map(type, column.dropna().head(SAMPLE))) if column.dtype == object else set()
     try:
         if kinds == {uuid.UUID} or (kinds == {int} and column.dropna().abs().max() >= 2**63):

@@ -1,15 +1,15 @@
-"""The canonical form of external ids, the same wherever ids are read or asked for.
+"""Canonical form of external ids, the same for reading and lookup.
 
-An id is an integer or text. The form of a value depends on that value alone:
+An id is an integer or text. The form of a value depends only on that value:
 
-- whole numbers of any type (1, 1.0, Decimal("1.00"), np.uint8(1), -0.0) are integers; one that does not fit 64 bits is
-  its digits as text;
+- whole numbers of any type (1, 1.0, Decimal("1.00"), np.uint8(1), -0.0) are integers, or the text of their digits if
+  they do not fit 64 bits;
 - other numbers are their shortest decimal text ("1.5"), booleans "true" and "false", bytes their UTF-8 text;
-- text stays as it is written: "007", "1e3", "+1" and " 1 " (with its blanks) are not integers.
+- text is unchanged: "007", "1e3", "+1" and " 1 " (with its blanks) are not integers.
 
-Ids are compared by their text, so "22" is the integer 22. Only a column that is *read* is judged as a whole
-(``canonical``): text that consists of integers ("22") throughout, or of whole numbers as writers of floats put
-them ("22.0") throughout, is read as integers.
+Ids are compared by their text, so "22" is the integer 22. Only when a column is *read* (``canonical``) does the form
+depend on all values: a text column of only integers ("22"), or of only whole numbers as floats are written ("22.0"),
+is read as integers.
 """
 
 import decimal
@@ -26,17 +26,17 @@ from recpair.errors import DataError
 
 INTEGER = r"^(0|-?[1-9]\d{0,17})$"
 WHOLE = r"^-?(0|[1-9]\d{0,17})\.0$"
-BEYOND_INT128 = 2.0**127  # floats from here on are text with an exponent
-EXACT = 2.0**53  # the integers up to here are floats, too
+BEYOND_INT128 = 2.0**127  # larger floats are text with an exponent
+EXACT = 2.0**53  # integers up to this value are exact as floats
 EXPECTED = "expected numbers or text as ids"
 
 
 def canonical(column: pl.Series, what: str) -> pl.Series:
-    """Ids that are read, as Int64 or String, null where there is none (NaN included).
+    """Return the ids of a column that is read, as Int64 or String, null if missing (NaN included).
 
     Args:
-        column: of any type of numbers or text.
-        what: the column in messages.
+        column: numbers or text of any type.
+        what: name of the column in messages.
 
     Raises:
         DataError: the type cannot hold ids, or bytes are not UTF-8.
@@ -50,7 +50,7 @@ def canonical(column: pl.Series, what: str) -> pl.Series:
 
 
 def keys(column: pl.Series, what: str) -> pl.Series:
-    """Each id in its canonical form, by its value alone: Int64 if all fit, else String; null for NaN.
+    """Return the canonical form of each value separately: Int64 if all fit, else String; null for NaN.
 
     Raises:
         DataError: the type cannot hold ids, or bytes are not UTF-8.
@@ -76,10 +76,10 @@ def keys(column: pl.Series, what: str) -> pl.Series:
 
 
 def as_column(ids: Any, what: str) -> pl.Series:
-    """Ids in any list, array, series or other iterable as a series of one type.
+    """Convert ids in any list, array, series or other iterable to a series of one type.
 
     Raises:
-        DataError: it is a single value, or a value is neither a number nor text.
+        DataError: ``ids`` is a single value, or a value is neither a number nor text.
     """
     if isinstance(ids, pl.Series):
         return ids
@@ -103,13 +103,13 @@ def as_column(ids: Any, what: str) -> pl.Series:
 
 
 def shown(ids: pl.Series, most: int = 5) -> str:
-    """The first ids for a message: "a, b and 7 more"."""
+    """Format the first ids for a message: "a, b and 7 more"."""
     first = ", ".join("(empty)" if id_ is None else _shorten(str(id_)) for id_ in ids.head(most).to_list())
     return first + (f" and {len(ids) - most:,} more" if len(ids) > most else "")
 
 
 def _integers_or_text(column: pl.Series) -> pl.Series:
-    """Int64 if every value fits; else text, so that nothing becomes null."""
+    """Return Int64 if all values fit, else text, so that no value becomes null."""
     integers = column.cast(pl.Int64, strict=False)
     return integers if integers.null_count() == column.null_count() else column.cast(pl.String)
 
@@ -136,7 +136,7 @@ def _of_bytes(column: pl.Series, what: str) -> pl.Series:
 def _of_integers(values: list[Any]) -> pl.Series:
     try:
         return pl.Series(values, dtype=pl.Int64)
-    except (OverflowError, TypeError, pl.exceptions.PolarsError):  # beyond 64 bits, or NumPy's own integers
+    except (OverflowError, TypeError, pl.exceptions.PolarsError):  # beyond 64 bits, or NumPy integers
         integers = [None if value is None else int(value) for value in values]
     if all(value is None or -(2**63) <= value < 2**63 for value in integers):
         return pl.Series(integers, dtype=pl.Int64)
@@ -144,7 +144,7 @@ def _of_integers(values: list[Any]) -> pl.Series:
 
 
 def _key(value: Any, what: str) -> str | None:
-    """The text of the canonical form of one Python or NumPy value; None for a missing one."""
+    """Return the text of the canonical form of a Python or NumPy value; None if missing."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return None
     if isinstance(value, str):

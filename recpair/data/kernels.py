@@ -3,7 +3,7 @@
 import numba
 import numpy as np
 
-SHORT = 16  # runs that are sorted by insertion
+SHORT = 16  # length of runs sorted by insertion
 
 
 @numba.njit(nogil=True, cache=True)
@@ -22,7 +22,7 @@ def gather(table, values, low, out):
 
 @numba.njit(nogil=True, cache=True)
 def by_user(user, item, n_users, rows, items):
-    """Counting sort by user: returns indptr (U + 1,), fills rows (E,) and items (E,)."""
+    """Counting sort by user: return indptr (U + 1,), fill rows (E,) and items (E,)."""
     indptr = np.zeros(n_users + 1, dtype=np.int64)
     for row in range(len(user)):
         indptr[user[row] + 1] += 1
@@ -38,7 +38,7 @@ def by_user(user, item, n_users, rows, items):
 
 @numba.njit(nogil=True, cache=True)
 def scatter(user, values, place, out):
-    """Put each value at its user's next place (U,), which moves on."""
+    """Write each value to the next position (U,) of its user and advance the position."""
     for row in range(len(user)):
         to = place[user[row]]
         place[user[row]] = to + 1
@@ -47,10 +47,9 @@ def scatter(user, values, place, out):
 
 @numba.njit(nogil=True, cache=True)
 def sort_segments(indptr, keys, items, rows):
-    """Sort the keys of each segment in place, and items and rows with them; equal keys keep their order.
+    """Sort the keys of each segment in place, together with items and rows; equal keys keep their order.
 
-    A segment that is sorted already costs one pass. Others are sorted by merging runs of 16, themselves sorted by
-    insertion.
+    Sorted segments cost one pass. Others are sorted by merging runs of 16 that are sorted by insertion.
     """
     longest = 0
     for s in range(len(indptr) - 1):
@@ -85,7 +84,7 @@ def sort_segments(indptr, keys, items, rows):
 
 @numba.njit(nogil=True)
 def _merge(keys, items, rows, first, middle, stop, spare):
-    """Merge two sorted runs that follow each other, the first of which is copied aside."""
+    """Merge two adjacent sorted runs; the first is copied to ``spare``."""
     if keys[middle - 1] <= keys[middle]:
         return
     left_keys, left_items, left_rows = spare
@@ -111,8 +110,8 @@ def _merge(keys, items, rows, first, middle, stop, spare):
 def one_of_each_pair(indptr, item, n_items, last, weights, sums):
     """Mask (E,) of the first (or ``last``) event of each user with each item, for events sorted by user.
 
-    ``sums`` (E,), where it is not empty, gets the sum of the weights (E,) of a pair's events at the place of the first;
-    without weights, of ones.
+    If ``sums`` (E,) is not empty, the sum of the weights (E,) of a pair's events, or of ones without weights, is added
+    at the position of the first.
     """
     kept = np.ones(len(item), dtype=np.bool_)
     latest = np.full(n_items, -1, dtype=np.int64)
@@ -131,7 +130,7 @@ def one_of_each_pair(indptr, item, n_items, last, weights, sums):
 
 @numba.njit(nogil=True, cache=True)
 def compact(kept, indptr, items, rows, times):
-    """Move the events of a mask to the front, in place; returns their indptr (U + 1,). ``times`` may be empty."""
+    """Move the events of a mask to the front, in place; return their indptr (U + 1,). ``times`` may be empty."""
     left = np.zeros(len(indptr), dtype=np.int64)
     end = 0
     for u in range(len(indptr) - 1):
@@ -147,7 +146,7 @@ def compact(kept, indptr, items, rows, times):
 
 @numba.njit(nogil=True, cache=True)
 def core(user, item, n_users, n_items, user_core, item_core):
-    """Mask (E,) of the largest subset in which every user has user_core events and every item item_core."""
+    """Mask (E,) of the largest subset with at least user_core events per user and item_core events per item."""
     of_user, of_item = np.zeros(n_users, dtype=np.int64), np.zeros(n_items, dtype=np.int64)
     for row in range(len(user)):
         of_user[user[row]] += 1
@@ -167,7 +166,7 @@ def core(user, item, n_users, n_items, user_core, item_core):
 
 @numba.njit(nogil=True, cache=True)
 def sum_of_pairs(user, item, users):
-    """Sum (mod 2⁶⁴) of a mixed hash of each (user, item) of some users (mask (U,)): the same in any order.
+    """Sum (mod 2⁶⁴) of a mixed hash of each (user, item) of some users (mask (U,)), independent of the order.
 
     The mixing function is that of splitmix64 (Steele et al., OOPSLA 2014).
     """

@@ -1,4 +1,4 @@
-"""Public data sets: where their files are, and how they become tables."""
+"""Public data sets: locations of their files, and conversion to tables."""
 
 import ast
 import gzip
@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-Tables = dict[str, pl.DataFrame]  # interactions, and where known items and users
+Tables = dict[str, pl.DataFrame]  # interactions and, if known, items and users
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file on its home's server.
+    """A file on the publisher's server.
 
     Attributes:
-        md5: as the home publishes it.
-        blob: the file's object id in the home's git repository, SHA-1 of ``blob <size>\\0<content>``.
+        md5: published checksum.
+        blob: object id of the file in the publisher's git repository, SHA-1 of ``blob <size>\\0<content>``.
     """
 
     url: str
@@ -36,12 +36,12 @@ class RemoteFile:
 
 @dataclass(frozen=True)
 class PublicSet:
-    """A data set with a home of its own.
+    """A public data set.
 
     Attributes:
-        counts: users, items, interactions, as published: checked after conversion.
-        convert: the folder of the raw files → tables.
-        pairs: SHA-256 of the sorted pairs of user and item, where the home publishes no checksum of its files.
+        counts: published numbers of users, items and interactions, checked after conversion.
+        convert: function from the folder of the raw files to tables.
+        pairs: SHA-256 of the sorted (user, item) pairs, if no checksum of the files is published.
     """
 
     name: str
@@ -52,7 +52,7 @@ class PublicSet:
 
 
 def movielens_1m(raw: Path) -> Tables:
-    """``::`` between fields; titles in Latin-1; genres with ``|`` between them."""
+    """Fields separated by ``::``, titles in Latin-1, genres separated by ``|``."""
     with zipfile.ZipFile(raw / "ml-1m.zip") as archive:
         parts = {
             name: _fields(archive.read(f"ml-1m/{name}.dat").decode("latin-1"))
@@ -71,7 +71,7 @@ def movielens_1m(raw: Path) -> Tables:
 
 
 def adjacency_lists(raw: Path) -> Tables:
-    """A line for each user: the user, then the items; in ``train.txt`` and ``test.txt``."""
+    """One line per user, with the user and then the items, in ``train.txt`` and ``test.txt``."""
     parts = []
     for split in ("train", "test"):
         rows = [line.split() for line in (raw / f"{split}.txt").read_text(encoding="ascii").splitlines()]
@@ -82,7 +82,7 @@ def adjacency_lists(raw: Path) -> Tables:
 
 
 def amazon_beauty(raw: Path) -> Tables:
-    """Reviews as JSON lines; metadata as Python literals, of the items that were reviewed."""
+    """Reviews as JSON lines; metadata of the reviewed items as Python literals."""
     reviews = [json.loads(line) for line in _lines(raw / "reviews_Beauty_5.json.gz")]
     columns = {"user_id": "reviewerID", "item_id": "asin", "rating": "overall", "timestamp": "unixReviewTime"}
     interactions = pl.DataFrame({ours: [review[theirs] for review in reviews] for ours, theirs in columns.items()})

@@ -1,4 +1,4 @@
-"""Independent parts of one computation on several threads; what they call releases the GIL."""
+"""Execution of independent tasks on several threads; the tasks release the GIL."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -10,11 +10,11 @@ import numpy as np
 
 T = TypeVar("T")
 
-SMALL = 2**20  # events from which on threads are worth their start
+SMALL = 2**20  # number of events from which threads are used
 
 
 def on_threads(tasks: Sequence[Callable[[], T]], n_events: int) -> list[T]:
-    """The results of the tasks, in their order: on as many threads as there are cores, or one after another if small."""
+    """Return the results of the tasks in order, run on one thread per core, or sequentially for few events."""
     n_threads = min(len(tasks), _cores())
     if n_threads < 2 or n_events < SMALL:
         return [task() for task in tasks]
@@ -23,7 +23,7 @@ def on_threads(tasks: Sequence[Callable[[], T]], n_events: int) -> list[T]:
 
 
 def blocks_of_users(indptr: np.ndarray, n_events: int = SMALL) -> list[tuple[int, int]]:
-    """Ranges of users first … end − 1 of about n_events events each, which cover all users of a CSR (U + 1,)."""
+    """Partition the users of a CSR (U + 1,) into ranges first … end − 1 of about n_events events each."""
     wanted = np.arange(n_events, indptr[-1], n_events)
     borders = np.unique(np.concatenate([[0], np.searchsorted(indptr, wanted), [len(indptr) - 1]]))
     return list(pairwise(borders.tolist())) or [(0, 0)]

@@ -1,4 +1,4 @@
-"""Times as int64 that keep every difference of their source, and how they are to be read."""
+"""Times as int64 that preserve all differences of their source, and their unit."""
 
 import math
 import re
@@ -24,12 +24,12 @@ EXAMPLE = "a number or a date such as 2014-05-01"
 
 @dataclass(frozen=True)
 class Clock:
-    """How int64 times are to be read.
+    """Unit of int64 times.
 
     Attributes:
-        per_second: ticks in a second since 1970, or None: the unit is unknown, and only the order is used.
-        per_value: ticks for 1 in the numbers of the source, in which numeric bounds are given (for dates: seconds).
-        form: of numbers that are written as dates (20140501), their strptime format, and so that of numeric bounds.
+        per_second: ticks per second since 1970, or None if the unit is unknown and only the order is used.
+        per_value: ticks per unit of the source, which is also the unit of numeric bounds (for dates: seconds).
+        form: strptime format of numbers written as dates (20140501), also used for numeric bounds.
     """
 
     per_second: int | None = None
@@ -37,11 +37,11 @@ class Clock:
     form: str | None = None
 
     def at(self, bound: float | str, key: str) -> int:
-        """The first tick at or after a bound: a number in the unit of the source, or a date (UTC).
+        """Return the first tick at or after a bound: a number in the unit of the source, or a date (UTC).
 
         Raises:
             ConfigError: the text is neither a number nor a date.
-            DataError: it is a date, and the unit of the times is unknown.
+            DataError: the bound is a date, but the unit of the times is unknown.
         """
         if isinstance(bound, str) and re.match(NUMBER, bound.strip()):
             bound = float(bound) if re.search(r"[.eE]", bound) else int(bound)
@@ -71,7 +71,7 @@ class Clock:
         return _int64(int(dates.seconds[0]) * self.per_second - (-nanoseconds * self.per_second // 10**9))
 
     def shown(self, tick: int) -> str:
-        """A tick as a day (UTC), or as the number of the source if the unit is unknown."""
+        """Format a tick as a day (UTC), or as the number of the source if the unit is unknown."""
         if self.per_second is not None:
             return str(np.datetime64(tick // self.per_second, "s").astype("datetime64[D]"))
         return str(tick) if self.per_value == 1 else f"{tick / self.per_value:g}"
@@ -82,7 +82,7 @@ UNKNOWN = Clock()
 
 @dataclass(frozen=True)
 class Times:
-    """A column of times: Int64 ticks (null where missing), their clock, and what was understood in words."""
+    """A column of times: Int64 ticks (null if missing), their clock, and a note on their interpretation."""
 
     ticks: pl.Series
     clock: Clock
@@ -91,26 +91,26 @@ class Times:
 
 @dataclass(frozen=True)
 class BadTime(Exception):
-    """A value that cannot be read: its row, and what was expected."""
+    """A value that cannot be read: its row and the expected form."""
 
     row: int
     expected: str
 
 
 def read_times(column: pl.Series, unit: TimeUnit | None = None, form: str | None = None) -> Times:
-    """Times of any type: numbers, dates, or either as text.
+    """Read times of any type: numbers, dates, or either as text.
 
-    The unit of numbers (s, ms, us, ns since 1970) is found from the whole column: all must lie between 1990 and 2100;
-    else only their order is used. Whole numbers stay as they are; fractions are kept by counting in a finer unit (ms,
-    us or ns if the unit is known).
+    The unit of numbers (s, ms, us, ns since 1970) is detected: all values must lie between 1990 and 2100; otherwise
+    only their order is used. Whole numbers are unchanged; fractions are preserved by a finer unit (ms, us or ns if the
+    unit is known).
 
     Args:
-        unit: the unit of numbers, in place of what would be found; ``order``: they are positions.
-        form: a strptime format of dates.
+        unit: the unit of numbers, instead of detecting it; ``order`` for positions.
+        form: strptime format of dates.
 
     Raises:
-        BadTime: a value is not of the kind of the others.
-        ConfigError: unit or form does not fit the column.
+        BadTime: a value is not of the same kind as the others.
+        ConfigError: unit or form does not match the column.
     """
     kind = column.dtype
     if kind in (pl.Categorical, pl.Enum, pl.Null):
@@ -149,14 +149,14 @@ def _of_numbers(column: pl.Series, unit: TimeUnit | None) -> Times:
         todo = "" if unit else "; if they are times, set data.time_unit"
         return Times(ticks, clock, f"numbers of unknown unit ({_span(clock, low, high)}): only the order counts{todo}")
     while per_value > 1 and round(math.log10(per_value)) % 3 and max(abs(low), abs(high)) * 10 <= LARGEST:
-        ticks, low, high, per_value = ticks * 10, low * 10, high * 10, per_value * 10  # on to ms, us or ns
+        ticks, low, high, per_value = ticks * 10, low * 10, high * 10, per_value * 10  # up to ms, us or ns
     clock = Clock(PER_SECOND[found] * per_value, per_value)
     coarse = ", as 32-bit floats, which are steps of many seconds" if column.dtype == pl.Float32 else ""
     return Times(ticks, clock, f"{NAMES[found]} since 1970{coarse} ({_span(clock, low, high)})")
 
 
 def _unit(low: float, high: float) -> TimeUnit | None:
-    """The unit in which both ends lie between 1990 and 2100."""
+    """Return the unit in which both bounds lie between 1990 and 2100, or None."""
     for name in get_args(TimeUnit):
         if name in PER_SECOND and PLAUSIBLE[0] <= low / PER_SECOND[name] and high / PER_SECOND[name] < PLAUSIBLE[1]:
             unit: TimeUnit = name
@@ -165,7 +165,7 @@ def _unit(low: float, high: float) -> TimeUnit | None:
 
 
 def _calendar(ticks: pl.Series, low: int, high: int) -> int | None:
-    """The number of digits if all numbers are dates such as 20140501."""
+    """Return the number of digits if all numbers are dates such as 20140501, else None."""
     for digits in CALENDAR:
         day = 10 ** (digits - 8)
         if 19700101 * day <= low and high < 21010101 * day:
@@ -179,7 +179,7 @@ def _calendar(ticks: pl.Series, low: int, high: int) -> int | None:
 
 
 def _ticks(column: pl.Series) -> tuple[pl.Series, int]:
-    """Numbers as Int64 counts of a power of ten of their unit, and how many of these make one."""
+    """Convert numbers to Int64 counts of a decimal fraction of their unit; return also the counts per unit."""
     if column.dtype.is_decimal():
         column = column.cast(pl.String)
     if column.dtype == pl.String:
@@ -198,7 +198,7 @@ def _ticks(column: pl.Series) -> tuple[pl.Series, int]:
 
 
 def _of_decimals(text: pl.Series) -> tuple[pl.Series, int]:
-    """Exact, from the digits; as many of them as fit 64 bits."""
+    """Convert decimals exactly from their digits, as far as they fit 64 bits."""
     fraction = text.str.extract(r"\.(\d+?)0*$").fill_null("").replace("0", "")
     whole = text.str.extract(r"^(-?\d+)")
     places, largest = _largest(fraction.str.len_chars()), _largest(whole.cast(pl.Int64).abs())
@@ -209,7 +209,7 @@ def _of_decimals(text: pl.Series) -> tuple[pl.Series, int]:
 
 
 def _of_floats(column: pl.Series) -> tuple[pl.Series, int]:
-    """The fewest decimal places that keep every value, else as many as fit 64 bits."""
+    """Convert floats with the fewest decimal places that preserve all values, at most as many as fit 64 bits."""
     _require(column.is_finite() & (column.abs() < LARGEST), column, "a finite number of at most 64 bits")
     values = column.fill_null(0.0).to_numpy()
     largest = float(np.abs(values).max(initial=0.0))
@@ -233,7 +233,7 @@ def _of_datetimes(column: pl.Series) -> tuple[pl.Series, Clock]:
 
 
 def _coarsest(ticks: pl.Series, per_second: int) -> tuple[pl.Series, Clock]:
-    """The same times in the largest of s, ms, us and ns that all are multiples of."""
+    """Convert times to the largest unit of s, ms, us and ns that divides all of them."""
     while per_second > 1 and (ticks % 1000 == 0).all():
         ticks, per_second = ticks // 1000, per_second // 1000
     return ticks, Clock(per_second, per_second)
@@ -265,7 +265,7 @@ def _of_text(column: pl.Series) -> Times:
 
 
 def _formatted(column: pl.Series, form: str) -> Times:
-    """Dates as ``form`` says."""
+    """Read dates of the format ``form``."""
     if column.dtype.is_temporal():
         raise ConfigError(f"data.time_format is {form!r}, but the times are dates already; drop it")
     text = column.cast(pl.String)
@@ -295,7 +295,7 @@ def _as_dates(ticks: pl.Series, clock: Clock, style: str, zone: str) -> Times:
 
 
 def _int64(tick: int) -> int:
-    """The nearest number of 64 bits: it divides times as the number itself does."""
+    """Clip to 64 bits, which preserves all comparisons with times."""
     return max(-LARGEST - 1, min(LARGEST, tick))
 
 
@@ -304,7 +304,7 @@ def _span(clock: Clock, low: int, high: int) -> str:
 
 
 def _require(right: pl.Series, values: pl.Series, expected: str) -> None:
-    """Raise a BadTime for the first value that is there and not right."""
+    """Raise a BadTime for the first value that is present but not ``right``."""
     bad = ~right.fill_null(value=False) & values.is_not_null()
     if bad.any():
         raise BadTime(_first(bad), expected)
