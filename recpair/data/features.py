@@ -8,19 +8,19 @@ import polars as pl
 from recpair.data.ids import keys
 from recpair.data.vocabulary import Ids
 
-CATEGORY = ("category", "categories", "genres")  # the first of these columns that is there; the first entry of a list
+CATEGORY = ("category", "categories", "genres")  # the first existing column is used; of lists, the first entry
 
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """Columns of the item table, a row per item index.
+    """Columns of the item table, one row per item index.
 
     Attributes:
-        category: int64 (I,), codes from 0 in ascending order of the names, -1 for an item without one; None without
-            such a column.
-        numbers: float32 (I, F), the numeric columns, each with mean 0 and standard deviation 1 over the items that have
-            a value, 0 where it is missing; None without numeric columns.
-        names: of the numeric columns.
+        category: int64 (I,), codes from 0 in ascending order of the names, -1 for items without a category; None
+            without such a column.
+        numbers: float32 (I, F), the numeric columns, standardised to mean 0 and standard deviation 1 over the items
+            with a value; missing values are 0; None without numeric columns.
+        names: names of the numeric columns.
     """
 
     category: np.ndarray | None
@@ -29,7 +29,7 @@ class Features:
 
     @classmethod
     def of_items(cls, table: pl.DataFrame | None, ids: Ids) -> "Features":
-        """The features of the items of a vocabulary; an item that the table lacks has none."""
+        """Return the features of the items of a vocabulary; items missing in the table have none."""
         if table is None:
             return cls(None, None)
         rows = ids.find(keys(table["item_id"], "item_id"))

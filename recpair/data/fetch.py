@@ -1,4 +1,4 @@
-"""Downloads public data sets: resumable, verified, nothing half-written."""
+"""Download of public data sets: resumable, verified, with atomic writes."""
 
 import gzip
 import hashlib
@@ -19,10 +19,10 @@ from recpair.data.public import PUBLIC, PublicSet, RemoteFile, Tables
 from recpair.errors import DataError, shown
 from recpair.registry import nearest
 
-Report = Callable[[str, int, int | None], None]  # file, bytes so far, bytes in all
+Report = Callable[[str, int, int | None], None]  # file, bytes so far, total bytes
 
 CHUNK = 1 << 16
-TIMEOUT = 30  # seconds without an answer
+TIMEOUT = 30  # seconds without a response
 
 
 def fetch(
@@ -33,15 +33,15 @@ def fetch(
     mirror: str | None = None,
     known: Mapping[str, PublicSet] = PUBLIC,
 ) -> Path:
-    """Download a set into ``<root>/<name>`` as Parquet; a complete one is left as it is.
+    """Download a data set into ``<root>/<name>`` as Parquet; a complete one is not downloaded again.
 
     Args:
-        report: hears of every chunk (a progress bar).
-        mirror: ``scheme://host[:port]`` that stands in for every file's own.
+        report: called for each chunk (for a progress bar).
+        mirror: ``scheme://host[:port]`` that replaces the host of all files.
 
     Raises:
-        DataError: unknown name, no connection, a download that is cut, or content that is not what
-            was published. What was downloaded of a cut file stays and is gone on with.
+        DataError: unknown name, no connection, an interrupted download, or content that differs from
+            the published one. Interrupted downloads are kept and resumed.
     """
     if mirror is not None:
         _require_address(mirror)
@@ -69,20 +69,20 @@ def _fetched(wanted: PublicSet, folder: Path, report: Report, mirror: str | None
         ) from None
     _check_content(wanted, tables)
     files.write_text(folder / "checksums.json", json.dumps(sums, indent=1))
-    for kind in sorted(tables, reverse=True):  # interactions last: whoever sees them sees all
+    for kind in sorted(tables, reverse=True):  # interactions last: their presence marks a complete set
         files.write_frame(folder / f"{kind}.parquet", tables[kind])
     return folder
 
 
 def _download(file: RemoteFile, target: Path, report: Report, mirror: str | None) -> None:
-    """Fetch to ``<target>.part``, going on after what is there, then rename."""
+    """Download to ``<target>.part``, resuming a partial download, then rename."""
     url = _at(file.url, mirror)
     partial = target.with_name(target.name + ".part")
     have = partial.stat().st_size if partial.exists() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
-            if answer.status != 206:  # the server starts again from the first byte
+            if answer.status != 206:  # the server restarts from the first byte
                 have = 0
             length = answer.headers.get("Content-Length")
             total = have + int(length) if length else None
@@ -92,7 +92,7 @@ def _download(file: RemoteFile, target: Path, report: Report, mirror: str | None
                     have += len(chunk)
                     report(file.name, have, total)
     except urllib.error.HTTPError as error:
-        if error.code == 416:  # nothing after what is there: it was complete
+        if error.code == 416:  # range not satisfiable: the partial file is complete
             partial.replace(target)
             return
         raise DataError(f"{url} answers {error.code} {error.reason}; the file may have moved") from None
@@ -121,7 +121,7 @@ def _require_address(mirror: str) -> None:
         scheme, host, path, *rest = urlsplit(mirror)
         good = scheme in ("http", "https") and bool(urlsplit(mirror).hostname) and path in ("", "/") and not any(rest)
         good = good and (urlsplit(mirror).port or 0) >= 0 and not any(c.isspace() for c in host)
-    except ValueError:  # a bracket or a port that is none
+    except ValueError:  # an invalid bracket or port
         good = False
     if not good:
         raise DataError(
@@ -130,7 +130,7 @@ def _require_address(mirror: str) -> None:
 
 
 def _verified(file: RemoteFile, path: Path, before: str | None) -> str:
-    """The file's SHA-256, once its published checksum, or else its SHA-256 of last time, is the expected one."""
+    """Verify a file by its published checksum and its previous SHA-256, if any; return its SHA-256."""
     content = path.read_bytes()
     sha256 = hashlib.sha256(content).hexdigest()
     found = [
@@ -146,7 +146,7 @@ def _verified(file: RemoteFile, path: Path, before: str | None) -> str:
 
 
 def pairs_checksum(events: pl.DataFrame) -> str:
-    """SHA-256 of the pairs of user_id and item_id: sorted text, a tab inside of a pair, a line break between two."""
+    """SHA-256 of the sorted (user_id, item_id) pairs as text, ids separated by a tab, pairs by a line break."""
     pairs = events.select(pl.concat_str("user_id", "item_id", separator="\t")).to_series().sort()
     return hashlib.sha256("\n".join(pairs).encode()).hexdigest()
 

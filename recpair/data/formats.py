@@ -1,4 +1,4 @@
-"""Readers of event files and side tables, one per format, chosen by the file's ending."""
+"""Readers of event files and side tables, one per format, selected by the file extension."""
 
 from collections.abc import Mapping
 from itertools import islice
@@ -31,21 +31,21 @@ def read_table(
     whole: bool = False,
     single: bool = False,
 ) -> Table:
-    """A file, or a folder of Parquet files, as a table.
+    """Read a file, or a folder of Parquet files, as a table.
 
-    csv, tsv, txt and dat files are read as text columns, the separator and the header found where they
-    are not given; ``.inter``, ``.item`` and ``.user`` are RecBole's atomic files, whose header has types.
-    Text and JSON lines may be packed (``.gz``, ``.zst``, ``.bz2``). In a folder, ``name=value`` in the path of
-    a Parquet file is a column of text.
+    csv, tsv, txt and dat files are read as text columns; separator and header are detected if not given.
+    ``.inter``, ``.item`` and ``.user`` are RecBole's atomic files, whose header contains types.
+    Text and JSON lines may be compressed (``.gz``, ``.zst``, ``.bz2``). In a folder, ``name=value`` in the path
+    of a Parquet file becomes a text column.
 
     Args:
-        columns: role → column, by which the columns that are read are chosen and a header is recognised.
-        separator, header: of text files.
-        whole: all columns are read, also those without a role.
-        single: a text file of one column is read, too.
+        columns: role → column, for selecting the columns to read and detecting a header.
+        separator, header: options of text files.
+        whole: read all columns, including those without a role.
+        single: accept a text file of one column.
 
     Raises:
-        DataError: the file is missing, empty, of unknown kind, ragged or damaged.
+        DataError: the file is missing, empty, of unknown format, ragged or damaged.
     """
     columns = {} if columns is None else columns
     path = Path(path).expanduser()
@@ -103,7 +103,7 @@ def _parquet(path: Path, columns: Mapping[str, str | int], whole: bool) -> Table
 
 
 def _parquet_files(folder: Path) -> list[Path]:
-    """All Parquet files below a folder, without hidden ones and those of writers (``_temporary``)."""
+    """Return all Parquet files below a folder, except hidden and temporary ones (``_temporary``)."""
     found = []
     for file in sorted(folder.rglob("*")):
         inside = file.relative_to(folder).parts
@@ -113,7 +113,7 @@ def _parquet_files(folder: Path) -> list[Path]:
 
 
 def _partition(folder: Path, file: Path) -> dict[str, str | None]:
-    """The columns that a file's folders name, as ``split=train/part-0.parquet`` does (Hive's layout)."""
+    """Return the columns in the folder names of a file, as in ``split=train/part-0.parquet`` (Hive layout)."""
     pairs = [part.partition("=") for part in file.relative_to(folder).parts[:-1] if "=" in part]
     return {unquote(name): None if value == NO_VALUE else unquote(value) for name, _, value in pairs}
 
@@ -127,20 +127,20 @@ def _partitioned(file: Path, stored: list[str], wanted: list[str], part: Mapping
 def _json_lines(path: Path, content: Content) -> Table:
     try:
         text = content[len(BYTE_ORDER_MARK) if content[:3] == BYTE_ORDER_MARK else 0 :]
-        frame = pl.read_ndjson(text, infer_schema_length=None)  # not the path, which would be a pattern
+        frame = pl.read_ndjson(text, infer_schema_length=None)  # not the path, which is interpreted as a pattern
     except UNREADABLE as error:
         raise DataError(f"{path} holds a line that is not a JSON object ({one_line(error)}); mend the line") from None
     return Table(frame, str(path), "line", number=lambda row: _filled_line(content, row))
 
 
 def _filled_line(content: Content, row: int) -> int:
-    """The number of the line that a row comes from: blank lines hold none."""
+    """Return the line number of a row; blank lines are skipped."""
     filled = (number for number, line in enumerate(content[:].split(b"\n"), start=1) if line.strip())
     return next(islice(filled, row, None))
 
 
 def _atomic(path: Path, columns: Mapping[str, str | int], whole: bool) -> Table:
-    """RecBole's format: tabs, and a header of ``name:type``; the types are ours to find out."""
+    """Read RecBole's format: tab-separated, with a header of ``name:type``; the types are ignored."""
     content = read_content(path)
     table = read_delimited(path, content, "\t", header=True, columns=columns, whole=True)
     names = [name.partition(":")[0] for name in table.columns]

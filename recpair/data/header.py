@@ -1,4 +1,4 @@
-"""Whether the first line of a text names its columns."""
+"""Detection of header lines in text files."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ USUAL = ("user_id", "item_id", "rating", "timestamp")
 
 
 def positional(sample: Sequence[Sequence[str]]) -> tuple[str, ...]:
-    """Names for a file without a header: the usual order, then numbers; of three columns the last may be a time."""
+    """Return column names for a file without a header: ``USUAL``, then numbered; the third of three may be a time."""
     n = len(sample[0])
     if n == len(USUAL) - 1 and all(_is_time(row[-1]) for row in sample if len(row) == n):
         return (*USUAL[:2], USUAL[-1])
@@ -21,7 +21,7 @@ def positional(sample: Sequence[Sequence[str]]) -> tuple[str, ...]:
 
 
 def _is_time(field: str) -> bool:
-    """Whether a value is a date, or a number too large for a rating."""
+    """Return True if a value is a date, or a number too large for a rating."""
     if not DATA.match(field):
         return False
     try:
@@ -33,15 +33,15 @@ def _is_time(field: str) -> bool:
 def header_of(
     sample: Sequence[Sequence[str]], header: Header, columns: Mapping[str, str | int]
 ) -> tuple[bool, str | None]:
-    """Whether the first record names the columns, and a note unless that is certain.
+    """Return True if the first record is a header, and a note if this is uncertain.
 
-    Certain: ``header`` says so, or the record holds a standard name or a name of ``columns``. Else it is a header if
-    the values below differ in kind (numbers or dates below words), and an event if it holds a number or date itself;
-    if all values are words, it is an event where ``columns`` gives positions, else a header.
+    It is certain if ``header`` is given, or the record contains a standard name or a name of ``columns``. Otherwise the
+    record is a header if the values below differ in kind (numbers or dates below words), and an event if it contains a
+    number or date. If all values are words, it is an event if ``columns`` contains positions, else a header.
 
     Args:
         sample: the first records of the file.
-        columns: role → the column's name or position.
+        columns: role → name or position of the column.
     """
     if isinstance(header, bool):
         return header, None

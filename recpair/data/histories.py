@@ -1,4 +1,4 @@
-"""Histories: the items that a user interacted with before, as rows of equal length, padded on the left, the latest last."""
+"""Histories: the earlier items of each user, as rows of equal length, padded on the left, the latest last."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ import numpy as np
 
 from recpair.data.interactions import Interactions
 
-PADDING = -1  # stands where there was nothing yet
+PADDING = -1  # fills positions before the first item
 
 
 def before(train: Interactions, rows: np.ndarray, length: int) -> np.ndarray:
-    """int64 (R, length): the items that the user of each training row took before it, ``length`` of them at most.
+    """int64 (R, length): the items before each training row in its user's history, at most ``length``.
 
-    A row of the training interactions so names a prefix of its user's history: all that precedes it.
+    A row of the training interactions thus identifies a prefix of its user's history: all events before it.
     """
     return between(train, train.indptr[train.user[rows]], rows, length)
 
@@ -26,7 +26,7 @@ def between(train: Interactions, first: np.ndarray, end: np.ndarray, length: int
 
 
 def padded(histories: Sequence[np.ndarray], length: int) -> np.ndarray:
-    """int64 (R, length): the last items of lists of any length; padding that all share is cut off, but for one place."""
+    """int64 (R, length): the last items of lists of any length, without common padding, but at least one column."""
     width = int(np.clip(max(map(len, histories), default=0), 1, length))
     out = np.full((len(histories), width), PADDING, dtype=np.int64)
     for row, history in enumerate(histories):
@@ -37,16 +37,15 @@ def padded(histories: Sequence[np.ndarray], length: int) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Histories:
-    """The histories that a sequence model reads for its users, in order of time.
+    """Histories of users as input of sequence models, in order of time.
 
-    With ``held_out``, a user's history ends where the held-out events of that user begin: it holds the events of the
-    parts that are not later than the first of them. So no prediction reads its own future, however the parts were
-    drawn. Of events at the same time, those of an earlier part come first. Without times, all events of the parts are
-    read, one part after the other.
+    With ``held_out``, the history of a user contains the events of the parts that are not later than the first
+    held-out event of that user. Predictions therefore never use future events, for any split. Events at the same time
+    are ordered by part. Without times, all events of the parts are used, one part after the other.
 
     Attributes:
-        parts: the events that may be read.
-        held_out: the events that are predicted; None where everything in the parts is past, as in serving.
+        parts: the events that may be used.
+        held_out: the events to predict; None if all events of the parts are in the past, as in serving.
     """
 
     parts: Sequence[Interactions]
@@ -54,7 +53,7 @@ class Histories:
 
     @cached_property
     def events(self) -> Interactions:
-        """All events that are read, sorted by (user, time)."""
+        """All events of the histories, sorted by (user, time)."""
         kept = [self.part_before(part) for part in self.parts]
         if len(kept) == 1:
             return kept[0]
@@ -63,7 +62,7 @@ class Histories:
         return Interactions.from_indices(user, item, time, vocabulary=kept[0].vocabulary)
 
     def part_before(self, part: Interactions) -> Interactions:
-        """Return the events of a part that are read."""
+        """Return the events of a part that belong to histories."""
         later = self.later(part)
         return part.select(~later) if later.any() else part
 
@@ -79,7 +78,7 @@ class Histories:
         return later
 
     def latest(self, users: np.ndarray, length: int) -> np.ndarray:
-        """int64 (R, length): the last items of each user; padding that all rows share is cut off, but for one place."""
+        """int64 (R, length): the last items of each user, without common padding, but at least one column."""
         events = self.events
         if len(events) == 0:
             return np.full((len(users), 1), PADDING, dtype=np.int64)
@@ -88,7 +87,7 @@ class Histories:
 
 
 def notes_on_histories(train: Interactions, valid: Interactions, test: Interactions) -> list[str]:
-    """A note on the events that no history holds because they are later than a held-out event of the same user."""
+    """Return a note on the events excluded from histories as later than a held-out event of the same user."""
     unread = [
         sum(int(histories.later(part).sum()) for part in histories.parts)
         for histories in (Histories((train,), valid), Histories((train, valid), test))

@@ -1,4 +1,4 @@
-"""From external ids to dense indices, and the order of events by user and time."""
+"""Mapping of external ids to dense indices, and sorting of events by user and time."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -14,10 +14,10 @@ Keep = Literal["first", "last", "count", "keep"]
 
 @dataclass(frozen=True, eq=False)
 class Index:
-    """Events of a frame in the order of (user, time), equal ones in the order of the frame.
+    """Events of a frame sorted by (user, time); ties keep the order of the frame.
 
     Attributes:
-        source: the frame; events that were left out are still there.
+        source: the frame, including events that were filtered out.
         user_ids, item_ids: distinct ids in ascending order (integers by value, text by code point).
         indptr: int64 (U + 1,): the events of user u are at indptr[u] … indptr[u + 1] − 1.
         item: int32 (E,).
@@ -38,11 +38,11 @@ class Index:
 
     @classmethod
     def of(cls, frame: pl.DataFrame, keep: Keep = "keep") -> "Index":
-        """Index a frame with user_id, item_id and, where known, timestamp, weight and other columns.
+        """Index a frame with user_id, item_id and optionally timestamp, weight and other columns.
 
         Args:
-            keep: all events, or one of each user with each item: the ``first`` or ``last`` in time, or the first with
-                the sum of the weights (1 each, where there are none) as its weight (``count``).
+            keep: all events, or one per (user, item): the ``first`` or ``last`` in time, or the first with the sum of
+                the weights (1 each without weights) as its weight (``count``).
         """
         columns = [partial(indexed, frame[name]) for name in ("user_id", "item_id")]
         (user_ids, user), (item_ids, item) = on_threads(columns, len(frame))
@@ -53,13 +53,13 @@ class Index:
 
     @property
     def user(self) -> np.ndarray:
-        """int32 (E,)."""
+        """User indices, int32 (E,)."""
         return np.repeat(np.arange(len(self.user_ids), dtype=np.int32), np.diff(self.indptr))
 
     @cached_property
     def frame(self) -> pl.DataFrame:
-        """The events by external ids, in the order of the source."""
-        from recpair.data import kernels  # Numba takes a while to load
+        """The events with external ids, in the order of the source."""
+        from recpair.data import kernels  # Numba is slow to import
 
         if len(self) == len(self.source):
             return self.source
@@ -68,7 +68,7 @@ class Index:
         return self.source.filter(pl.Series(mask))
 
     def column(self, name: str) -> np.ndarray | None:
-        """float32 (E,): another column, in the order of the index; None where the source has no such column."""
+        """Return another column as float32 (E,), in the order of the index, or None if it is missing."""
         from recpair.data import kernels
 
         if name not in self.source.columns:
@@ -78,7 +78,7 @@ class Index:
         return out
 
     def core(self, user_core: int, item_core: int) -> "Index":
-        """The largest subset in which every user has at least user_core events, and every item item_core."""
+        """Return the largest subset with at least user_core events per user and item_core events per item."""
         from recpair.data import kernels
 
         n_users, n_items = len(self.user_ids), len(self.item_ids)
@@ -99,7 +99,7 @@ class Index:
         )
 
     def _one_of_each_pair(self, keep: Keep) -> "Index":
-        """Leave out the other events of each pair, in the memory of this index, which is not to be used again."""
+        """Drop the other events of each (user, item), in place: this index must not be used afterwards."""
         from recpair.data import kernels
 
         times = np.empty(0, dtype=np.int64) if self.time is None else self.time
@@ -119,7 +119,7 @@ class Index:
 
 
 def indexed(ids: pl.Series) -> tuple[pl.Series, np.ndarray]:
-    """Distinct ids in ascending order, and the index (int32) of each id among them."""
+    """Return the distinct ids in ascending order, and the index (int32) of each id."""
     from recpair.data import kernels
 
     index = np.empty(len(ids), dtype=np.int32)
@@ -133,7 +133,7 @@ def indexed(ids: pl.Series) -> tuple[pl.Series, np.ndarray]:
         kernels.gather(rank, codes, 0, index)
         return names[order].alias(ids.name), index
     low, high = int(ids.min()), int(ids.max())  # type: ignore[arg-type]
-    if high - low < 2 * len(ids) + 1_000_000:  # a table is quicker than a sort
+    if high - low < 2 * len(ids) + 1_000_000:  # a lookup table is faster than sorting
         mask, chunks = np.zeros(high - low + 1, dtype=bool), [chunk.to_numpy() for chunk in ids.get_chunks()]
         for chunk in chunks:
             kernels.mark(chunk, low, mask)
@@ -152,9 +152,9 @@ def indexed(ids: pl.Series) -> tuple[pl.Series, np.ndarray]:
 def by_user_and_time(
     user: np.ndarray, item: np.ndarray, time: pl.Series | np.ndarray | None, n_users: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
-    """CSR of the rows by user, each user's by time: indptr (U + 1,), and rows, items and times (E,) in that order.
+    """CSR of the rows sorted by (user, time): return indptr (U + 1,), and rows, items and times (E,) in that order.
 
-    Rows of equal user and time keep their order. Users and items are of type int32, times of any; they are int64 then.
+    Ties keep their order. Users and items are int32; times may be of any type and are returned as int64.
     """
     from recpair.data import kernels
 

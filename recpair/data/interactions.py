@@ -1,4 +1,4 @@
-"""Interactions: who took what, when; validated once, trusted by everything after."""
+"""Interactions: events of users with items, validated at construction."""
 
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -19,13 +19,13 @@ from recpair.errors import DataError, shown
 
 @dataclass(frozen=True, eq=False)
 class Interactions:
-    """Events as parallel columns (E,), sorted by (user, time); the event's row is its identity.
+    """Events as parallel columns (E,), sorted by (user, time); events are identified by their row.
 
     Attributes:
         user, item: int32 indices into ``vocabulary``.
-        time: int64, or None. Whole numbers as in the source; fractions of them, and dates, in the largest of seconds,
-            milliseconds, microseconds and nanoseconds since 1970 that keeps every difference.
-        rating, weight: float32, or None; ``weight`` is how many events one stands for.
+        time: int64, or None. Whole numbers as in the source; fractions and dates in the largest of seconds,
+            milliseconds, microseconds and nanoseconds since 1970 that preserves all differences.
+        rating, weight: float32, or None; ``weight`` is the number of events represented by one.
         vocabulary: the external ids; its sizes are ``n_users`` and ``n_items``.
     """
 
@@ -62,12 +62,12 @@ class Interactions:
         *,
         vocabulary: Vocabulary,
     ) -> "Interactions":
-        """Sort by (user, time), keeping the given order among equals, and validate.
+        """Sort by (user, time), keeping the given order of ties, and validate.
 
-        Times may be integers, floats or datetimes; they are kept as ``time`` says above.
+        Times may be integers, floats or datetimes; they are converted as described for ``time``.
 
         Raises:
-            DataError: columns of unequal length, an index outside the vocabulary, or a time that is missing.
+            DataError: columns of unequal length, an index outside the vocabulary, or a missing time.
         """
         time = None if time is None else _ticks(np.asarray(time))
         columns = {"user": user, "item": item, "time": time, "rating": rating, "weight": weight}
@@ -92,7 +92,7 @@ class Interactions:
 
     @staticmethod
     def order(user: np.ndarray, time: np.ndarray | None) -> np.ndarray:
-        """The permutation that sorts by (user, time) and keeps the given order among equals."""
+        """Return the permutation that sorts by (user, time) and keeps the given order of ties."""
         user = np.asarray(user, dtype=np.int32)
         time = None if time is None else np.asarray(time)
         if _is_sorted(user, time):
@@ -104,14 +104,14 @@ class Interactions:
     @classmethod
     @boundary
     def from_polars(cls, frame: pl.DataFrame, *, columns: dict[str, str | int] | None = None) -> "Interactions":
-        """Events from a frame with user_id, item_id and, where known, rating and timestamp.
+        """Create interactions from a frame with user_id, item_id and optionally rating and timestamp.
 
         ``columns`` maps user, item, rating and time to other names. Repeated events are kept.
 
         Raises:
-            DataError: a column is missing, or a row cannot be used.
+            DataError: a column is missing, or a row is invalid.
         """
-        from recpair.data.dataset import Dataset  # the index is built there
+        from recpair.data.dataset import Dataset  # builds the index
         from recpair.data.events import events_from
 
         return Dataset.from_events(events_from(frame, columns)).interactions
@@ -119,16 +119,16 @@ class Interactions:
     @classmethod
     @boundary
     def from_pandas(cls, frame: Any, *, columns: dict[str, str | int] | None = None) -> "Interactions":
-        """As ``from_polars``, from a pandas frame."""
+        """Create interactions from a pandas frame, as ``from_polars``."""
         return cls.from_polars(frame, columns=columns)
 
     @classmethod
     @boundary
     def from_scipy(cls, matrix: sp.sparray | sp.spmatrix) -> "Interactions":
-        """An event for every non-zero entry of a users × items matrix; ids are row and column numbers.
+        """Create one event per non-zero entry of a users × items matrix; ids are row and column numbers.
 
         Raises:
-            DataError: the matrix does not have two dimensions, or holds complex or infinite values or NaN.
+            DataError: the matrix does not have two dimensions, or contains complex or infinite values or NaN.
         """
         dense = isinstance(matrix, np.ndarray) and matrix.ndim > 0 and matrix.dtype.kind in "biufc"
         if not dense and not sp.issparse(matrix):
@@ -154,10 +154,10 @@ class Interactions:
     @classmethod
     @boundary
     def read(cls, path: str | Path, *, columns: dict[str, str | int] | None = None) -> "Interactions":
-        """Events from a file or folder of any format that ``data.path`` takes.
+        """Read interactions from a file or folder of any format supported by ``data.path``.
 
         Raises:
-            DataError: names the file, the line and the column that cannot be used.
+            DataError: the data are invalid; names the file, the line and the column.
         """
         from recpair.data.dataset import Dataset
         from recpair.data.events import read_data
@@ -167,7 +167,7 @@ class Interactions:
         return Dataset.from_events(read_data(path=str(path), columns=columns)).interactions  # type: ignore[arg-type]
 
     def to_polars(self) -> pl.DataFrame:
-        """The events by external ids: user_id, item_id and, where known, rating, timestamp and weight."""
+        """Return a frame with external ids: user_id, item_id and optionally rating, timestamp and weight."""
         ids = self.vocabulary
         columns = {"rating": self.rating, "timestamp": self.time, "weight": self.weight}
         known = {name: column for name, column in columns.items() if column is not None}
@@ -175,12 +175,12 @@ class Interactions:
 
     @cached_property
     def indptr(self) -> np.ndarray:
-        """int64 (U + 1,): the events of user u are the rows indptr[u] … indptr[u + 1] − 1."""
+        """int64 (U + 1,): the events of user u are in rows indptr[u] … indptr[u + 1] − 1."""
         return np.searchsorted(self.user, np.arange(self.n_users + 1, dtype=np.int32)).astype(np.int64)
 
     @cached_property
     def sorted_items(self) -> np.ndarray:
-        """int32 (E,): each user's items in ascending order, on the same ``indptr``."""
+        """int32 (E,): each user's items in ascending order, with the same ``indptr``."""
         return np.sort(pair_codes(self, 0, self.n_users)).astype(np.int32)
 
     @cached_property
@@ -189,31 +189,31 @@ class Interactions:
         return np.bincount(self.item, minlength=self.n_items)
 
     def items_of(self, user: int) -> np.ndarray:
-        """A user's items in order of time."""
+        """Return the items of a user in order of time."""
         return self.item[self.indptr[user] : self.indptr[user + 1]]
 
     def to_scipy(self) -> sp.csr_matrix:
-        """Users × items, ones where there is an event (a repeated event counts once)."""
+        """Return a binary users × items matrix (repeated events count once)."""
         shape = (self.n_users, self.n_items)
         ones = np.ones(len(self), dtype=np.float32)
-        matrix = sp.csr_matrix((ones, self.item, self.indptr), shape=shape, copy=True)  # it is sorted in place
+        matrix = sp.csr_matrix((ones, self.item, self.indptr), shape=shape, copy=True)  # sorted in place below
         matrix.sum_duplicates()
         matrix.data[:] = 1.0
         return matrix
 
     @property
     def varying_weight(self) -> np.ndarray | None:
-        """The weights, or None where every event has the weight 1."""
+        """The weights, or None if all weights are 1."""
         return None if self.weight is None or (self.weight == 1).all() else self.weight
 
     def weights_in(self, matrix: sp.csr_matrix) -> np.ndarray:
-        """float32: the weight of each entry of ``to_scipy()``; of a repeated event the largest."""
+        """Return the weight (float32) of each entry of ``to_scipy()``; for repeated events the largest."""
         return (
             np.ones(len(matrix.data), dtype=np.float32) if self.weight is None else self.largest_per_pair(self.weight)
         )
 
     def largest_per_pair(self, values: np.ndarray) -> np.ndarray:
-        """The value (E,) of each distinct (user, item), in ascending order; of a repeated event the largest."""
+        """Return the largest value (E,) of each distinct (user, item), in ascending order of the pairs."""
         if len(values) == 0:
             return values
         order = np.lexsort((self.item, self.user))
@@ -222,9 +222,9 @@ class Interactions:
         return np.maximum.reduceat(values[order], starts)
 
     def select(self, rows: np.ndarray) -> "Interactions":
-        """The events at ``rows`` (a mask or positions), over the same vocabulary."""
+        """Return the events at ``rows`` (a mask or positions), over the same vocabulary."""
         if rows.dtype == bool and 2 * np.count_nonzero(rows) < len(rows):
-            rows = np.flatnonzero(rows)  # quicker than a mask in each column
+            rows = np.flatnonzero(rows)  # faster than a mask in each column
         columns = [
             column for column in (self.user, self.item, self.time, self.rating, self.weight) if column is not None
         ]
@@ -234,13 +234,13 @@ class Interactions:
             None if column is None else next(selected) for column in (self.time, self.rating, self.weight)
         )
         ascending = rows.dtype == bool or ((rows[1:] > rows[:-1]).all() and (len(rows) == 0 or rows[0] >= 0))
-        if ascending:  # and so sorted, as these events are
+        if ascending:  # and therefore sorted
             return Interactions(user, item, time, rating, weight, self.vocabulary)
         return Interactions.from_indices(user, item, time, rating, weight, vocabulary=self.vocabulary)
 
 
 def pair_codes(events: Interactions, first: int, end: int) -> np.ndarray:
-    """int64: user · 2³² + item of each event of the users first … end − 1; the lower half, as int32, is the item."""
+    """int64: user · 2³² + item of each event of the users first … end − 1; the lower 32 bits are the item."""
     rows = slice(events.indptr[first], events.indptr[end])
     codes: np.ndarray = events.user[rows].astype(np.int64) << 32
     codes |= events.item[rows]
@@ -248,12 +248,12 @@ def pair_codes(events: Interactions, first: int, end: int) -> np.ndarray:
 
 
 def _column(values: np.ndarray, dtype: type[np.generic], order: np.ndarray | slice) -> np.ndarray:
-    """A copy in another order and type."""
+    """Return a copy in another order and type."""
     return values[order].astype(dtype, copy=isinstance(order, slice))
 
 
 def _ticks(time: np.ndarray) -> np.ndarray:
-    """Times as integers that keep every difference."""
+    """Convert times to integers that preserve all differences."""
     if time.dtype.kind in "iu":
         return time
     try:
@@ -266,7 +266,7 @@ def _ticks(time: np.ndarray) -> np.ndarray:
 
 
 def _is_sorted(user: np.ndarray, time: np.ndarray | None) -> bool:
-    """Return True if events stand in the order of (user, time)."""
+    """Return True if the events are sorted by (user, time)."""
     if not (user[1:] >= user[:-1]).all():
         return False
     return time is None or bool(((time[1:] >= time[:-1]) | (user[1:] != user[:-1])).all())

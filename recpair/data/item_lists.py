@@ -1,4 +1,4 @@
-"""Item lists of many queries as CSR: items that were interacted with, are hidden, or are relevant."""
+"""Item lists of many queries as CSR: seen, masked, or relevant items."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from recpair.data.threads import blocks_of_users, on_threads
 
 @dataclass(frozen=True)
 class ItemLists:
-    """Query q's items are ``items[indptr[q]:indptr[q + 1]]``: distinct, ascending int32 indices."""
+    """Item lists in CSR: ``items[indptr[q]:indptr[q + 1]]`` of query q, distinct, ascending int32 indices."""
 
     indptr: np.ndarray
     items: np.ndarray
@@ -22,7 +22,7 @@ class ItemLists:
 
     @classmethod
     def of_users(cls, *parts: Interactions) -> "ItemLists":
-        """The union of each user's items over the parts."""
+        """Return the union of each user's items over the parts."""
 
         def block(first: int, end: int) -> tuple[np.ndarray, np.ndarray]:
             codes = np.concatenate([pair_codes(part, first, end) for part in parts])
@@ -37,13 +37,13 @@ class ItemLists:
 
     @classmethod
     def of_lists(cls, lists: Sequence[np.ndarray]) -> "ItemLists":
-        """Any lists of item indices."""
+        """Convert any lists of item indices."""
         distinct = [np.unique(items) for items in lists]
         flat = np.concatenate([*distinct, np.empty(0, dtype=np.int32)])
         return cls(_starts([len(items) for items in distinct]), flat.astype(np.int32))
 
     def rows(self, queries: np.ndarray) -> "ItemLists":
-        """The lists of some queries, in their order."""
+        """Return the lists of the given queries, in their order."""
         lengths = self.indptr[queries + 1] - self.indptr[queries]
         indptr = _starts(lengths)
         places = np.repeat(self.indptr[queries] - indptr[:-1], lengths) + np.arange(indptr[-1])

@@ -1,4 +1,4 @@
-"""Random positives added to the training part, to measure what denoising is worth."""
+"""Injection of random positives into the training part, to evaluate denoising."""
 
 from dataclasses import replace
 from typing import Annotated
@@ -18,15 +18,15 @@ def add_noise(
     exclude_held_out: bool = True,
     valid: bool = False,
 ) -> Splits:
-    """The splits with ⌊ratio · n⌋ random items added to each user's n training events, and which they are.
+    """Add ⌊ratio · n⌋ random items to each user's n training events, and mark them in ``noise``.
 
-    With ``valid`` the validation part gets its share, too, as data that nobody has cleaned would have it (rounded
-    up or down at random, as users have few events there); the test part never does.
+    With ``valid``, noise is also added to the validation part, as in uncleaned data (rounded up or down at
+    random, as users have few events there), but never to the test part.
 
-    Source: the protocol of PLD (WWW 2025). Deviation: an injected item is by default none of the user's
-    held-out positives either; ``exclude_held_out=False`` reproduces the authors' code. A user who
-    has taken nearly all items gets as many as are left. An injected event has the time of one of the
-    user's own, drawn at random, no rating (NaN), and the weight 1.
+    Source: the protocol of PLD (WWW 2025). Deviation: injected items also exclude the user's held-out
+    positives by default; ``exclude_held_out=False`` reproduces the authors' code. Users who interacted
+    with nearly all items get only the unseen ones. An injected event has the time of a random event of
+    the user, no rating (NaN), and the weight 1.
     """
     generator = np.random.default_rng(np.random.SeedSequence([seed, 0x401CE]))
     held_out = [splits.valid, splits.test] if exclude_held_out else []
@@ -43,7 +43,7 @@ def add_noise(
 def _noisy(
     part: Interactions, wanted: np.ndarray, generator: np.random.Generator, others: list[Interactions]
 ) -> tuple[Interactions, np.ndarray]:
-    """The part with ⌊wanted⌋ (U,) random items more of each user, and for each of its events whether it was injected."""
+    """Return the part with ⌊wanted⌋ (U,) random items added to each user, and the mask of injected events."""
     users, items, like = [], [], []
     for taker in np.flatnonzero(wanted >= 1):
         own = part.indptr[taker], part.indptr[taker + 1]
@@ -66,7 +66,7 @@ def _noisy(
 
 
 def _strangers(generator: np.random.Generator, taken: np.ndarray, wanted: int, n_items: int) -> np.ndarray:
-    """Up to ``wanted`` distinct items, uniform among those that are not taken."""
+    """Draw up to ``wanted`` distinct items, uniformly from the unseen ones."""
     if 2 * (len(taken) + wanted) > n_items:
         left = np.setdiff1d(np.arange(n_items), taken)
         return generator.permutation(left)[:wanted]

@@ -1,4 +1,4 @@
-"""From a table's columns to events: types checked, times understood, incomplete rows refused or left out."""
+"""Conversion of tables to events: checks types, reads times, rejects or drops incomplete rows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from recpair.data.times import UNKNOWN, BadTime, Clock, TimeUnit, read_times
 from recpair.errors import ConfigError, DataError
 
 OnMissing = Literal["error", "drop"]
-WEIGHTS = (1e-9, 1e9)  # products of two, and sums of many products, are float32 and not 0
+WEIGHTS = (1e-9, 1e9)  # products of two, and sums of many products, are nonzero in float32
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,10 @@ class Standardised:
     """Events as ``user_id, item_id[, rating][, timestamp][, weight][, split]``.
 
     Attributes:
-        frame: ids are Int64 or String, rating and weight Float32, timestamp Int64 as ``clock`` says, split String.
-        clock: how the times are to be read.
-        notes: what was understood or left out.
+        frame: ids are Int64 or String, rating and weight Float32, timestamp Int64 in the unit of ``clock``, split
+            String.
+        clock: unit of the times.
+        notes: interpretations and dropped rows.
         unrated: the first event without a usable rating, for a message, or None.
     """
 
@@ -40,18 +41,18 @@ def standardise(
     time_format: str | None = None,
     on_missing: OnMissing = "error",
 ) -> Standardised:
-    """The events of a table, checked row by row.
+    """Return the events of a table, with checks of each row.
 
-    Ratings are checked where ``columns`` names them; else a value that is not a number is NaN.
+    Ratings are checked if ``columns`` includes them; otherwise non-numeric values become NaN.
 
     Args:
-        columns: role → the source's column name or 0-based position, where it is not the standard name.
-        time_unit, time_format: how times are to be read, where that is not to be found out.
-        on_missing: rows without a user, item, time, or a rating or weight that ``columns`` names: refuse or leave out.
+        columns: role → column name in the source or 0-based position, if it differs from the standard name.
+        time_unit, time_format: unit or format of the times; detected if None.
+        on_missing: reject or drop rows without a user, item, time, or a rating or weight included in ``columns``.
 
     Raises:
-        DataError: a column is missing, a value is missing or cannot be used; names the row.
-        ConfigError: time_unit and time_format do not fit the times or each other.
+        DataError: a column or value is missing, or a value is invalid; names the row.
+        ConfigError: time_unit or time_format do not match the times or each other.
     """
     columns = dict(columns or {})
     names = role_columns(table, columns)
@@ -87,7 +88,7 @@ def standardise(
 
 
 def _ids(table: Table, name: str, notes: list[str]) -> pl.Series:
-    """Ids; words such as NULL are missing values among integers, and ids (with a note) among text."""
+    """Return the ids; words such as NULL are missing values among integers, and ids (with a note) among text."""
     values = table.frame[name]
     words = values.is_in(NO_VALUE).fill_null(value=False) if values.dtype == pl.String else pl.Series([False])
     if words.any():
@@ -141,7 +142,7 @@ def _weights(table: Table, name: str) -> pl.Series:
 
 
 def _ratings(table: Table, name: str, named: bool, notes: list[str]) -> tuple[pl.Series | None, str | None]:
-    """Ratings, NaN where there is none, and the first such event for a message."""
+    """Return the ratings, NaN if missing, and a message on the first missing one."""
     if named:
         return _numbers(table, name), None
     values = table.frame[name]
@@ -158,7 +159,7 @@ def _ratings(table: Table, name: str, named: bool, notes: list[str]) -> tuple[pl
 
 
 def _numbers(table: Table, name: str) -> pl.Series:
-    """Float32, null where missing; or a DataError that names the first row that is not a number."""
+    """Convert to Float32, null if missing; raise a DataError for the first row that is not a number."""
     values = table.frame[name]
     if not (values.dtype.is_numeric() or values.dtype in (pl.String, pl.Boolean, pl.Null)):
         raise DataError(f"{table.name} column {name!r} is of type {values.dtype}; expected numbers")
@@ -181,7 +182,7 @@ def _labels(table: Table, name: str, named: bool) -> pl.Series | None:
 def _complete(
     table: Table, frame: pl.DataFrame, required: Mapping[str, str], on_missing: OnMissing, notes: list[str]
 ) -> pl.DataFrame:
-    """The rows that have a value in every required column (name in the source → in the frame)."""
+    """Return the rows with a value in all required columns (name in the source → in the frame)."""
     gaps = {name: missing(frame[ours]) for name, ours in required.items()}
     counts = {name: int(gap.sum()) for name, gap in gaps.items() if gap.any()}
     if not counts:

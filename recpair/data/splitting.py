@@ -1,4 +1,4 @@
-"""Which events train, which choose the epoch, and which are the test."""
+"""Splitting of events into training, validation and test parts."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from recpair.data.vocabulary import Vocabulary
 from recpair.errors import ConfigError, DataError
 
 TRAIN, VALID, TEST = 0, 1, 2
-AT_ONCE = 8  # blocks of users whose events are shuffled at a time
+AT_ONCE = 8  # blocks of users shuffled concurrently
 FUTURE_LEAK = (
     "a {name} split trains on events that are later than other users' test events; "
     "split: {{name: temporal}} cuts at one time for all"
@@ -35,11 +35,11 @@ class Splits:
     """Train, valid and test over one vocabulary, that of the whole (filtered) data set.
 
     Attributes:
-        test_fingerprint: of the test events and of what is masked beside them (before noise is injected): runs that
-            share it were tested alike.
-        noise: for each training event, whether it was injected; None where nothing was.
-        report: what there is to tell: sizes, and what fell out of the evaluation.
-        notes: warnings for the reader of the results.
+        test_fingerprint: hash of the test events and the masked items (before noise injection): the tests of runs
+            with equal hashes are the same.
+        noise: mask of injected training events, or None without noise.
+        report: sizes of the parts, and numbers of events excluded from the evaluation.
+        notes: warnings on the results.
     """
 
     train: Interactions
@@ -59,7 +59,7 @@ class Splits:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of the events of each part and their ids, injected noise included: equal data, equal fingerprint."""
+        """Hash of the events of each part and their ids, including injected noise: equal for equal data."""
         return data_fingerprint((self.train, self.valid, self.test), self.noise)
 
 
@@ -73,11 +73,11 @@ def ratio(
 ) -> np.ndarray:
     """Labels (E,) by shares of each user's events, or of all events.
 
-    A user's shares of the held-out parts are rounded down, but a user with at least three events has one in each part
-    whose fraction is above 0, whatever the fractions are.
+    The shares of the held-out parts are rounded down per user. A user with at least three events has at least one in
+    each part whose fraction is above 0.
 
     Raises:
-        ConfigError: the fractions are no shares, or order is "time" and there are no times.
+        ConfigError: the fractions are invalid, or order is "time" and there are no times.
     """
     check_fractions(fractions)
     events = dataset.interactions
@@ -101,13 +101,13 @@ def leave_last(
     valid_users: Annotated[float, Field(gt=0, le=1)] = 1.0,
     seed: Annotated[int, Field(ge=0)] = 42,
 ) -> np.ndarray:
-    """Labels (E,): each user's last n events are the test, the n before them valid.
+    """Labels (E,): each user's last n events are test, the n before them valid.
 
-    With ``valid_users`` below 1 only that share of the users, drawn at random by ``seed``, has a validation part: what
-    the others did just before their test events trains. A user with fewer than 2n + 1 events only trains.
+    With ``valid_users`` below 1, only that share of the users, drawn at random with ``seed``, has a validation part;
+    for other users, these events are in the training part, as are all events of users with fewer than 2n + 1.
 
     Raises:
-        ConfigError: there are no times to say which event is last.
+        ConfigError: there are no times, which determine the last events.
     """
     events = dataset.interactions
     require_times(events, "split.name: leave_last")
@@ -123,7 +123,7 @@ def temporal(
     valid_from: int | float | str | None = None,
     test_from: int | float | str | None = None,
 ) -> np.ndarray:
-    """Labels (E,) by two cuts in time for all users: at given times, else where the shares lie.
+    """Labels (E,) by two cuts in time for all users: at given times, else by fractions.
 
     Raises:
         ConfigError: there are no times, or the cuts are out of order.
@@ -153,13 +153,13 @@ def predefined(
     valid_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.1,
     seed: Annotated[int, Field(ge=0)] = 42,
 ) -> np.ndarray:
-    """Labels (E,) from the source's own column (``split``, or what ``data.columns.split`` names).
+    """Labels (E,) from the split column of the source (``split``, or ``data.columns.split``).
 
-    Where the column has no valid events, ``valid_fraction`` of each user's training events (random)
-    become valid.
+    If the column has no valid events, a random ``valid_fraction`` of each user's training events becomes
+    valid.
 
     Raises:
-        DataError: the column is missing, or it holds another word.
+        DataError: the column is missing, or contains another word.
     """
     if dataset.split is None:
         raise DataError(
@@ -184,16 +184,17 @@ def predefined(
 
 
 def whole(dataset: Dataset) -> np.ndarray:
-    """Labels (E,): every event trains. For the model that is shipped, once its settings are known from other splits."""
+    """Labels (E,): all events are train. For the final model, after choosing hyperparameters on other splits."""
     return np.full(len(dataset.interactions), TRAIN, dtype=np.int8)
 
 
 def apply_split(dataset: Dataset, labels: np.ndarray, name: str = "", *, validate: bool = True) -> Splits:
-    """The three parts; held-out events of users without a training event fall out, and are counted.
+    """Return the three parts, without held-out events of users without training events, which are counted.
 
-    Without ``validate`` the validation events train, and that part is empty, as the test is too after ``whole``.
+    Without ``validate`` the validation events are added to the training part, and the validation part is empty.
+    With ``whole`` the test part is also empty.
 
-    Items without a training event stay in the catalogue: their held-out events count as misses.
+    Items without training events stay in the catalogue: their held-out events count as misses.
 
     Raises:
         DataError: another part is empty.
@@ -250,20 +251,20 @@ def apply_split(dataset: Dataset, labels: np.ndarray, name: str = "", *, validat
 
 
 def _generator(seed: int) -> np.random.Generator:
-    """What splits draw from, apart from every other generator of the same seed."""
+    """Return the generator of splits, independent of other generators with the same seed."""
     return np.random.default_rng(np.random.SeedSequence([seed, 0x5B117]))
 
 
 def labels_by_user(
     indptr: np.ndarray, generator: np.random.Generator | None, n_valid: np.ndarray, n_test: np.ndarray
 ) -> np.ndarray:
-    """Labels int8 (E,): each user's last n_test (U,) events are test, the n_valid (U,) before them valid, the rest train.
+    """Labels int8 (E,): each user's last n_test (U,) events are test, the n_valid (U,) before them valid, others train.
 
     Args:
         indptr: (U + 1,), the events of each user.
-        generator: gives a number in [0, 1) to each event, by which a user's are ordered; None for the order they have.
+        generator: draws a sort key in [0, 1) for each event; None keeps the given order.
     """
-    from recpair.data import kernels  # Numba takes a while to load
+    from recpair.data import kernels  # Numba is slow to import
 
     sizes = np.stack([np.diff(indptr) - n_valid - n_test, n_valid, n_test], axis=1)
     labels = np.repeat(np.tile(np.array([TRAIN, VALID, TEST], dtype=np.int8), len(sizes)), sizes.flatten())
@@ -272,7 +273,7 @@ def labels_by_user(
 
     def shuffle(first: int, end: int, key: np.ndarray) -> None:
         rows = np.arange(len(key), dtype=np.int32)
-        # Floats from 0 are in the order of their bits. The kernel's items are not needed.
+        # Non-negative floats sort like their bits. The items of the kernel are unused.
         kernels.sort_segments(indptr[first : end + 1] - indptr[first], key.view(np.int64), rows.copy(), rows)
         block = labels[indptr[first] : indptr[end]]
         block[rows] = block.copy()
@@ -288,27 +289,27 @@ def labels_by_user(
 
 
 def check_fractions(fractions: tuple[float, float, float]) -> None:
-    """Raise a ConfigError unless the three are shares of one, with something to train on."""
+    """Raise a ConfigError unless the fractions are three shares that add up to 1, the first above 0."""
     if min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-6 or fractions[0] == 0:
         raise ConfigError(f"split.fractions {list(fractions)} must be three shares that add up to 1, the first above 0")
 
 
 def require_times(events: Interactions, key: str) -> None:
-    """Raise a ConfigError unless the events have times; ``key`` is what needs them."""
+    """Raise a ConfigError unless the events have times, which the option ``key`` requires."""
     if events.time is None:
         raise ConfigError(f"{key} needs a time column, and the data has none; map it with data.columns.time")
 
 
 def _shares(size: np.ndarray, valid: float, test: float) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers of valid and of test events among ``size`` events: the fractions of it, rounded down.
+    """Numbers of valid and test events among ``size`` events: the fractions, rounded down.
 
-    Of three events or more, each part whose fraction is above 0 gets at least one, training included: where rounding
-    leaves it none, the larger of the others gives one up.
+    For three or more events, each part with a fraction above 0, including training, gets at least one. If training
+    would get none, the larger of the other parts is reduced by one.
     """
     n_valid, n_test = (
         np.where((size >= 3) & (fraction > 0), np.maximum(counts, 1), counts)
         for fraction in (valid, test)
-        for counts in [np.floor(size * fraction + 1e-9).astype(np.int64)]  # a hair, for binary fractions
+        for counts in [np.floor(size * fraction + 1e-9).astype(np.int64)]  # tolerance for binary fractions
     )
     missing = np.where(size >= 3, np.maximum(n_valid + n_test - size + 1, 0), 0)
     return n_valid - np.where(n_valid > n_test, missing, 0), n_test - np.where(n_valid > n_test, 0, missing)

@@ -1,4 +1,4 @@
-"""A table as it was read, and which of its columns have a role."""
+"""Tables as read from a source, and the roles of their columns."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,22 +18,22 @@ STANDARD: dict[str, str] = {
     "time": "timestamp",
     "split": "split",
 }
-NO_VALUE = ("NULL", "null", "NaN", "nan", "NA", "N/A", "<NA>", "None", "\\N")  # how programs write a missing value
-SEARCHED = 1000  # column names that a misspelt one is compared with
+NO_VALUE = ("NULL", "null", "NaN", "nan", "NA", "N/A", "<NA>", "None", "\\N")  # common spellings of a missing value
+SEARCHED = 1000  # column names compared with a misspelt one
 
 
 @dataclass(frozen=True)
 class Table:
-    """A frame with what is needed to name a place in it.
+    """A frame with the information to locate its rows in messages.
 
     Attributes:
-        frame: text files give columns of text, other sources their own types.
+        frame: columns are text for text files, and keep their types for other sources.
         name: the file or object, for messages.
-        unit: what a row is called there: ``line`` in text files, else ``row``.
+        unit: name of a row in messages: ``line`` for text files, else ``row``.
         first: the number of the first row of data in that unit.
         columns: all columns of the source; the frame may have fewer.
-        notes: what was assumed when it was read.
-        number: the line of a row where lines and rows differ.
+        notes: assumptions made in reading.
+        number: function from a row to its line, if lines and rows differ.
     """
 
     frame: pl.DataFrame
@@ -55,10 +55,10 @@ class Table:
 
 
 def named_columns(columns: object) -> dict[str, str | int]:
-    """Role → column, checked; a config's columns have been checked already, those of a library call are anything.
+    """Check and return role → column; columns of library calls may be any object, those of configs are valid.
 
     Raises:
-        ConfigError: it is not a mapping of roles to names or positions.
+        ConfigError: ``columns`` is not a mapping of roles to names or positions.
     """
     if columns is None:
         return {}
@@ -74,21 +74,21 @@ def named_columns(columns: object) -> dict[str, str | int]:
 
 
 def used(columns: Mapping[str, str | int], existing: Sequence[str]) -> list[str]:
-    """The columns that have a role, in the order of the source."""
+    """Return the columns with a role, in the order of the source."""
     names = set(STANDARD.values()) | {c for c in columns.values() if isinstance(c, str)}
     places = {c for c in columns.values() if isinstance(c, int)}
     return [name for place, name in enumerate(existing) if name in names or place in places]
 
 
 def listed(names: Iterable[str], most: int = 8) -> str:
-    """Names for a message: "a, b and 7 more"."""
+    """Format names for a message: "a, b and 7 more"."""
     found = [name[:40] if name == name.strip() else repr(name[:40]) for name in names]
     more = f" and {len(found) - most:,} more" if len(found) > most else ""
     return ", ".join(found[:most]) + more if found else "none"
 
 
 def role_columns(table: Table, columns: Mapping[str, str | int]) -> dict[str, str]:
-    """The source's column for each role; optional roles only where they exist.
+    """Return the column of each role in the source; optional roles only if they exist.
 
     Raises:
         DataError: a column does not exist, or has two roles.
@@ -126,7 +126,7 @@ def role_columns(table: Table, columns: Mapping[str, str | int]) -> dict[str, st
 
 
 def ids_of(table: Table, name: str) -> pl.Series:
-    """A column of ids in canonical form, none missing.
+    """Return a column of ids in canonical form, without missing values.
 
     Raises:
         DataError: the type cannot hold ids, or an id is missing; names the first row.
@@ -139,7 +139,7 @@ def ids_of(table: Table, name: str) -> pl.Series:
 
 
 def missing(values: pl.Series) -> pl.Series:
-    """True where a value is missing: null, NaN or empty text."""
+    """Mask of missing values: null, NaN or empty text."""
     if values.dtype == pl.String:
         return values.is_null() | (values == "").fill_null(value=True)
     return values.is_null() | values.is_nan() if values.dtype.is_float() else values.is_null()

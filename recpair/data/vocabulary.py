@@ -1,4 +1,4 @@
-"""The two-way street between the outside world's ids and dense 0-based indices."""
+"""Mapping between external ids and dense 0-based indices, in both directions."""
 
 from bisect import bisect_left
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ import polars as pl
 from recpair.data.ids import WHOLE, as_column, keys, shown
 from recpair.errors import UnknownIdError
 
-SHORT = 8  # ids of a list that is searched one by one
+SHORT = 8  # maximum length of a list whose ids are searched one by one
 
 
 @dataclass(frozen=True, eq=False)
 class Ids:
     """Distinct external ids in index order: the id at position i has the index i.
 
-    ``kind`` ("user" or "item") is only used to word messages.
+    ``kind`` ("user" or "item") is only used in messages.
     """
 
     kind: str
@@ -29,13 +29,13 @@ class Ids:
 
     @classmethod
     def range(cls, kind: str, size: int) -> "Ids":
-        """0, 1, …, size − 1: ids that are their own indices."""
+        """Return the ids 0, 1, …, size − 1, which are equal to their indices."""
         return cls(kind, pl.Series(f"{kind}_id", np.arange(size, dtype=np.int64)))
 
     def find(self, ids: Any) -> np.ndarray:
-        """Indices (int32) of external ids in any list, array or series; −1 where an id is not known or missing.
+        """Return the indices (int32) of external ids in any list, array or series; −1 if unknown or missing.
 
-        Ids are compared by the text of their canonical form (``recpair.data.ids``): "22", 22 and 22.0 are one id.
+        Ids are compared by the text of their canonical form (``recpair.data.ids``): "22", 22 and 22.0 are the same id.
 
         Raises:
             DataError: a value is neither a number nor text, or ``ids`` is not a list.
@@ -44,10 +44,10 @@ class Ids:
         return self._find(keys(as_column(ids, name), name))
 
     def indices(self, ids: Any) -> np.ndarray:
-        """Indices (int32) of external ids, as ``find`` takes them.
+        """Return the indices (int32) of external ids in any form accepted by ``find``.
 
         Raises:
-            UnknownIdError: names the first ids that are not known.
+            UnknownIdError: ids are unknown; names the first of them.
             DataError: a value is neither a number nor text, or ``ids`` is not a list.
         """
         name = f"{self.kind}_id"
@@ -63,13 +63,13 @@ class Ids:
     def _find(self, asked: pl.Series) -> np.ndarray:
         found = self._search(asked)
         if asked.dtype == pl.String and (missed := pl.Series(found < 0)).any():
-            rest = asked.filter(missed)  # "22.0", as a float column is written to a text file
+            rest = asked.filter(missed)  # "22.0", the text of a float
             whole = rest.set(~rest.str.contains(WHOLE), None).str.strip_suffix(".0")
             found[missed.to_numpy()] = self._search(whole)
         return found
 
     def _search(self, asked: pl.Series) -> np.ndarray:
-        """Indices of ids that are Int64 or String, by binary search: a short list costs the same in any vocabulary."""
+        """Return the indices of Int64 or String ids by binary search, fast for short lists and large vocabularies."""
         ascending, order = self._ascending
         if asked.dtype != ascending.dtype:
             asked = asked.cast(pl.String) if ascending.dtype == pl.String else _integers(asked)
@@ -83,7 +83,7 @@ class Ids:
 
     @cached_property
     def _ascending(self) -> tuple[pl.Series, np.ndarray | None]:
-        """The ids in ascending order, and their indices; None if that is the order of the indices, as in data sets."""
+        """The ids in ascending order and their indices, or None if the ids are sorted already, as in data sets."""
         ids = keys(self.values, f"{self.kind}_id").rechunk()
         if ids.is_sorted():
             return ids, None
@@ -91,19 +91,19 @@ class Ids:
         return ids[order], order.to_numpy()
 
     def of(self, indices: np.ndarray) -> pl.Series:
-        """External ids of indices, in their own type."""
+        """Return the external ids of indices, in their original type."""
         if self._numbers is not None:
             return pl.Series(self.values.name, self._numbers[indices])
         return self.values[np.asarray(indices, dtype=np.int64)]
 
     @cached_property
     def _numbers(self) -> np.ndarray | None:
-        """The ids as an array, which answers faster; None for text."""
+        """The ids as an array, for faster lookup; None for text."""
         return self.values.to_numpy() if self.values.dtype == pl.Int64 and not self.values.has_nulls() else None
 
 
 def _places(ascending: pl.Series, asked: pl.Series) -> tuple[np.ndarray, np.ndarray]:
-    """Where each id is in the ascending ids, and whether it is there; places are valid indices."""
+    """Return the position (always valid) of each id in the ascending ids, and the mask of ids found."""
     if len(ascending) == 0:
         return np.zeros(len(asked), dtype=np.int64), np.zeros(len(asked), dtype=bool)
     last = len(ascending) - 1
@@ -114,13 +114,13 @@ def _places(ascending: pl.Series, asked: pl.Series) -> tuple[np.ndarray, np.ndar
     if len(asked) > SHORT:
         place = np.minimum(ascending.search_sorted(asked).to_numpy(), last)
         return place, (ascending[place] == asked).to_numpy()
-    texts = asked.to_list()  # without the start of a query engine
+    texts = asked.to_list()  # avoids the overhead of a query engine
     place = np.array([min(bisect_left(ascending, text), last) for text in texts], dtype=np.int64)
     return place, np.array([ascending[at] == text for at, text in zip(place.tolist(), texts, strict=True)], dtype=bool)
 
 
 def _integers(texts: pl.Series) -> pl.Series:
-    """Text as Int64; null where it is not an integer as recpair writes it."""
+    """Convert text to Int64; null if it is not an integer in canonical form."""
     numbers = texts.cast(pl.Int64, strict=False)
     same = numbers.cast(pl.String) == texts
     return numbers if same.all() and same.null_count() == 0 else numbers.set(~same.fill_null(value=False), None)
@@ -128,12 +128,12 @@ def _integers(texts: pl.Series) -> pl.Series:
 
 @dataclass(frozen=True, eq=False)
 class Vocabulary:
-    """The ids of the users and of the items."""
+    """Ids of the users and the items."""
 
     users: Ids
     items: Ids
 
     @classmethod
     def range(cls, n_users: int, n_items: int) -> "Vocabulary":
-        """Ids that are their own indices, for matrices and synthetic data."""
+        """Return ids equal to their indices, for matrices and synthetic data."""
         return cls(Ids.range("user", n_users), Ids.range("item", n_items))

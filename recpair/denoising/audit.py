@@ -12,7 +12,7 @@ PRIOR = 5.0  # events by which a user's mean and spread are shrunk towards those
 def audit(train: Interactions, losses: pl.DataFrame) -> pl.DataFrame:
     """One row per training interaction with a loss (sequence models: all but a user's first), most suspicious first.
 
-    Columns: user_id, item_id, timestamp (where known), mean_loss and loss_sd (nats, over the visits of
+    Columns: user_id, item_id, timestamp (if known), mean_loss and loss_sd (nats, over the visits of
     training), visits, chosen_share (of the visits; None if the event was never drawn), rank (from 1, the
     largest loss of the user), user_events, z (standard deviations above the user's mean),
     noise_probability, explanation.

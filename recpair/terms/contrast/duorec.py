@@ -39,7 +39,7 @@ class SameTarget(torch.nn.Module):
         self.register_buffer("count", count, persistent=False)
 
     def draw(self, row: Int[Tensor, "A"], target: Int[Tensor, "A"]) -> Int[Tensor, "A"]:
-        """Draw another row with the same target, uniformly; the row itself if there is no other."""
+        """Draw another row with the same target, uniformly; the row itself if it is the only one."""
         others = self.count[target] - 1
         drawn = torch.rand(row.shape, dtype=torch.float32, device=row.device, generator=generator(row.device))
         step = 1 + (drawn * others).long()

@@ -129,7 +129,7 @@ def _packed(history: Int[Tensor, "H _"], keep: Bool[Tensor, "H _"]) -> Int[Tenso
 
 
 def _neighbour(history: Int[Tensor, "H T"], neighbours: Int[Tensor, "I K"]) -> Int[Tensor, "H T"]:
-    """Draw one of the neighbours of each item, uniformly; PADDING if there is no neighbour or no item."""
+    """Draw one of the neighbours of each item, uniformly; PADDING without neighbours or item."""
     near = neighbours[history.clamp_min(0)]
     known = (near != PADDING).sum(2)
     drawn = (_uniform(history) * known).long().minimum((known - 1).clamp_min(0))
