@@ -75,7 +75,7 @@ class Endpoint:
         key_variable: environment variable that holds the key; None if no key is required.
         retries: of one request after 408, 409, 429, 5xx, a time-out or a broken connection, with exponential backoff or
             the delay requested by the server.
-        closed: True: nothing is sent and no key is read, as the address comes from a run folder, possibly another
+        closed: if True, nothing is sent and no key is read: the address comes from a run folder, possibly another
             person's.
     """
 

@@ -26,7 +26,7 @@ class RecBoleSequenceModel(SequenceModel, OwnLossModel):
     recpair's plus one. A whole history, padded on the right to T, is encoded to one vector; other positions have none.
     A history without items, which does not occur in RecBole, has the vector 0.
 
-    ``own_loss`` is RecBole's: softmax over all items and the padding, or BPR, by ``loss_type``. BERT4Rec's masks items
+    ``own_loss`` is RecBole's: softmax over all items and the padding, or BPR, by ``loss_type``. BERT4Rec masks items
     of the prefixes by RecBole's ``MaskItemSequence`` (with ``mask_ratio`` and ``ft_ratio``) and never sees later items;
     with a loss of recpair's it is trained as it is scored, on a mask after the prefix.
     """

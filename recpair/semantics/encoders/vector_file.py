@@ -27,7 +27,7 @@ class VectorFile:
         self.path, self.column, self.dim = Path(path).expanduser(), column, dim
 
     def read(self, ids: Ids) -> Float[np.ndarray, "I D"]:
-        """Return a vector per item, zeros if the file has none; their number is logged.
+        """Return a vector per item, zeros if the file has none; the number found is logged.
 
         Raises:
             DataError: the file is missing or is not Parquet, lacks a column, has a duplicate id, vectors of unequal or
