@@ -1,6 +1,7 @@
 """The step supplies by name: the legend, the kinds of losses, terms for every model, several positives."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -30,7 +31,8 @@ from recpair.seeds import isolated
 from recpair.step import SUPPLIES, Step, Tables, supplied_names
 from recpair.terms import TERMS
 from recpair.training.bound_loss import BoundLoss
-from recpair.training.objective import Objective
+from recpair.training.meters import Meters
+from recpair.training.objective import DIAGNOSED_EVERY, Objective
 
 TRAIN = Interactions.from_indices(
     np.repeat(np.arange(5), 4), np.arange(20) % 9, None, np.arange(20) % 5 + 1.0, vocabulary=Vocabulary.range(5, 9)
@@ -346,3 +348,23 @@ def test_what_the_data_lacks_is_named(checkerboard, quick, monkeypatch):
         recpair.fit(quick | {"loss": "rated"}, data=checkerboard)
     stars = checkerboard.with_columns(rating=pl.col("item_id") % 5 + 1.0)
     assert recpair.fit(quick | {"loss": {"name": "rated", "best": 3.0}}, data=stars).config["loss"]["best"] == 3.0
+
+
+def test_diagnostics_look_at_sampled_steps_and_their_mean_is_over_those(model):
+    looks = []
+
+    def count(queries):
+        looks.append(len(queries))
+        return {"looked": torch.tensor(float(len(looks)))}
+
+    objective = Objective(model, LOSSES["bpr"], diagnostics=[count])
+    fabric = SimpleNamespace(world_size=1)
+    meters = Meters(fabric)
+    objective.prepare()
+    for _ in range(2 * DIAGNOSED_EVERY):
+        batch = batch_of()
+        meters.add(objective(**vars(batch), epoch=1), len(batch))
+    means, queries = meters.close()
+    assert len(looks) == 2
+    assert means["looked"] == 1.5
+    assert queries == 2 * DIAGNOSED_EVERY * 6

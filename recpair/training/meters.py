@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Meters:
-    """Means over the steps of an epoch, weighted by the number of queries; finds the first step with a bad loss.
+    """Means over the steps of an epoch that report a value, weighted by the number of queries; finds the first bad step.
 
     Values stay on the device in their own precision until they are requested, and are then summed on the CPU in 64
     bits: devices such as Apple's have no float64. In distributed runs, all ranks have the same number of steps and
@@ -46,12 +46,14 @@ class Meters:
         self._fetch()
         weights = np.array(self.queries, dtype=np.float64)
         weighted = [np.array(values) * weights[self._steps[name]] for name, values in self._values.items()]
-        sums = [*(float(np.add.accumulate(column)[-1]) for column in weighted), float(weights.sum())]
+        counts = [float(weights[self._steps[name]].sum()) for name in self._values]
+        sums = [*(float(np.add.accumulate(column)[-1]) for column in weighted), *counts, float(weights.sum())]
         if self.fabric.world_size > 1:
             counted = torch.tensor(sums, dtype=torch.float64, device=self.fabric.device)
             sums = self.fabric.all_reduce(counted, reduce_op="sum").tolist()
-        *sums, queries = sums
-        return {name: value / queries for name, value in zip(self._values, sums, strict=True)}, int(queries)
+        n = len(counts)
+        means = {name: sums[i] / sums[n + i] for i, name in enumerate(self._values)}
+        return means, int(sums[-1])
 
     def _fetch(self) -> None:
         """Move the values reported since the last call to the CPU."""

@@ -21,6 +21,8 @@ from recpair.terms import Term
 from recpair.training.bound_loss import BoundLoss
 from recpair.training.frozen import Frozen
 
+DIAGNOSED_EVERY = 20  # steps
+
 
 class Objective(nn.Module):
     """total = mean loss of the chosen positives + Σ weight · term.
@@ -39,7 +41,7 @@ class Objective(nn.Module):
         tables: data on the training interactions and the items. ``weight`` averages losses, Σ w·ℓ / Σ w over the batch;
             denoisers and the memory receive unweighted losses.
         reference: the frozen model, for the components that request it.
-        diagnostics: logged for the steps at which ``diagnosing`` is set, and not trained on.
+        diagnostics: logged for one step in ``DIAGNOSED_EVERY``, and not trained on.
         audit_from: the first epoch whose losses the memory records (earlier ones are not informative).
     """
 
@@ -65,7 +67,7 @@ class Objective(nn.Module):
         self.memory = memory
         self.tables = tables or Tables()
         self.reference = reference
-        self.diagnostics, self.diagnosing = diagnostics, True
+        self.diagnostics, self.steps = diagnostics, 0
         self.audit_from = audit_from
         self.terms = {name: (weight, term) for name, (weight, term) in (terms or {}).items() if weight > 0}
         self.learnt_terms = nn.ModuleDict({name: term for name, (_, term) in self.terms.items()})
@@ -124,7 +126,8 @@ class Objective(nn.Module):
 
     @torch.no_grad()
     def _diagnosed(self, step: Step) -> dict[str, Tensor]:
-        if not self.diagnosing:
+        self.steps += 1
+        if (self.steps - 1) % DIAGNOSED_EVERY:
             return {}
         return {name: value for look in self.diagnostics for name, value in step.supply(look).items()}
 
