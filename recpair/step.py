@@ -80,9 +80,13 @@ SUPPLIES: dict[str, Supply] = {
 }
 
 
-@cache
 def supplied_names(component: Callable[..., Any]) -> tuple[str, ...]:
-    """Names of the parameters before ``*`` in the signature of a function, a method or a class."""
+    """Return the names that precede ``*`` in the signature of a function, a method or a class."""
+    return _names_before_star(getattr(component, "__func__", component))  # a method would keep its object in the cache
+
+
+@cache
+def _names_before_star(component: Callable[..., Any]) -> tuple[str, ...]:
     parameters = inspect.signature(component).parameters.values()
     return tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD and p.name != "self")
 

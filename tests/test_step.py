@@ -1,6 +1,8 @@
 """The step supplies by name: the legend, the kinds of losses, terms for every model, several positives."""
 
+import gc
 import math
+import weakref
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,6 +15,7 @@ from torch.nn.functional import softplus
 
 import recpair
 from recpair.batch import Batch
+from recpair.building import build
 from recpair.data.features import Features
 from recpair.data.interactions import Interactions
 from recpair.data.vocabulary import Ids, Vocabulary
@@ -22,6 +25,7 @@ from recpair.denoising.r_ce import RCE
 from recpair.denoising.t_ce import TCE
 from recpair.diagnostics import DIAGNOSTICS
 from recpair.errors import ConfigError, DataError
+from recpair.experiment import prepare
 from recpair.losses import LOSSES, kind_of, pointwise
 from recpair.mining import MINERS
 from recpair.models.mf import MF
@@ -368,3 +372,15 @@ def test_diagnostics_look_at_sampled_steps_and_their_mean_is_over_those(model):
     assert len(looks) == 2
     assert means["looked"] == 1.5
     assert queries == 2 * DIAGNOSED_EVERY * 6
+
+
+def test_what_a_run_has_made_is_freed_with_it(checkerboard, quick):
+    """Signatures are read once a function, and do not keep the objects that they belong to."""
+    checked = load_config(quick | {"terms": ["l2", "direct_au"], "hard_negatives": "dns"})
+    objective = build(checked, prepare(checked, checkerboard)).objective
+    batch = batch_of(negatives=8)
+    objective(**vars(batch), epoch=1)
+    watched = [weakref.ref(part) for part in (objective, objective.miner, *objective.learnt_terms.values())]
+    del objective
+    gc.collect()
+    assert [part() for part in watched] == [None] * 4
