@@ -110,6 +110,7 @@ class Objective(nn.Module):
 
     def prepare(self) -> None:
         """Prepare an epoch before its first step: freeze the reference, then prepare the terms."""
+        self.steps = 0
         if self.reference is not None:
             self.reference.freeze(self.model)
         for _, term in self.terms.values():
@@ -127,7 +128,7 @@ class Objective(nn.Module):
     @torch.no_grad()
     def _diagnosed(self, step: Step) -> dict[str, Tensor]:
         self.steps += 1
-        if (self.steps - 1) % DIAGNOSED_EVERY:
+        if (self.steps - 1) % DIAGNOSED_EVERY or "scorer" not in vars(step):  # scoring anew would draw other dropout
             return {}
         return {name: value for look in self.diagnostics for name, value in step.supply(look).items()}
 
