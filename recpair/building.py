@@ -1,7 +1,6 @@
 """Construction of the components of a run from a checked config and the splits."""
 
 import logging
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +19,7 @@ from recpair.integrations.all_models import ALL_MODELS
 from recpair.losses import LOSSES
 from recpair.mining import MINERS
 from recpair.models import GradientModel, Model, SequenceModel
-from recpair.registry import options
+from recpair.registry import options_in
 from recpair.requirements import declared_positives, gives, named_components, needs
 from recpair.sampling import SAMPLERS
 from recpair.sampling.pairs import Sampler
@@ -88,7 +87,7 @@ def _objective(config: Config, model: GradientModel, splits: Splits, sampler: Sa
     memory = Memory(len(splits.train)) if loss is not None and loss.kind != "" else None
     given = gives(type(model))
     looks = [look for look in DIAGNOSTICS.values() if needs(look) <= given]
-    rest = _options(config["train"], Objective)
+    rest = options_in(config["train"], Objective)
     frozen = Frozen(model) if "reference" in asked else None
     return Objective(model, loss, denoiser, terms, miner, memory, tables, frozen, diagnostics=looks, **rest)
 
@@ -121,7 +120,7 @@ def _terms(
     terms = {}
     for entry, label in zip(config["terms"], labels(config["terms"]), strict=True):
         component = TERMS[entry["name"]]
-        terms[label] = entry["weight"], make(component, supplies, **_options(entry, component))
+        terms[label] = entry["weight"], make(component, supplies, **options_in(entry, component))
     return terms
 
 
@@ -154,8 +153,3 @@ def _sampler(config: Config, model: GradientModel, splits: Splits) -> Sampler:
     candidates = max([1, *declared_positives(config).values()])
     supplied = {"history_length": model.history_length} if isinstance(model, SequenceModel) else {}
     return SAMPLERS[section.pop("name")](splits.train, candidates, config["train"]["seed"], **supplied, **section)
-
-
-def _options(section: Mapping[str, Any], component: Callable[..., Any]) -> dict[str, Any]:
-    """Entries of a section that are options of the component."""
-    return {name: section[name] for name in options(component)}

@@ -31,7 +31,7 @@ from recpair.integrations.all_models import ALL_MODELS
 from recpair.models import MODELS, FittedModel, SequenceModel
 from recpair.models.popularity import Popularity
 from recpair.notebook import in_notebook, progress
-from recpair.registry import options
+from recpair.registry import options_in
 from recpair.report.advice import advice
 from recpair.report.run_report import Outcome, RunReport
 from recpair.report.tracked import close_run, data_record, open_run, reconcile, tracker_of
@@ -119,7 +119,7 @@ def fit_into(
     evaluators = evaluators_of(config, splits)
     load_seconds = time.perf_counter() - started
 
-    fabric = launch(**_options(config["train"], launch))
+    fabric = launch(**options_in(config["train"], launch))
     begun = fabric.broadcast(begin(output, config, splits.fingerprint, resume) if fabric.is_global_zero else None)
     if begun.finished:
         logger.info("%s is already finished", output.final)
@@ -167,7 +167,7 @@ def fit_into(
 def prepare(config: Config, data: Any = None, items: Any = None) -> Splits:
     """Read, filter and split the data into train, valid and test parts, with notes on them."""
     section = config["data"]
-    as_read = _options(section, events_from)
+    as_read = options_in(section, events_from)
     events = read_data(**section) if data is None else events_from(data, section["columns"], items, **as_read)
     events, filtered = filter_events(events, **config["filter"])
     require_something_to_rank(events)
@@ -217,7 +217,7 @@ def _training(
             log,
             fabric,
             resume,
-            **_options(config["train"], train),
+            **options_in(config["train"], train),
         )
 
     return run
@@ -282,7 +282,7 @@ def _validate(config: Config, components: Components, splits: Splits, evaluator:
 
 def evaluators_of(config: Config, splits: Splits) -> Evaluators:
     """Create the evaluators: validation masks the training events, the test also masks the validation events."""
-    section = _options(config["evaluate"], Evaluator)
+    section = options_in(config["evaluate"], Evaluator)
     test = Evaluator(splits.train, splits.test, (splits.valid,), **section) if len(splits.test) else None
     if config["evaluate"]["monitor"] is None:
         return Evaluators(None, test)
@@ -292,11 +292,6 @@ def evaluators_of(config: Config, splits: Splits) -> Evaluators:
         "cutoffs": sorted({*section["cutoffs"], cutoff}),
     }
     return Evaluators(Evaluator(splits.train, splits.valid, **watched), test)
-
-
-def _options(section: Mapping[str, Any], component: Callable[..., Any]) -> dict[str, Any]:
-    """Entries of a section that are options of the component."""
-    return {name: section[name] for name in options(component)}
 
 
 def _require_loop(config: Config) -> None:

@@ -38,3 +38,8 @@ def options(component: Component) -> dict[str, tuple[Any, Any]]:
         for name, parameter in signature(component).parameters.items()
         if parameter.kind is parameter.KEYWORD_ONLY
     }
+
+
+def options_in(section: Mapping[str, Any], component: Component) -> dict[str, Any]:
+    """Return the entries of a config section that are options of the component."""
+    return {name: section[name] for name in options(component)}

@@ -1,6 +1,6 @@
 """Training objective of a batch: scores, mining, denoising, loss and terms."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated
 
@@ -94,7 +94,7 @@ class Objective(nn.Module):
         _ = step.neg  # scored first: the backward pass adds gradients to a table in the reverse order
         if step.batch.pools is None and step.batch.positives.shape[1] == 1:  # a denoiser uses the training losses
             losses = self.loss(step)
-            choice = self._choice(step, lambda: losses.detach())
+            choice = self._choice(step, losses.detach())
             trained = step
         else:
             choice = self._choice(step, None)
@@ -174,11 +174,11 @@ class Objective(nn.Module):
         return (losses * weight).sum() / weight.sum()
 
     @torch.no_grad()
-    def _choice(self, step: Step, losses: Callable[[], Tensor] | None) -> Choice:
+    def _choice(self, step: Step, losses: Tensor | None) -> Choice:
         """Choose the positives to train on, with statistics to log; record the losses of all candidates.
 
         Args:
-            losses: returns the losses of all candidates, if the step has computed them already.
+            losses: the losses of all candidates, if the step has computed them already.
         """
         acts = self.denoiser is not None and step.epoch > self.denoiser.start_epoch
         remembers = self.memory is not None and step.epoch >= self.audit_from
@@ -188,7 +188,7 @@ class Objective(nn.Module):
         )
         if not acts and not remembers:
             return plain
-        pool = self.pool(step, None if losses is None else losses())
+        pool = self.pool(step, losses)
         choice = self.denoiser.choose(pool) if self.denoiser is not None and acts else plain
         rows = candidates.gather(1, choice.columns)
         if self.memory is not None and remembers:
@@ -210,9 +210,10 @@ class Objective(nn.Module):
         batch = step.batch
         rows = batch.pooled(batch.rows)
         _ = step.neg  # used in training as well, so it is scored once
-        look = step.look()
         if not self.loss.pointwise:
-            return Pool(batch.pooled(self.loss.per_candidate(look) if losses is None else losses), rows, step.epoch)
+            losses = self.loss.per_candidate(step.look()) if losses is None else losses
+            return Pool(batch.pooled(losses), rows, step.epoch)
+        look = step.look()
         negative = self.loss.side("negative", look)
         positive = batch.pooled(self.loss.side("positive", look))
         return Pool(positive, rows, step.epoch, negative if batch.pools is None else None)
