@@ -64,6 +64,12 @@ class Section:
     optional: bool = False
     usual: str | None = None
 
+    @property
+    def usual_name(self) -> str:
+        """Name of the component of a section that does not give one; empty if a name is required."""
+        named = isinstance(self.default, dict) and "name" in self.default
+        return self.default["name"] if named else self.usual or ""
+
 
 @dataclass(frozen=True)
 class Config:
@@ -110,10 +116,15 @@ def _section(name: str, spec: Section, raw: Mapping[str, Any], schema: Mapping[s
         given = [] if given is None else given
         if not isinstance(given, list):
             raise ConfigError(f"{name}: expected a list, got {shown(given)}")
-        return [_checked(f"{name}.{i}", spec, entry, schema, notes) for i, entry in enumerate(given)]
+        return [_checked(f"{name}.{i}", spec, entry, schema, notes) for i, entry in enumerate(_without_null(given))]
     if given is None and (spec.optional or spec.default is None):
         return None
     return _checked(name, spec, {} if given is None else given, schema, notes)
+
+
+def _without_null(entries: list[Any]) -> list[Any]:
+    """Return the entries of a list of components without those that an override has set to null."""
+    return [entry for entry in entries if entry is not None]
 
 
 def _checked(where: str, spec: Section, given: Any, schema: Mapping[str, Section], notes: list[str]) -> dict[str, Any]:
@@ -126,8 +137,7 @@ def _checked(where: str, spec: Section, given: Any, schema: Mapping[str, Section
     fields: dict[str, Any] = {}
     head: dict[str, Any] = {}
     if spec.choices is not None:
-        default = spec.default["name"] if isinstance(spec.default, dict) and "name" in spec.default else spec.usual
-        chosen = given.pop("name", default)
+        chosen = given.pop("name", spec.usual_name or None)
         if not isinstance(chosen, str):
             found = "missing" if chosen is None else shown(chosen)
             raise ConfigError(f"{where}.name is {found}; expected one of {', '.join(sorted(spec.choices))}")

@@ -154,7 +154,7 @@ def fit_into(
         outcome = _learn(components, splits, evaluators, training, logs, seed, load_seconds)
         named, warnings = title(config, splits.name), _warnings(config, outcome)
         metrics = outcome.metrics() | {"data": record, "warnings": warnings, "mlflow_run_id": tracker.run_id}
-        report = RunReport(output.work, named, config["evaluate"]["monitor"], splits, outcome, warnings)
+        report = RunReport(output.work, named, config["evaluate"]["monitor"], splits, outcome, warnings, config.notes)
         report.write(evaluators.test)
         files.write_json(output.work / METRICS, metrics)
         output.complete()

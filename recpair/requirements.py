@@ -18,11 +18,13 @@ from recpair.integrations.all_models import ALL_MODELS
 from recpair.losses import LOSSES, kind_of
 from recpair.mining import MINERS
 from recpair.models import FittedModel, GradientModel, Model, OwnLossModel, Scorer, SequenceModel, Vectors
+from recpair.overriding import Given
 from recpair.sampling.negative_sampler import ALL
 from recpair.step import SUPPLIES, supplied_names
 from recpair.terms import TERMS
 from recpair.terms.entries import labels
 
+MODEL_NEEDS = {"scores", "vectors", "users", "history"}  # given by models; everything else by data and other sections
 LOGGED = ("loss", "recommendation")  # in every epoch
 
 MESSAGES = {
@@ -56,9 +58,14 @@ def needs(*components: Callable[..., Any]) -> set[str]:
     return {need for name in names if (need := SUPPLIES[name].needs) is not None}
 
 
-def brings_loss(model: str) -> bool:
-    """Return True if a model has its own loss, used unless the config names another."""
-    return issubclass(ALL_MODELS[model], OwnLossModel)
+def inferred(config: Config, given: Given) -> Config:
+    """Fill in values that follow from the class of the model, unless they are given: its own loss, one vector a history."""
+    model = ALL_MODELS[config["model"]["name"]]
+    if "loss" not in given.raw and issubclass(model, OwnLossModel):
+        config.sections["loss"] = {"name": OWN}
+    if issubclass(model, SequenceModel) and not model.every_place and not given.names("sampler", "examples"):
+        config["sampler"]["examples"] = "prefixes"
+    return config
 
 
 def fitting_sampler(model: str) -> str:
@@ -123,9 +130,18 @@ def _require_supplies(config: Config, model: str, given: set[str]) -> None:
     given = given | ({"semantics"} if config["semantics"] is not None else set())
     given |= {"catalogue"} if config["sampler"]["negatives"] == ALL else set()
     given |= {"ratings", "categories", "item_features"}  # checked when the data is read
-    for key, name, signatures in named_components(config):
-        for need in sorted(needs(*signatures) - given):
-            raise ConfigError(f"{key} is {name}, which {MESSAGES[need].format(model=model)}, or drop it")
+    lacking = [
+        f"{key} is {name}, which {MESSAGES[need].format(model=model)}, or drop it with the override {_drop(key)}"
+        for key, name, signatures in named_components(config)
+        for need in sorted(needs(*signatures) - given)[:1]
+    ]
+    if lacking:
+        raise ConfigError("; ".join(lacking))
+
+
+def _drop(key: str) -> str:
+    """Override that drops a component."""
+    return "loss=bpr" if key == "loss.name" else f"{key.removesuffix('.name')}=null"
 
 
 def _require_sampler(config: Config, name: str, model: type[Model]) -> None:
@@ -198,18 +214,18 @@ def _require_own_loss(config: Config, name: str, model: type[Model]) -> None:
 
 def _require_losses_of_pairs(config: Config, name: str, model: type[Model]) -> None:
     """Check that denoisers and ``evaluate.trim``, which need the loss of each positive, have such a loss."""
+    if issubclass(model, FittedModel):
+        return
     loss = config["loss"]["name"]
     kind = kind_of(LOSSES[loss]) if loss != OWN else None
-    fitted = issubclass(model, FittedModel)
-    if config["denoise"] is not None and (fitted or kind == ""):
-        why = f"model {name} is not trained by a loss" if fitted else f"loss {loss} is one number for a batch"
+    if config["denoise"] is not None and kind == "":
         raise ConfigError(
-            f"denoise.name is {config['denoise']['name']}, but {why}; choose a "
-            f"{'model such as mf' if fitted else 'loss such as bpr'}, or drop denoise"
+            f"denoise.name is {config['denoise']['name']}, but loss {loss} is one number for a batch; choose a loss such as "
+            f"bpr, or drop denoise with the override denoise=null"
         )
     if kind == "Q" and issubclass(model, SequenceModel):
         raise ConfigError(f"loss.name is {loss}, a loss of a query's whole list, which sequence models do not have yet")
-    if config["evaluate"]["trim"] > 0 and (fitted or kind in (None, "")):
+    if config["evaluate"]["trim"] > 0 and kind in (None, ""):
         raise ConfigError(
             f"evaluate.trim looks at losses of validation events, but model {name} is not trained by a loss of pairs; "
             f"set evaluate.trim=0"

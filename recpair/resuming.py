@@ -7,7 +7,7 @@ from pathlib import Path
 from recpair.config import Config
 from recpair.data.fingerprint import same_kind
 from recpair.errors import ConfigError, RunError, shown
-from recpair.schema import differences, load_config
+from recpair.schema import differences, load_stored
 from recpair.serving.manifest import CHECKPOINT, Manifest
 from recpair.serving.output import LAST, Output, State
 from recpair.serving.run_folder import CONFIG, METRICS, SEEDS, RunFolder, read_config
@@ -77,7 +77,7 @@ def changed_keys(folder: Path, config: Config) -> list[str]:
     Raises:
         ConfigError: a key differs that cannot change after training has begun.
     """
-    stored = load_config(read_config(folder / CONFIG))
+    stored = load_stored(read_config(folder / CONFIG))
     changed = differences(stored, config)
     # The number of epochs changes the learning rate from the start if it decays over all epochs.
     may_change = tuple(key for key in MAY_CHANGE if key != "train.epochs" or config["train"]["decay"] == "none")

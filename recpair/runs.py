@@ -27,7 +27,7 @@ from recpair.redaction import redacted
 from recpair.report.compare import summarise_seeds
 from recpair.report.tracked import close_seeds, open_run, reconcile_seeds, tracker_of, upload
 from recpair.resuming import Begun, begin
-from recpair.schema import components, differences, load_config
+from recpair.schema import components, differences, load_config, load_stored
 from recpair.semantics import Describer
 from recpair.semantics.display import latest, near_history, near_item, titles
 from recpair.semantics.progress import Report, silent
@@ -59,7 +59,7 @@ def load(run: str | Path, *, uri: str | None = None) -> Run:
         run = download(run, uri)
     opened = Run.open(run)
     try:
-        load_config(opened.config)
+        load_stored(opened.config)
     except ConfigError as error:
         raise RunError(f"{opened.folder / CONFIG}: {error}") from None
     return opened
@@ -138,8 +138,8 @@ def evaluate(run: Run, overrides: Sequence[str] = (), *, data: Any = None) -> tu
         RunError: the data differs from that of the run, or has no test part.
     """
     _require_run(run)
-    config = load_config(run.config, overrides)
-    changed = differences(load_config(run.config), config)
+    config = load_stored(run.config, overrides)
+    changed = differences(load_stored(run.config), config)
     if changed := [key for key in changed if key == MONITOR or not key.startswith(("evaluate", "data"))]:
         raise ConfigError(f"{changed[0]} cannot change after training; override evaluate.… or data.… only")
     splits = _same_splits(run, config, data)
@@ -164,7 +164,7 @@ def export(run: Run, folder: str | Path) -> list[Path]:
     _require_run(run)
     parts = {"train": run.recommender.train}
     try:
-        splits = _same_splits(run, load_config(run.config), None)
+        splits = _same_splits(run, load_stored(run.config), None)
         parts |= {name: part for name, part in (("valid", splits.valid), ("test", splits.test)) if len(part)}
     except (ConfigError, DataError, RunError) as reason:
         logger.info("only what was trained on is exported, for the other parts cannot be had: %s", reason)
@@ -202,7 +202,7 @@ def track(run: Run, *, uri: str | None = None) -> str | None:
             which MLflow would send the user's credentials.
     """
     _require_run(run)
-    config = load_config(run.config)
+    config = load_stored(run.config)
     section = dict(config["tracking"] or {})
     named = section.get("uri")
     if uri is None and named and "://" in named and not named.startswith(("sqlite:", "file:")):

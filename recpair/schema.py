@@ -17,6 +17,7 @@ from recpair.config import Config, Section
 from recpair.errors import ConfigError
 from recpair.evaluation.names import check_metrics, parse_metric
 from recpair.integrations import MODEL_SIGNATURES, OWN, reads_histories
+from recpair.overriding import Given, paths, without_replaced, without_sampler
 from recpair.shipped import locate
 from recpair.signatures import Reference, registry, signature
 
@@ -84,14 +85,39 @@ def load_config(config: str | Path | Mapping[str, Any] | Config, overrides: Sequ
     Raises:
         ConfigError: a key is unknown or invalid, or sections contradict each other.
     """
-    checked, names_loss = _checked_keys(config, overrides)
+    return _loaded(config, overrides)
 
-    from recpair.requirements import brings_loss, require, unused  # imports torch and numba: seconds
 
-    if not names_loss and brings_loss(checked["model"]["name"]):
-        checked.sections["loss"] = {"name": OWN}
-    require(checked)
-    return replace(checked, notes=tuple(dict.fromkeys([*checked.notes, *unused(checked)])))
+def load_stored(config: Mapping[str, Any], overrides: Sequence[str] = ()) -> Config:
+    """Load and check the config of a run folder, without the keys that its model does not use.
+
+    Earlier versions have ignored such keys. Overrides are checked as by ``load_config``.
+
+    Raises:
+        ConfigError: as ``load_config``.
+    """
+    stored = _loaded(config, (), stored=True)
+    return _loaded(stored, overrides) if overrides else stored
+
+
+def _loaded(
+    config: str | Path | Mapping[str, Any] | Config, overrides: Sequence[str], *, stored: bool = False
+) -> Config:
+    checked, given, lost = _checked_keys(config, overrides)
+
+    from recpair.requirements import inferred, require, unused  # imports torch and numba: seconds
+    from recpair.unused import droppable, note, refuse, unused_keys
+
+    found = unused_keys(inferred(checked, given), _defaults(checked), given)
+    dropped = found if stored else droppable(found, given)
+    if dropped:
+        checked, given, lost = _checked_keys(config, [*overrides, *(each.override for each in dropped)])
+    name = checked["model"]["name"]
+    refuse(name, [each for each in found if each not in dropped])
+    require(inferred(checked, given))
+    lost += [str(each) for each in dropped]
+    notes = [*checked.notes, *([note(name, lost, given)] if lost else []), *unused(checked)]
+    return replace(checked, notes=tuple(dict.fromkeys(notes)))
 
 
 def check_keys(config: str | Path | Mapping[str, Any] | Config, overrides: Sequence[str] = ()) -> Config:
@@ -103,8 +129,10 @@ def check_keys(config: str | Path | Mapping[str, Any] | Config, overrides: Seque
     return _checked_keys(config, overrides)[0]
 
 
-def _checked_keys(config: str | Path | Mapping[str, Any] | Config, overrides: Sequence[str]) -> tuple[Config, bool]:
-    """Return the config, and whether it names a loss."""
+def _checked_keys(
+    config: str | Path | Mapping[str, Any] | Config, overrides: Sequence[str]
+) -> tuple[Config, Given, list[str]]:
+    """Return the config, the origin of its values, and the keys that are dropped because overrides replace components."""
     notes: tuple[str, ...] = ()
     if isinstance(config, Config):
         notes, config = config.notes, config.sections
@@ -117,6 +145,8 @@ def _checked_keys(config: str | Path | Mapping[str, Any] | Config, overrides: Se
     if isinstance(overrides, Sequence) and not isinstance(overrides, str):
         overrides = [aliases.current_path(each) if isinstance(each, str) else each for each in overrides]
     raw, moved = aliases.l2_as_term(raw_config.override(current, overrides))
+    given = Given(raw, paths(overrides), l2=bool(moved))
+    raw, replaced = _without_replaced(raw, current, given)
     checked = configs.parse(_inferred(raw), SCHEMA)
     checked = replace(checked, notes=(*notes, *renamed, *moved, *checked.notes))
     checked.sections["output"] = str(Path(checked["output"]).expanduser())
@@ -127,15 +157,34 @@ def _checked_keys(config: str | Path | Mapping[str, Any] | Config, overrides: Se
     measured = checked["evaluate"]
     measured["metrics"] = check_metrics(measured["metrics"], measured["gain"], measured["monitor"])
     _refuse_monitor(measured["monitor"], measured["trim"])
-    return checked, "loss" in raw
+    return checked, given, replaced
+
+
+def _without_replaced(raw: dict[str, Any], before: Mapping[str, Any], given: Given) -> tuple[dict[str, Any], list[str]]:
+    """Return raw sections without the keys that have no meaning for the components that overrides have chosen."""
+    sampler: list[str] = []
+    if given.model_replaced and not given.overridden("sampler.name"):
+        raw, sampler = without_sampler(raw, _fitting_sampler(_name(raw.get("model"), "mf")))
+    raw, replaced = without_replaced(raw, before, given.overrides, SCHEMA)
+    return raw, [*sampler, *replaced]
+
+
+def _defaults(config: Config) -> Config:
+    """Return the config with the model and the loss of another, and defaults for everything else."""
+    named = {section: {"name": config[section]["name"]} for section in ("model", "loss")}
+    return configs.parse(_inferred(named), SCHEMA)
+
+
+def _fitting_sampler(model: str) -> str:
+    return "sequences" if reads_histories(model) else "pairs"
 
 
 def _inferred(raw: Mapping[str, Any]) -> Mapping[str, Any]:
     """Fill in missing values for which there is only one valid choice."""
     model = _name(raw.get("model"), "mf")
     sampler = raw.get("sampler") or {}
-    if isinstance(sampler, Mapping) and "name" not in sampler and reads_histories(model):
-        raw = {**raw, "sampler": {"name": "sequences", **sampler}}
+    if isinstance(sampler, Mapping) and "name" not in sampler:
+        raw = {**raw, "sampler": {"name": _fitting_sampler(model), **sampler}}
     loss = _name(raw.get("loss"), "bpr")
     reference = LOSS_SIGNATURES.get(loss)
     if reference is not None and "log_partition" in signature(reference).parameters:

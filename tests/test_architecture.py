@@ -134,6 +134,7 @@ def test_no_component_receives_a_config():
         "resuming.py",
         "runs.py",
         "schema.py",
+        "unused.py",
         "__init__.py",
     }
 

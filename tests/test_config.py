@@ -84,7 +84,7 @@ def test_other_packages_spellings_are_understood_with_a_note():
         ({"evaluate": {"monitor": "ndgc@10"}}, "unknown metric 'ndgc'; did you mean ndcg?"),
         ({"evaluate": {"monitor": "ndcg"}}, "add a cut-off"),
         ({"evaluate": {"metrics": ["auc"]}}, "unknown metric 'auc'"),
-        ({"model": "popularity", "denoise": "pld"}, "is not trained by a loss"),
+        ({"model": "popularity", "denoise": "pld"}, "model popularity does not use denoise.name ('pld')"),
         ({"noise": {}}, "noise.ratio is missing"),
         ({"sampler": {"correct": True}}, "which loss bpr does not have; set loss.name=sampled_softmax"),
         ({"split": {"name": "ratio", "by": "item"}}, "split.by: input should be 'user' or 'all'"),

@@ -77,7 +77,7 @@ class RunReport:
     Attributes:
         title: for example ``mf · bpr · pld on ml-100k``.
         monitor: the metric that chose the epoch; None if the last epoch was kept.
-        warnings: warnings about the result, for the summary.
+        warnings, notes: warnings about the result, and notes on the config, for the summary.
     """
 
     folder: Path
@@ -86,6 +86,7 @@ class RunReport:
     splits: Splits
     outcome: Outcome
     warnings: Sequence[str] = ()
+    notes: Sequence[str] = ()
     figures: dict[str, "Figure"] = field(default_factory=dict)
 
     def write(self, evaluator: Evaluator | None) -> None:
@@ -154,7 +155,7 @@ class RunReport:
                 "",
                 *rows,
                 *(f"- Warning: {escaped(warning)}." for warning in self.warnings),
-                *(f"- Note: {escaped(note)}." for note in self.splits.notes),
+                *(f"- Note: {escaped(note)}." for note in (*self.notes, *self.splits.notes)),
                 "",
                 *(f"![{name}]({run_folder.PLOTS}/{name}.png)" for name in self.figures),
                 "",

@@ -113,7 +113,7 @@ def test_bad_event_files(project, capsys, content, message):
         (["train.epochs=true"], "train.epochs: expected a number, got true"),
         (["evaluate.cutoffs=[true]"], "evaluate.cutoffs.0: expected a number, got true"),
         (["sampler.negatives={uniform: true}"], "sampler.negatives.uniform: expected a number, got true"),
-        (["evaluate.trim=0.2", "model=ease"], "set evaluate.trim=0"),
+        (["evaluate.trim=0.2", "model=ease"], "model ease does not use evaluate.trim (0.2)"),
         (["evaluate.trim=0.2", "evaluate.monitor=null"], "evaluate.monitor is null: nothing validates"),
         (["split=whole"], "split.name is whole, which leaves no validation events"),
         (["train.device=mps"], "train.device is mps, which this machine lacks"),

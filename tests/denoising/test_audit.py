@@ -129,7 +129,7 @@ def test_a_run_audits_its_own_noise(checkerboard, quick, tmp_path, capsys):
 
 
 def test_a_run_without_losses_says_so(checkerboard, quick, tmp_path):
-    run = recpair.fit(quick | {"model": {"name": "popularity"}}, data=checkerboard)
+    run = recpair.fit(quick, ["model=popularity"], data=checkerboard)
     with pytest.raises(
         recpair.RecpairError, match=r"has no audit\.parquet: its model was not trained by a loss of pairs"
     ):

@@ -241,8 +241,14 @@ def test_options_of_metrics_are_filled_in():
 
 @pytest.mark.parametrize("model", ["ease", "item_knn", "neumf"])
 def test_a_model_without_vectors_has_no_intra_list_similarity(model):
-    with pytest.raises(ConfigError, match=f"ils needs item vectors, which model {model} does not have"):
-        load_config({"evaluate": {"metrics": ["ndcg", "ils"]}}, [f"model={model}"])
+    asked = {"evaluate": {"metrics": ["ndcg", "ils"]}}
+    with pytest.raises(
+        ConfigError, match=rf"model {model} does not use evaluate.metrics \('ils'\)|which model {model}"
+    ):
+        load_config(asked | {"model": model})
+    dropped = load_config(asked, [f"model={model}"])
+    assert dropped["evaluate"]["metrics"] == ["ndcg"]
+    assert any("evaluate.metrics ('ils')" in note for note in dropped.notes)
     with pytest.raises(ConfigError, match=r"evaluate\.monitor: ils needs item vectors"):
         load_config({"evaluate": {"monitor": "ils@10"}}, [f"model={model}"])
 

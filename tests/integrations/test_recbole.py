@@ -92,8 +92,8 @@ def test_the_own_loss_is_the_default_and_needs_a_model_that_has_one():
 
 @pytest.mark.parametrize("name", ["BPR", "SGL", "ItemKNN"])
 def test_the_checkerboard_is_solved_and_loads_again(name, checkerboard, quick):
-    quick |= {"model": {"name": f"recbole/{name}"}}
-    run = recpair.fit(quick, ["train.epochs=15"], data=checkerboard)
+    quick["train"]["epochs"] = 15
+    run = recpair.fit(quick, [f"model=recbole/{name}"], data=checkerboard)
     assert run.metrics["test"]["hit@1"] >= 0.95
     again = recpair.load(run.folder)
     assert again.recommend(k=5).equals(run.recommend(k=5))

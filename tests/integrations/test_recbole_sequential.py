@@ -194,13 +194,14 @@ def test_a_resumed_run_ends_with_the_same_weights(succession, next_item, resumes
 
 
 def test_positions_are_refused_with_the_way_out():
-    config = {"model": "recbole/SASRec", "sampler": {"name": "sequences"}}
+    config = {"model": "recbole/SASRec", "sampler": {"name": "sequences", "examples": "positions"}}
     with pytest.raises(ConfigError) as caught:
         load_config(config)
     assert str(caught.value).endswith("has one vector for a whole history; set sampler.examples=prefixes")
     assert "\n" not in str(caught.value)
     checked = load_config(config, ["sampler.examples=prefixes"])
     assert checked["loss"] == {"name": "own"}
+    assert load_config({"model": "recbole/SASRec"})["sampler"]["examples"] == "prefixes"
     with pytest.raises(ConfigError, match=r"sampler\.name is pairs, but model recbole/SASRec needs sequences"):
         load_config({"model": "recbole/SASRec", "sampler": "pairs"})
 

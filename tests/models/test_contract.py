@@ -72,8 +72,9 @@ def test_regularised_rows_are_those_of_the_batch(train):
 @pytest.mark.parametrize("name", sorted(name for name, kind in MODELS.items() if not issubclass(kind, SequenceModel)))
 def test_the_checkerboard_is_solved(name, checkerboard, quick):
     """After 60 epochs nearly everybody's own-colour test item stands first; popularity cannot tell colours."""
-    quick["model"] = {"name": name}
-    run = recpair.fit(quick, ["train.epochs=60", "train.learning_rate=0.02"], data=checkerboard)
+    del quick["model"]
+    quick["train"] = {"epochs": 60, "learning_rate": 0.02, "seed": 1}
+    run = recpair.fit(quick, [f"model={name}"], data=checkerboard)
     if MODELS[name] is Popularity:
         assert run.metrics["test"]["hit@1"] < 0.5
     else:

@@ -109,7 +109,7 @@ def test_floats_of_a_column_with_gaps_are_the_ids_that_they_stand_for(fitted, tm
 
 
 def test_a_run_without_an_item_table_says_so(checkerboard, quick, caplog):
-    run = recpair.fit(quick | {"model": "popularity", "train": {}, "sampler": {}}, data=checkerboard)
+    run = recpair.fit(quick, ["model=popularity"], data=checkerboard)
     with caplog.at_level(logging.INFO, "recpair"):
         assert run.recommend([1], k=1, titles=True).columns == ["user_id", "item_id", "score", "rank"]
     assert caplog.messages[-1].endswith("has no item table, so titles adds no columns")

@@ -172,8 +172,7 @@ def test_integer_ids_are_found_by_their_text_and_come_back_as_integers(checkerbo
 
 
 def test_popularity_has_no_item_vectors(checkerboard, quick):
-    quick["model"] = {"name": "popularity"}
-    fitted = recpair.fit(quick, data=checkerboard)
+    fitted = recpair.fit(quick, ["model=popularity"], data=checkerboard)
     assert fitted.metrics["epochs"] == 0
     with pytest.raises(RunError, match="no item vectors"):
         fitted.similar_items([3])

@@ -28,6 +28,7 @@ CONFIGS = {
     "sasrec": SASREC | {"contrast": ["cl4srec", "coserec", "duorec", {"name": "iclrec", "intents": 4}]},
     "semantic": SASREC | {"contrast": ["sra_cl_cross", "sra_cl_intra", "cwcl"]},
 }
+EPOCHS = {"ials": {}}
 
 
 @pytest.fixture
@@ -46,7 +47,9 @@ def train(events, tmp_path):
 
     def run(name, folder):
         config = CONFIGS[name] | {
-            "train": {"epochs": 2, "device": "cpu", "audit_from": 1} | CONFIGS[name].get("train", {}),
+            "train": {"device": "cpu"}
+            | EPOCHS.get(name, {"epochs": 2, "audit_from": 1})
+            | CONFIGS[name].get("train", {}),
             "evaluate": {"cutoffs": [5], "monitor": "ndcg@5"},
             "tracking": None,
             "output": str(tmp_path / folder / name),

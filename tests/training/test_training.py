@@ -127,8 +127,9 @@ def test_without_a_monitor_all_but_the_test_trains_and_the_last_epoch_is_kept(ch
 @pytest.mark.parametrize("model", ["mf", "item_knn"])
 def test_the_whole_split_trains_on_every_event_and_measures_nothing(model, checkerboard, quick):
     """What is shipped knows all that anybody took, and says that nothing tells how good it is."""
-    quick |= {"split": {"name": "whole"}, "model": {"name": model}}
-    run = recpair.fit(quick, ["evaluate.monitor=null", "train.epochs=3"], data=checkerboard)
+    quick |= {"split": {"name": "whole"}}
+    quick["train"]["epochs"] = 3
+    run = recpair.fit(quick, ["evaluate.monitor=null", f"model={model}"], data=checkerboard)
     assert len(run.recommender.train) == len(checkerboard)
     assert run.metrics["test"] == run.metrics["valid"] == {}
     assert run.per_user.is_empty()
@@ -147,8 +148,7 @@ def test_the_whole_split_trains_on_every_event_and_measures_nothing(model, check
 
 
 def test_without_a_monitor_a_fitted_model_knows_what_was_held_out_for_validation(checkerboard, quick):
-    quick["model"] = "popularity"
-    run = recpair.fit(quick, ["evaluate.monitor=null"], data=checkerboard)
+    run = recpair.fit(quick, ["evaluate.monitor=null", "model=popularity"], data=checkerboard)
     assert run.metrics["valid"] == {}
     assert "without epochs" in (run.folder / "SUMMARY.md").read_text()
     train = run.recommender.train
