@@ -54,6 +54,16 @@ def signature(component: Component) -> Signature:
     return _read(component) if isinstance(component, Reference) else inspect.signature(component)
 
 
+def summary(component: Component) -> str:
+    """Return the first line of the docstring of a component, of a ``Reference`` from its source."""
+    if isinstance(component, Reference):
+        node = _top_level(component.module).get(component.name)
+        text = ast.get_docstring(node) if isinstance(node, ast.ClassDef | ast.FunctionDef) else None
+    else:
+        text = inspect.getdoc(component)
+    return (text or "").partition("\n")[0]
+
+
 class Registry(Mapping[str, Component]):
     """Components of a registry by name, from its source, plus those added at runtime."""
 
