@@ -1,6 +1,7 @@
 """Construction of the components of a run from a checked config and the splits."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,7 @@ from recpair.losses import LOSSES
 from recpair.mining import MINERS
 from recpair.models import GradientModel, Model, SequenceModel
 from recpair.registry import options_in
-from recpair.requirements import declared_positives, gives, named_components, needs
+from recpair.requirements import candidates, declared_positives, gives, named_components, needs
 from recpair.sampling import SAMPLERS
 from recpair.sampling.pairs import Sampler
 from recpair.seeds import isolated
@@ -75,14 +76,15 @@ def retrieved_of(config: Config, splits: Splits, report: Report = silent, *, clo
 
 def _objective(config: Config, model: GradientModel, splits: Splits, sampler: Sampler) -> Objective:
     denoise, mine = dict(config["denoise"] or {}), dict(config["hard_negatives"] or {})
-    denoiser = DENOISERS[denoise.pop("name")](len(splits.train), **denoise) if denoise else None
-    miner = MINERS[mine.pop("name")](**mine) if mine else None
     loss = _loss(config)
     asked = _asked(config)
     retrieved = retrieved_of(config, splits) if asked & {"retrieved", "judged"} else None
     if config["semantics"] is not None and retrieved is None:
         logger.info("no component uses semantics; nothing is encoded")
-    terms = _terms(config, model, splits, retrieved)
+    supplies = _supplies(model, splits, retrieved)
+    denoiser = make(DENOISERS[denoise.pop("name")], supplies, **denoise) if denoise else None
+    miner = make(MINERS[mine.pop("name")], supplies, **mine) if mine else None
+    terms = _terms(config, supplies)
     tables = _tables(config, splits, sampler, asked, retrieved if "judged" in asked else None)
     memory = Memory(len(splits.train)) if loss is not None and loss.kind != "" else None
     given = gives(type(model))
@@ -104,10 +106,8 @@ def _asked(config: Config) -> set[str]:
     return {name for *_, parts in named_components(config) for part in parts for name in supplied_names(part)}
 
 
-def _terms(
-    config: Config, model: GradientModel, splits: Splits, retrieved: Retrieved | None
-) -> dict[str, tuple[float, Term]]:
-    """Terms by label, with their weights."""
+def _supplies(model: GradientModel, splits: Splits, retrieved: Retrieved | None) -> dict[str, Any]:
+    """Values supplied to the constructors of components."""
     supplies: dict[str, Any] = {
         "interactions": splits.train,
         "n_items": splits.train.n_items,
@@ -117,6 +117,11 @@ def _terms(
     }
     if isinstance(model, SequenceModel):
         supplies |= {"history_length": model.history_length, "embedding_dim": model.item_vectors().shape[1]}
+    return supplies
+
+
+def _terms(config: Config, supplies: Mapping[str, Any]) -> dict[str, tuple[float, Term]]:
+    """Terms by label, with their weights."""
     terms = {}
     for entry, label in zip(config["terms"], labels(config["terms"]), strict=True):
         component = TERMS[entry["name"]]
@@ -149,7 +154,7 @@ def _tables(config: Config, splits: Splits, sampler: Sampler, asked: set[str], r
 def _sampler(config: Config, model: GradientModel, splits: Splits) -> Sampler:
     section = dict(config["sampler"])
     if config["hard_negatives"]:
-        section["n_negatives"] *= config["hard_negatives"]["candidates"]
-    candidates = max([1, *declared_positives(config).values()])
+        section["n_negatives"] *= candidates(config["hard_negatives"], MINERS)
+    positives = max([1, *declared_positives(config).values()])
     supplied = {"history_length": model.history_length} if isinstance(model, SequenceModel) else {}
-    return SAMPLERS[section.pop("name")](splits.train, candidates, config["train"]["seed"], **supplied, **section)
+    return SAMPLERS[section.pop("name")](splits.train, positives, config["train"]["seed"], **supplied, **section)

@@ -4,7 +4,7 @@ The sections are listed in ``schema.py``, each with the functions that it config
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -90,8 +90,11 @@ class Config:
         return yaml.safe_dump(redacted_values(self.sections), sort_keys=False, allow_unicode=True)
 
 
-def parse(raw: Mapping[str, Any], schema: Mapping[str, Section]) -> Config:
+def parse(raw: Mapping[str, Any], schema: Mapping[str, Section], unchecked: Collection[str] = ()) -> Config:
     """Check every section against its schema and fill in the defaults.
+
+    Args:
+        unchecked: names of components that are unknown; their options are left as they are.
 
     Raises:
         ConfigError: keys are unknown or invalid; the message lists all of them, with the nearest known name.
@@ -102,11 +105,18 @@ def parse(raw: Mapping[str, Any], schema: Mapping[str, Section]) -> Config:
                 f"config section {shown(section)} is unknown{nearest(section, schema)} (sections: {', '.join(schema)})"
             )
     notes: list[str] = []
-    sections = {name: _section(name, spec, raw, schema, notes) for name, spec in schema.items()}
+    sections = {name: _section(name, spec, raw, schema, notes, unchecked) for name, spec in schema.items()}
     return Config(sections, tuple(notes))
 
 
-def _section(name: str, spec: Section, raw: Mapping[str, Any], schema: Mapping[str, Section], notes: list[str]) -> Any:
+def _section(
+    name: str,
+    spec: Section,
+    raw: Mapping[str, Any],
+    schema: Mapping[str, Section],
+    notes: list[str],
+    unchecked: Collection[str],
+) -> Any:
     given = raw.get(name, spec.default)
     if spec.value is not None:
         if not isinstance(given, spec.value) or isinstance(given, bool):
@@ -116,10 +126,13 @@ def _section(name: str, spec: Section, raw: Mapping[str, Any], schema: Mapping[s
         given = [] if given is None else given
         if not isinstance(given, list):
             raise ConfigError(f"{name}: expected a list, got {shown(given)}")
-        return [_checked(f"{name}.{i}", spec, entry, schema, notes) for i, entry in enumerate(_without_null(given))]
+        return [
+            _checked(f"{name}.{i}", spec, entry, schema, notes, unchecked)
+            for i, entry in enumerate(_without_null(given))
+        ]
     if given is None and (spec.optional or spec.default is None):
         return None
-    return _checked(name, spec, {} if given is None else given, schema, notes)
+    return _checked(name, spec, {} if given is None else given, schema, notes, unchecked)
 
 
 def _without_null(entries: list[Any]) -> list[Any]:
@@ -127,7 +140,14 @@ def _without_null(entries: list[Any]) -> list[Any]:
     return [entry for entry in entries if entry is not None]
 
 
-def _checked(where: str, spec: Section, given: Any, schema: Mapping[str, Section], notes: list[str]) -> dict[str, Any]:
+def _checked(
+    where: str,
+    spec: Section,
+    given: Any,
+    schema: Mapping[str, Section],
+    notes: list[str],
+    unchecked: Collection[str] = (),
+) -> dict[str, Any]:
     """Check the keys of a section against the signatures of its components."""
     if isinstance(given, str) and spec.choices is not None:
         given = {"name": given}
@@ -141,6 +161,8 @@ def _checked(where: str, spec: Section, given: Any, schema: Mapping[str, Section
         if not isinstance(chosen, str):
             found = "missing" if chosen is None else shown(chosen)
             raise ConfigError(f"{where}.name is {found}; expected one of {', '.join(sorted(spec.choices))}")
+        if chosen in unchecked:
+            return {"name": chosen, **given}
         fields |= options(lookup(spec.choices, chosen, f"{where}.name"))
         head = {"name": chosen}
     for function in spec.functions:

@@ -31,6 +31,7 @@ from recpair.integrations.all_models import ALL_MODELS
 from recpair.models import MODELS, FittedModel, SequenceModel
 from recpair.models.popularity import Popularity
 from recpair.notebook import in_notebook, progress
+from recpair.plugins import assignments
 from recpair.registry import options_in
 from recpair.report.advice import advice
 from recpair.report.run_report import Outcome, RunReport
@@ -69,6 +70,11 @@ def fit(
     config: str | Path | Mapping[str, Any] | Config,
     overrides: Sequence[str] = (),
     *,
+    model: Any = None,
+    loss: Any = None,
+    denoise: Any = None,
+    hard_negatives: Any = None,
+    terms: Sequence[Any] | None = None,
     data: Any = None,
     items: Any = None,
     resume: bool = False,
@@ -80,6 +86,8 @@ def fit(
     Args:
         config: a path, a dict of sections, or a Config.
         overrides: ``section.key=value`` strings.
+        model, loss, denoise, hard_negatives, terms: these sections in place of those of the config. A component is given
+            by name, as a class or function, or as a dict with ``name`` (any of these) and options; see ``plugins``.
         data: events in memory instead of the config section data: a polars or pandas frame,
             Interactions, or a scipy matrix of users × items.
         items: the item table of ``data``.
@@ -91,7 +99,8 @@ def fit(
     Raises:
         RecpairError: the config, the data or the output folder is invalid; the message has one line.
     """
-    config = load_config(config, overrides)
+    given = assignments(model=model, loss=loss, denoise=denoise, hard_negatives=hard_negatives, terms=terms)
+    config = load_config(config, [*given, *overrides])
     output = Output(Path(config["output"]), config["output_keep"])
     shown = log is None and in_notebook()
     bar = progress(config["train"]["epochs"], config["evaluate"]["monitor"]) if shown else nullcontext(log)

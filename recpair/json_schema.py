@@ -5,7 +5,6 @@ from typing import Any
 
 from pydantic import create_model
 
-from recpair import __version__
 from recpair.aliases import SECTIONS
 from recpair.config import CHECKS, Section
 from recpair.registry import options
@@ -27,7 +26,7 @@ def json_schema() -> dict[str, Any]:
     sections["train"]["properties"]["l2"] = {"type": "number", "minimum": 0, "deprecated": True}
     return {
         "$schema": DIALECT,
-        "title": f"recpair {__version__} config",
+        "title": "recpair config",
         "type": "object",
         "properties": sections,
         "additionalProperties": False,

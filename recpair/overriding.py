@@ -55,14 +55,14 @@ def without_sampler(raw: dict[str, Any], name: str) -> tuple[dict[str, Any], lis
 
 def without_replaced(
     raw: dict[str, Any], before: Mapping[str, Any], given: tuple[str, ...], schema: Mapping[str, Section]
-) -> tuple[dict[str, Any], list[str]]:
-    """Return raw sections without options of components that overrides have replaced, and the dropped keys.
+) -> tuple[dict[str, Any], list[str], list[str]]:
+    """Return raw sections without options of components that overrides have replaced, the dropped keys, and notes.
 
     Args:
         before: the sections without overrides.
         given: dotted paths of the overrides.
     """
-    result, dropped = dict(raw), []
+    result, dropped, notes = dict(raw), [], []
     for name, spec in schema.items():
         old, new = before.get(name), raw.get(name)
         if spec.choices is None or spec.many or not isinstance(old, Mapping) or not new:
@@ -70,11 +70,19 @@ def without_replaced(
         kept = {"name": new} if isinstance(new, str) else new
         if not isinstance(kept, Mapping) or kept.get("name") == old.get("name"):
             continue
-        if isinstance(new, Mapping):
+        if name not in given and isinstance(new, Mapping):
             kept = _kept(name, spec, old, new, given)
             result[name] = kept
-        dropped += [f"{name}.{key} ({shown(old[key])})" for key in old if key != "name" and key not in kept]
-    return result, dropped
+        lost = [f"{name}.{key} ({shown(old[key])})" for key in old if key != "name" and key not in kept]
+        if name not in given:
+            dropped += lost
+        elif lost:
+            chosen = kept.get("name")
+            notes.append(
+                f"the override {name}={chosen} replaces the section and drops {', '.join(lost)}; {name}.name={chosen} keeps "
+                f"the options that both components have"
+            )
+    return result, dropped, notes
 
 
 def _kept(

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from recpair.errors import ConfigError, shown
-from recpair.signatures import Component, signature
+from recpair.signatures import OUTSIDE, Component, signature
 
 T = TypeVar("T")
 
@@ -22,6 +22,12 @@ def lookup(registry: Mapping[str, T], name: str, key: str) -> T:
     Raises:
         ConfigError: unknown name; the message has the config key, the nearest and all known names.
     """
+    if name not in registry and OUTSIDE in name:
+        module = name.partition(OUTSIDE)[0]
+        raise ConfigError(
+            f"{key} is {shown(name)}, a component outside recpair; if you trust module {module}, name it with --plugins "
+            f"{module} or plugins=[{module!r}]"
+        )
     if name not in registry:
         known = ", ".join(sorted(registry))
         raise ConfigError(f"{key}: unknown name {shown(name)}{nearest(name, registry)} (known: {known})")

@@ -4,11 +4,12 @@ The requirements of a component are those of the names in its signature (``step.
 follow from its class.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, get_type_hints
 
 from recpair.config import Config
 from recpair.data.splitting import WHOLE
+from recpair.denoising import DENOISERS
 from recpair.errors import ConfigError
 from recpair.evaluation.legend import LEGEND
 from recpair.evaluation.names import known_metrics, name_of
@@ -19,6 +20,7 @@ from recpair.losses import LOSSES, kind_of
 from recpair.mining import MINERS
 from recpair.models import FittedModel, GradientModel, Model, OwnLossModel, Scorer, SequenceModel, Vectors
 from recpair.overriding import Given
+from recpair.registry import nearest
 from recpair.sampling.negative_sampler import ALL
 from recpair.step import SUPPLIES, supplied_names
 from recpair.terms import TERMS
@@ -55,6 +57,11 @@ def gives(model: type[Model]) -> set[str]:
 def needs(*components: Callable[..., Any]) -> set[str]:
     """Return the requirements of the names in the signatures of components."""
     names = {name for component in components for name in supplied_names(component)}
+    for name in sorted(names - set(SUPPLIES)):
+        raise ConfigError(
+            f"a component asks for {name!r} before *, which is not supplied{nearest(name, SUPPLIES)}; if it is an option, "
+            f"put it after *"
+        )
     return {need for name in names if (need := SUPPLIES[name].needs) is not None}
 
 
@@ -79,7 +86,10 @@ def named_components(config: Config) -> Iterator[tuple[str, str, tuple[Callable[
         yield "loss.name", loss, (LOSSES[loss],)
     if config["hard_negatives"] is not None:
         name = config["hard_negatives"]["name"]
-        yield "hard_negatives.name", name, (MINERS[name].choose,)
+        yield "hard_negatives.name", name, (MINERS[name], MINERS[name].choose)
+    if config["denoise"] is not None:
+        name = config["denoise"]["name"]
+        yield "denoise.name", name, (DENOISERS[name],)
     for number, entry in enumerate(config["terms"]):
         term = TERMS[entry["name"]]
         yield f"terms.{number}.name", entry["name"], (term, term.forward)
@@ -89,7 +99,12 @@ def declared_positives(config: Config) -> dict[str, int]:
     """Return the number of positives per query that the denoiser, the loss and the terms need, by config key."""
     wanted = {key: max(getattr(part, "n_positives", 1) for part in parts) for key, _, parts in named_components(config)}
     denoise = config["denoise"]
-    return wanted | ({} if denoise is None else {"denoise.candidates": denoise.get("candidates", 1)})
+    return wanted | ({} if denoise is None else {"denoise.candidates": candidates(denoise, DENOISERS)})
+
+
+def candidates(section: Mapping[str, Any], choices: Mapping[str, Callable[..., Any]]) -> int:
+    """Return the number of candidates of a denoiser or a miner: an option, or an attribute of its class."""
+    return int(section.get("candidates", getattr(choices[section["name"]], "candidates", 1)))
 
 
 def require(config: Config) -> None:

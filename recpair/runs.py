@@ -6,12 +6,13 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from recpair import processes
+from recpair import processes, raw_config
 from recpair.boundary import boundary
 from recpair.building import retrieved_of
 from recpair.config import Config
@@ -23,6 +24,7 @@ from recpair.evaluation.evaluator import Evaluation
 from recpair.experiment import evaluators_of, fit_into, prepare
 from recpair.integrations.atomic import write_atomic
 from recpair.models.popularity import Popularity
+from recpair.plugins import import_modules
 from recpair.redaction import redacted
 from recpair.report.compare import summarise_seeds
 from recpair.report.tracked import close_seeds, open_run, reconcile_seeds, tracker_of, upload
@@ -49,17 +51,25 @@ MONITOR = "evaluate.monitor"  # determines the training events
 
 
 @boundary
-def load(run: str | Path, *, uri: str | None = None) -> Run:
+def load(run: str | Path, *, plugins: Sequence[str | ModuleType] = (), uri: str | None = None) -> Run:
     """Load a finished run from its folder or by its MLflow run id; the data set is not needed.
 
+    Args:
+        plugins: modules of components from outside recpair that the run uses; no other module that the run folder names
+            is imported. Without the modules of its loss, terms or denoiser, a run can recommend.
+
     Raises:
-        RunError: a file is missing or damaged, the config has unknown keys, or the store does not have the run id.
+        RunError: a file is missing or damaged, the config has unknown keys, the store does not have the run id, or the
+            model is of a module that ``plugins`` does not name.
+        ConfigError: a module of ``plugins`` cannot be imported.
     """
+    named = import_modules(plugins)
     if isinstance(run, str) and RUN_ID.fullmatch(run) and not Path(run).exists():
         run = download(run, uri)
-    opened = Run.open(run)
+    opened = Run.open(run, named)
     try:
-        load_stored(opened.config)
+        for note in load_stored(opened.config, tolerant=True).notes:
+            logger.info(note)
     except ConfigError as error:
         raise RunError(f"{opened.folder / CONFIG}: {error}") from None
     return opened
@@ -202,7 +212,7 @@ def track(run: Run, *, uri: str | None = None) -> str | None:
             which MLflow would send the user's credentials.
     """
     _require_run(run)
-    config = load_stored(run.config)
+    config = load_stored(run.config, tolerant=True)
     section = dict(config["tracking"] or {})
     named = section.get("uri")
     if uri is None and named and "://" in named and not named.startswith(("sqlite:", "file:")):
@@ -287,7 +297,9 @@ def neighbours(
         EndpointError: a response of an endpoint is not cached.
     """
     if of_run:
-        _refuse_named_files(load_config(config, overrides), overrides)
+        config = load_stored(_sections(config), overrides)
+        _refuse_named_files(config, overrides)
+        overrides = ()
     checked, splits = _semantic(config, overrides)
     train, ids = splits.train, splits.vocabulary
     asked = ids.items.indices([item])[0] if user is None else _trained_user(train, user)
@@ -298,6 +310,13 @@ def neighbours(
         return f"Nearest to {item}: {names[asked]}", near_item(found, train, splits.items, int(asked))
     row = int(train.indptr[asked + 1]) - 1
     return f"Nearest to {user}: {latest(train, names, row)}", near_history(found, train, splits.items, row)
+
+
+def _sections(config: str | Path | Mapping[str, Any] | Config) -> Mapping[str, Any]:
+    """Return the raw sections of a config."""
+    if isinstance(config, Config):
+        return config.sections
+    return raw_config.read(config) if isinstance(config, str | Path) else config
 
 
 def _trained_user(train: Interactions, user: Any) -> int:

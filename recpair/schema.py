@@ -11,13 +11,14 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from recpair import aliases, raw_config
+from recpair import aliases, plugins, raw_config
 from recpair import config as configs
 from recpair.config import Config, Section
 from recpair.errors import ConfigError
 from recpair.evaluation.names import check_metrics, parse_metric
 from recpair.integrations import MODEL_SIGNATURES, OWN, reads_histories
 from recpair.overriding import Given, paths, without_replaced, without_sampler
+from recpair.registry import lookup
 from recpair.shipped import locate
 from recpair.signatures import Reference, registry, signature
 
@@ -82,34 +83,18 @@ SCHEMA: dict[str, Section] = {
 def load_config(config: str | Path | Mapping[str, Any] | Config, overrides: Sequence[str] = ()) -> Config:
     """Load and check a config from a file, the name of a config that ships with recpair, a dict, or a Config.
 
+    Modules of components that the config names by dotted paths are imported.
+
     Raises:
         ConfigError: a key is unknown or invalid, or sections contradict each other.
     """
-    return _loaded(config, overrides)
-
-
-def load_stored(config: Mapping[str, Any], overrides: Sequence[str] = ()) -> Config:
-    """Load and check the config of a run folder, without the keys that its model does not use.
-
-    Earlier versions have ignored such keys. Overrides are checked as by ``load_config``.
-
-    Raises:
-        ConfigError: as ``load_config``.
-    """
-    stored = _loaded(config, (), stored=True)
-    return _loaded(stored, overrides) if overrides else stored
-
-
-def _loaded(
-    config: str | Path | Mapping[str, Any] | Config, overrides: Sequence[str], *, stored: bool = False
-) -> Config:
     checked, given, lost = _checked_keys(config, overrides)
 
     from recpair.requirements import inferred, require, unused  # imports torch and numba: seconds
     from recpair.unused import droppable, note, refuse, unused_keys
 
     found = unused_keys(inferred(checked, given), _defaults(checked), given)
-    dropped = found if stored else droppable(found, given)
+    dropped = droppable(found, given)
     if dropped:
         checked, given, lost = _checked_keys(config, [*overrides, *(each.override for each in dropped)])
     name = checked["model"]["name"]
@@ -118,6 +103,44 @@ def _loaded(
     lost += [str(each) for each in dropped]
     notes = [*checked.notes, *([note(name, lost, given)] if lost else []), *unused(checked)]
     return replace(checked, notes=tuple(dict.fromkeys(notes)))
+
+
+def load_stored(config: Mapping[str, Any], overrides: Sequence[str] = (), *, tolerant: bool = False) -> Config:
+    """Load and check the config of a run folder, which may be untrusted; its dotted paths are not imported.
+
+    Keys that the model does not use, which earlier versions have ignored, are dropped.
+
+    Args:
+        tolerant: whether components other than the model may be unknown; their options are not checked.
+
+    Raises:
+        ConfigError: as ``load_config``, or a component is unknown.
+    """
+    current = aliases.current_sections(raw_config.plain(config, "the config"))[0]
+    plugins.resolve(current, [])
+    missing = []
+    for section, key, name in plugins.unknown(current):
+        choices = SCHEMA[section].choices if section in SCHEMA else None
+        if choices is not None and name in choices:
+            continue
+        if not tolerant or section == "model":
+            lookup(choices or {}, name, key)
+        missing.append(name)
+    if missing:
+        note = f"{', '.join(missing)}: not loaded, as nothing has named the module; to evaluate the run, name it (--plugins)"
+        return replace(configs.parse(_inferred(current), SCHEMA, unchecked=missing), notes=(note,))
+    return load_config(_without_unused(current), overrides)
+
+
+def _without_unused(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the sections of a stored config without the keys that its model does not use."""
+    checked, given, _ = _checked_keys(config, ())
+
+    from recpair.requirements import inferred
+    from recpair.unused import unused_keys
+
+    found = unused_keys(inferred(checked, given), _defaults(checked), given)
+    return raw_config.override(config, [each.override for each in found])
 
 
 def check_keys(config: str | Path | Mapping[str, Any] | Config, overrides: Sequence[str] = ()) -> Config:
@@ -141,14 +164,15 @@ def _checked_keys(
     if isinstance(config, str | Path):
         path, notes = locate(config)
         config = raw_config.read(path)
-    current, renamed = aliases.current_sections(raw_config.plain(config, "the config"))
+    current, renamed = aliases.current_sections(raw_config.plain(plugins.with_names(config), "the config"))
     if isinstance(overrides, Sequence) and not isinstance(overrides, str):
         overrides = [aliases.current_path(each) if isinstance(each, str) else each for each in overrides]
     raw, moved = aliases.l2_as_term(raw_config.override(current, overrides))
+    plugins.resolve(raw)
     given = Given(raw, paths(overrides), l2=bool(moved))
-    raw, replaced = _without_replaced(raw, current, given)
+    raw, replaced, lost = _without_replaced(raw, current, given)
     checked = configs.parse(_inferred(raw), SCHEMA)
-    checked = replace(checked, notes=(*notes, *renamed, *moved, *checked.notes))
+    checked = replace(checked, notes=(*notes, *renamed, *moved, *lost, *checked.notes))
     checked.sections["output"] = str(Path(checked["output"]).expanduser())
     if checked["output_keep"] < 0:
         raise ConfigError(
@@ -160,13 +184,15 @@ def _checked_keys(
     return checked, given, replaced
 
 
-def _without_replaced(raw: dict[str, Any], before: Mapping[str, Any], given: Given) -> tuple[dict[str, Any], list[str]]:
+def _without_replaced(
+    raw: dict[str, Any], before: Mapping[str, Any], given: Given
+) -> tuple[dict[str, Any], list[str], list[str]]:
     """Return raw sections without the keys that have no meaning for the components that overrides have chosen."""
     sampler: list[str] = []
     if given.model_replaced and not given.overridden("sampler.name"):
         raw, sampler = without_sampler(raw, _fitting_sampler(_name(raw.get("model"), "mf")))
-    raw, replaced = without_replaced(raw, before, given.overrides, SCHEMA)
-    return raw, [*sampler, *replaced]
+    raw, replaced, notes = without_replaced(raw, before, given.overrides, SCHEMA)
+    return raw, [*sampler, *replaced], notes
 
 
 def _defaults(config: Config) -> Config:

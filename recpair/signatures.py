@@ -20,6 +20,7 @@ from typing import Any
 
 PACKAGE = __name__.partition(".")[0]
 ROOT = Path(__file__).parent
+OUTSIDE = ":"  # in the name of a component from outside the package, ``module:name``
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,12 @@ def signature(component: Component) -> Signature:
     """
     if isinstance(component, Signature):
         return component
-    return _read(component) if isinstance(component, Reference) else inspect.signature(component)
+    if isinstance(component, Reference):
+        return _read(component)
+    try:
+        return inspect.signature(component, eval_str=True)
+    except NameError:  # an annotation of a module that imports types for type checkers only
+        return inspect.signature(component)
 
 
 def summary(component: Component) -> str:

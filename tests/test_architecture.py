@@ -43,7 +43,7 @@ def imported(tree: ast.AST) -> set[str]:
         ("mlflow", {"mlflow_tracker.py", "store.py"}),
         ("recbole", {"component.py"}),
         ("matplotlib", {"figures.py", "plots.py", "run_report.py"}),
-        ("typer", {"app.py", "command.py", "data.py", "semantics.py"}),
+        ("typer", {"app.py", "command.py", "config.py", "data.py", "semantics.py"}),
         ("rich", {"console.py"}),
         ("lightning_fabric", {"launch.py", "loop.py"}),
         ("faiss", {"neighbours.py"}),

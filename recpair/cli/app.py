@@ -33,6 +33,16 @@ OverridesArgument = Annotated[
 ]
 
 
+PluginsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--plugins",
+        metavar="MODULE",
+        help="A module of components from outside recpair that the run uses; may be repeated.",
+    ),
+]
+
+
 def _show_version(asked: bool) -> None:
     if asked:
         print(f"recpair {__version__}")
@@ -118,7 +128,7 @@ def fit(
 
 
 @app.command()
-def evaluate(run: RunArgument, overrides: OverridesArgument = None) -> None:
+def evaluate(run: RunArgument, overrides: OverridesArgument = None, plugins: PluginsOption = None) -> None:
     r"""Evaluate a run on its test data again, optionally with other metrics or cut-offs; the run folder is not changed.
 
     Reads the data set of the run's config, and fails if it differs from the data that the run was trained on.
@@ -130,7 +140,7 @@ def evaluate(run: RunArgument, overrides: OverridesArgument = None) -> None:
     from recpair import console, runs
 
     with console.notes():
-        model, floor = runs.evaluate(runs.load(run), overrides or [])
+        model, floor = runs.evaluate(runs.load(run, plugins=plugins or []), overrides or [])
     columns = {"this model": model.means, "most popular": floor.means}
     console.metric_table(f"Test metrics: {run}, {model.n_users:,} users", columns)
 
@@ -163,6 +173,7 @@ def recommend(
             "marked in the column fallback."
         ),
     ] = "raise",
+    plugins: PluginsOption = None,
 ) -> None:
     """Write the k best items of each user: user_id, item_id, score, rank.
 
@@ -182,7 +193,7 @@ def recommend(
     if users is not None and users.resolve() == out.resolve():
         raise typer.BadParameter("--out would overwrite the file of --users; give another name")
     batch.check_output(out)
-    loaded = runs.load(run)
+    loaded = runs.load(run, plugins=plugins or [])
     with console.notes():
         frame = loaded.recommend(
             None if users is None else batch.read_users(users, loaded.id_columns("user")),
@@ -239,6 +250,7 @@ def audit(
     run: RunArgument,
     out: Annotated[Path, typer.Option("--out", "-o", help="Output file: .csv, .parquet or .jsonl.")],
     top: Annotated[int | None, typer.Option("--top", min=1, help="Write only the N most suspicious events.")] = None,
+    plugins: PluginsOption = None,
 ) -> None:
     """Write a table of likely noisy training events, the most suspicious first.
 
@@ -253,7 +265,7 @@ def audit(
     from recpair.serving import batch
 
     batch.check_output(out)
-    loaded = runs.load(run)
+    loaded = runs.load(run, plugins=plugins or [])
     frame = loaded.audit() if top is None else loaded.audit().head(top)
     batch.write_table(out, frame)
     console.console.print(f"{len(frame):,} of {len(loaded.recommender.train):,} training events in {out}")
@@ -269,6 +281,7 @@ def track(
     uri: Annotated[
         str | None, typer.Option(help="URI of the MLflow store; by default that of the run's config.")
     ] = None,
+    plugins: PluginsOption = None,
 ) -> None:
     """Upload a finished run to MLflow, for example if the server was unavailable during training.
 
@@ -279,7 +292,7 @@ def track(
     from recpair import console, runs
 
     with console.notes():
-        run_id = runs.track(runs.load(run), uri=uri)
+        run_id = runs.track(runs.load(run, plugins=plugins or []), uri=uri)
     if run_id is None:
         raise typer.Exit(2)
     console.console.print(f"tracked as MLflow run {run_id}")
@@ -292,6 +305,7 @@ def export(
         Path, typer.Option("--out", "-o", help="An empty or new folder; its name is the name of the data set.")
     ],
     format: Annotated[Literal["recbole"], typer.Option("--format", help="File format.")] = "recbole",
+    plugins: PluginsOption = None,
 ) -> None:
     """Write a run's data as RecBole's atomic files: NAME.train.inter, NAME.valid.inter, NAME.test.inter, NAME.item.
 
@@ -305,7 +319,7 @@ def export(
     from recpair import console, runs
 
     with console.notes():
-        paths = runs.export(runs.load(run), out)
+        paths = runs.export(runs.load(run, plugins=plugins or []), out)
     for path in paths:
         console.console.print(f"{path}")
 

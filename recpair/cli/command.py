@@ -11,6 +11,7 @@ from recpair import processes
 from recpair.boundary import explained
 from recpair.cli.app import app
 from recpair.errors import RecpairError, one_line
+from recpair.plugins import is_loaded
 
 INTERNAL = 70  # the exit code of an internal error (EX_SOFTWARE of sysexits.h)
 UsageError: type[typer.BadParameter] = typer.BadParameter.__mro__[1]  # the UsageError of the click that this typer uses
@@ -50,7 +51,12 @@ def _described(error: BaseException) -> tuple[str, int]:
         return "another process has ended; what it says, or torchrun below, is the cause", 2
     if (message := explained(error)) is not None:
         return message, 2
-    place = traceback.extract_tb(error.__traceback__)[-1]
+    places = traceback.extract_tb(error.__traceback__)
+    for place in reversed(places):
+        if is_loaded(place.filename):
+            text = f"{type(error).__name__}: {one_line(str(error), 200)}"
+            return f"{place.filename}, line {place.lineno}: {text}; --debug shows the traceback", 2
+    place = places[-1]
     internal = f"{type(error).__name__}: {one_line(str(error), 200)} in {Path(place.filename).name}:{place.lineno}"
     return f"internal error ({internal}); please report it with what --debug prints", INTERNAL
 

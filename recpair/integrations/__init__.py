@@ -43,8 +43,10 @@ def reads_histories(model: str) -> bool:
     bridge, slash, theirs = model.partition("/")
     if slash:
         return bridge == "recbole" and properties.kind(theirs) == "sequential"
-    reference = registry("recpair.models:MODELS").get(model)
-    return isinstance(reference, Reference) and "SequenceModel" in ancestors(reference)
+    found = registry("recpair.models:MODELS").get(model)
+    if isinstance(found, Reference):
+        return "SequenceModel" in ancestors(found)
+    return isinstance(found, type) and "SequenceModel" in {base.__name__ for base in found.__mro__}
 
 
 MODEL_SIGNATURES: Bridged[Component] = Bridged(registry("recpair.models:MODELS"), {"recbole": properties.signature})

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from recpair.errors import ConfigError
+from recpair.signatures import signature
 
 Loss = Callable[..., Tensor]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -74,7 +75,7 @@ def kind_of(loss: Callable[..., Any]) -> str:
     Raises:
         ConfigError: the return annotation is none of the three.
     """
-    annotation = inspect.signature(loss).return_annotation
+    annotation = signature(loss).return_annotation
     shape = getattr(annotation, "dim_str", None)
     if shape not in KINDS:
         raise ConfigError(

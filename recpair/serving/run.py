@@ -1,8 +1,9 @@
 """Trained run, as returned by ``fit`` and ``load``."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ from recpair.files import damaged
 from recpair.integrations import MODEL_SIGNATURES
 from recpair.integrations.all_models import ALL_MODELS
 from recpair.models import GradientModel, Model
+from recpair.plugins import resolve
 from recpair.seeds import isolated
 from recpair.serving.asked import flag, id_column, is_pandas
 from recpair.serving.display import run_html
@@ -48,27 +50,31 @@ class Run:
 
     @classmethod
     @boundary
-    def open(cls, folder: str | Path) -> "Run":
+    def open(cls, folder: str | Path, plugins: Sequence[str] = ()) -> "Run":
         """Load a finished run.
+
+        Args:
+            plugins: imported modules of components from outside recpair.
 
         Raises:
             RunError: a file is missing or damaged, or the config names a model or an option that does not exist.
         """
         if not isinstance(folder, str | Path):
             raise RunError(f"a run is given by its folder or MLflow run id, not by {type(folder).__name__}")
-        run = consistent(Path(folder), cls._read)
+        run = consistent(Path(folder), partial(cls._read, plugins=plugins))
         if run.files.manifest is None:
             logger.info("%s is a run of an earlier version: it has no checksums", folder)
         return run
 
     @classmethod
-    def _read(cls, files: RunFolder) -> "Run":
+    def _read(cls, files: RunFolder, plugins: Sequence[str]) -> "Run":
         if files.has(SEEDS):
             members = ", ".join(str(name) for name in files.json(SEEDS)["runs"][:3])
             raise RunError(f"{files.path} holds several seeds; open one of its runs ({members})")
         metrics, config = files.metrics(), files.config()
         train = files.training_data()
         try:
+            resolve(config, plugins)
             section = dict(parse({"model": config.get("model")}, MODEL_SECTION)["model"])
         except ConfigError as error:
             raise RunError(f"{files.path / CONFIG}: {error}") from None
