@@ -59,7 +59,7 @@ SLOTS: dict[str, Slot] = {
 
 
 def register(section: str, component: Any) -> str:
-    """Add a function, class or instance to the registry of a section; return its dotted path.
+    """Add a function, class or instance to the registry of a section; return its name there, by default its dotted path.
 
     An instance is copied for each run.
 
@@ -67,6 +67,9 @@ def register(section: str, component: Any) -> str:
         ConfigError: the component does not have the interface of the section.
     """
     slot = SLOTS[section]
+    for name, known in slot.components().items():
+        if known is component:
+            return name
     named = component.func if isinstance(component, functools.partial) else component
     named = named if hasattr(named, "__qualname__") else type(named)
     name = f"{named.__module__}{OUTSIDE}{named.__qualname__}"

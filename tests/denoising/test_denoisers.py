@@ -1,14 +1,12 @@
 """Contract of every registered denoiser, the authors' numbers, and each method's own arithmetic."""
 
-import inspect
-
 import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.nn.functional import softplus
 
-from recpair.denoising import DENOISERS, Denoiser, Pool
+from recpair.denoising import DENOISERS, Pool
 from recpair.denoising.dbpm import DBPM
 from recpair.denoising.dcf import DCF
 from recpair.denoising.pld import PLD
@@ -30,25 +28,6 @@ def a_pool(denoiser, queries=8, epoch=20, negatives=None, seed=0):
     rows = torch.randint(N_EVENTS, losses.shape, generator=generator)
     drawn = None if negatives is None else torch.rand(queries, negatives, generator=generator)
     return Pool(losses, rows, epoch, drawn)
-
-
-@pytest.mark.parametrize("negatives", [None, 3])
-def test_an_answer_points_into_the_pool(denoiser, negatives):
-    assert isinstance(denoiser, Denoiser)
-    pool = a_pool(denoiser, negatives=negatives)
-    choice = denoiser.choose(pool)
-    assert choice.columns.shape[0] == 8
-    assert choice.columns.min() >= 0
-    assert choice.columns.max() < denoiser.candidates
-    for weights in (choice.weights, choice.negative_weights):
-        assert weights is None or ((weights >= 0).all() and torch.isfinite(weights).all())
-    assert choice.weights is None or choice.weights.shape == choice.columns.shape
-    assert all(value.ndim == 0 and torch.isfinite(value) for value in choice.stats.values())
-
-
-def test_options_are_keyword_only(denoiser):
-    positional = [p for p in inspect.signature(type(denoiser)).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
-    assert [p.name for p in positional] == ["n_events"]
 
 
 def test_what_is_remembered_of_events_is_in_buffers(denoiser):

@@ -13,7 +13,6 @@ from sklearn.metrics.pairwise import cosine_similarity
 
 import recpair
 from recpair.data.interactions import Interactions
-from recpair.data.item_lists import ItemLists
 from recpair.data.vocabulary import Vocabulary
 from recpair.errors import ConfigError, DataError
 from recpair.evaluation.evaluator import Evaluator
@@ -25,6 +24,7 @@ from recpair.evaluation.supplies import Context, Lists
 from recpair.models.ease import EASE
 from recpair.models.mf import MF
 from recpair.schema import check_keys, load_config
+from recpair.testing.metrics import random_lists
 
 RANGES = {
     **dict.fromkeys(["recall", "precision", "ndcg", "mrr", "map", "hit", "coverage"], (0, 1)),
@@ -41,28 +41,11 @@ def of_lists(lists, rating=None) -> Interactions:
     return Interactions.from_indices(user, item, None, rating, vocabulary=Vocabulary.range(len(lists), I))
 
 
-def supplied(seed: int, n_lists: int, k: int, full: bool = False, gains: bool = False) -> Lists:
-    """Random lists of distinct items that end in -1, as where few items are left; k may exceed the catalogue."""
-    generator = np.random.default_rng(seed)
-    items = np.full((n_lists, k), -1, dtype=np.int32)
-    for row in items:
-        n = generator.integers(0, min(k, I) + 1)
-        row[:n] = generator.permutation(I)[:n]
-    relevant = [np.sort(generator.permutation(I)[: generator.integers(1, I + 1)]) for _ in range(n_lists)]
-    train = of_lists([generator.integers(0, I, generator.integers(1, 6)) for _ in range(n_lists)])
-    lists = ItemLists.of_lists(relevant)
-    context = Context(train, of_lists(relevant), None)
-    context.item_vectors = generator.normal(size=(I, 3)).astype(np.float32)
-    context._pairs = (generator.normal(size=20).astype(np.float32), np.arange(20) < 7)
-    values = generator.integers(0, 6, len(lists.items)).astype(np.float64) if gains else None
-    return Lists(items, lists, values, full, context)
-
-
 @pytest.mark.parametrize("name", METRICS)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.sampled_from([1, 2, 5, I, I + 6]), st.booleans(), st.booleans())
 def test_a_metric_has_its_shape_and_range(name, seed, n_lists, k, full, gains):
     measure = Measure.of(name, METRICS[name])
-    value = measure.compute(supplied(seed, n_lists, k, full, gains), k)
+    value = measure.compute(random_lists(seed, n_lists, k, full=full, gains=gains), k)
     low, high = RANGES[name]
     if measure.per_list:
         assert value.shape == (n_lists,)
@@ -75,20 +58,9 @@ def test_a_metric_has_its_shape_and_range(name, seed, n_lists, k, full, gains):
 
 @pytest.mark.parametrize("name", [name for name, metric in METRICS.items() if "items" in needs(metric)])
 def test_empty_lists_are_worth_nothing(name):
-    lists = supplied(0, 3, 4)
+    lists = random_lists(0, 3, 4)
     lists.items[:] = -1
     assert np.all(np.asarray(Measure.of(name, METRICS[name]).compute(lists, 4)) == 0)
-
-
-@pytest.mark.parametrize("name", [name for name in METRICS if Measure.of(name, METRICS[name]).per_list])
-@given(st.integers(0, 2**32 - 1), st.integers(1, 5))
-def test_a_cut_list_is_a_shorter_list(name, seed, k):
-    """Places below the cut-off do not count; with a full ideal list too."""
-    measure = Measure.of(name, METRICS[name])
-    for full in (False, True):
-        long = supplied(seed, 4, 8, full)
-        short = Lists(long.items[:, :k].copy(), long.relevant, None, full, long.context)
-        np.testing.assert_array_equal(measure.compute(long, k), measure.compute(short, k))
 
 
 def test_metrics_ask_for_the_legend_and_all_of_it_is_used():
@@ -99,7 +71,7 @@ def test_metrics_ask_for_the_legend_and_all_of_it_is_used():
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 12))
 def test_gini_is_the_mean_difference_over_pairs(seed, k):
-    lists = supplied(seed, 5, k)
+    lists = random_lists(seed, 5, k)
     x = np.array([(lists.items == i).sum() for i in range(I)])
     expected = sum(abs(a - b) for a in x for b in x) / (2 * I * x.sum()) if x.sum() else 0
     assert METRICS["gini"](lists.items, I) == pytest.approx(expected)
@@ -107,7 +79,7 @@ def test_gini_is_the_mean_difference_over_pairs(seed, k):
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 12))
 def test_scipy_agrees_on_entropy(seed, k):
-    lists = supplied(seed, 5, k)
+    lists = random_lists(seed, 5, k)
     x = np.array([(lists.items == i).sum() for i in range(I)])
     assert METRICS["entropy"](lists.items) == pytest.approx(stats.entropy(x, base=2) if x.sum() else 0)
 
@@ -120,7 +92,7 @@ def test_equal_and_concentrated_exposure():
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 12))
 def test_scikit_learn_agrees_on_intra_list_similarity(seed, k):
-    lists = supplied(seed, 4, k)
+    lists = random_lists(seed, 4, k)
     vectors = lists.context.item_vectors
     vectors[0] = 0
     expected = []
@@ -134,7 +106,7 @@ def test_scikit_learn_agrees_on_intra_list_similarity(seed, k):
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.floats(0, 3))
 def test_a_naive_loop_agrees_on_debiased_recall(seed, k, exponent):
-    lists = supplied(seed, 4, k)
+    lists = random_lists(seed, 4, k)
     expected = []
     for row, relevant in zip(lists.items, np.split(lists.relevant.items, lists.relevant.indptr[1:-1]), strict=True):
         weight = {int(i): max(lists.context.item_counts[i], 1) ** -exponent for i in relevant}
@@ -145,7 +117,7 @@ def test_a_naive_loop_agrees_on_debiased_recall(seed, k, exponent):
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 12))
 def test_debiased_recall_without_a_bias_is_recall(seed, k):
-    lists = supplied(seed, 4, k)
+    lists = random_lists(seed, 4, k)
     plain = Measure.of("recall", METRICS["recall"]).compute(lists, k)
     assert Measure.of("debiased_recall", METRICS["debiased_recall"], exponent=0.0).compute(lists, k) == pytest.approx(
         plain

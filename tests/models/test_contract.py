@@ -6,9 +6,8 @@ import torch
 
 import recpair
 from recpair.batch import Batch
-from recpair.data.histories import Histories
 from recpair.data.interactions import Interactions
-from recpair.models import MODELS, FittedModel, GradientModel, Scorer, SequenceModel
+from recpair.models import MODELS, FittedModel, GradientModel
 from recpair.models.fold_in import ridge_fold_in
 from recpair.models.mf import MF
 from recpair.models.popularity import Popularity
@@ -29,34 +28,6 @@ def model(request, train):
     return made.eval()
 
 
-def test_a_scorer_says_the_same_of_some_items_and_of_all(model, train):
-    scorer = model.score(model.batch_of(torch.tensor([3, 0, 39]), Histories((train,))))
-    catalogue = scorer.catalogue()
-    assert isinstance(scorer, Scorer)
-    assert catalogue.shape == (3, 40)
-    items = torch.tensor([[1, 5], [0, 0], [39, 2]])
-    torch.testing.assert_close(scorer.of(items), catalogue.gather(1, items))
-
-
-def test_every_model_is_fitted_or_trained_and_not_both(model):
-    assert isinstance(model, GradientModel) != isinstance(model, FittedModel)
-
-
-def test_all_that_is_learnt_is_in_the_state_dict(model, train):
-    with isolated(1):
-        other = MODELS[next(name for name, kind in MODELS.items() if type(model) is kind)](train)
-    other.load_state_dict(model.state_dict())
-    users = model.batch_of(torch.arange(40), Histories((train,)))
-    assert torch.equal(other.eval().score(users).catalogue(), model.score(users).catalogue())
-
-
-def test_people_who_were_not_in_training_are_scored_by_their_items(model):
-    histories = [np.array([0, 2, 4]), np.array([1, 3])]
-    catalogue = model.fold_in(histories).catalogue()
-    assert catalogue.shape == (2, 40)
-    assert torch.isfinite(catalogue).all()
-
-
 def test_regularised_rows_are_those_of_the_batch(train):
     negatives, rows = torch.tensor([[1, 3], [0, 2]]), torch.zeros(2, 1).long()
     batch = Batch(
@@ -67,18 +38,6 @@ def test_regularised_rows_are_those_of_the_batch(train):
             touched = kind(train).regularised(batch)
             assert {tuple(rows.shape) for _, rows in touched} == {(2,), (2, 1), (2, 2)}
             assert all(table.is_leaf and table.requires_grad and rows.max() < len(table) for table, rows in touched)
-
-
-@pytest.mark.parametrize("name", sorted(name for name, kind in MODELS.items() if not issubclass(kind, SequenceModel)))
-def test_the_checkerboard_is_solved(name, checkerboard, quick):
-    """After 60 epochs nearly everybody's own-colour test item stands first; popularity cannot tell colours."""
-    del quick["model"]
-    quick["train"] = {"epochs": 60, "learning_rate": 0.02, "seed": 1}
-    run = recpair.fit(quick, [f"model={name}"], data=checkerboard)
-    if MODELS[name] is Popularity:
-        assert run.metrics["test"]["hit@1"] < 0.5
-    else:
-        assert run.metrics["test"]["hit@1"] >= 0.95
 
 
 def test_mf_scores_are_inner_products(train):
