@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,12 @@ import torch
 
 from recpair.config import Config
 from recpair.data.features import Features
+from recpair.data.interactions import Interactions
 from recpair.data.splitting import Splits, require_times
 from recpair.denoising import DENOISERS
 from recpair.denoising.memory import Memory
 from recpair.diagnostics import DIAGNOSTICS
-from recpair.errors import DataError
+from recpair.errors import ConfigError, DataError
 from recpair.integrations import OWN
 from recpair.integrations.all_models import ALL_MODELS
 from recpair.losses import LOSSES
@@ -27,6 +29,7 @@ from recpair.sampling.pairs import Sampler
 from recpair.seeds import isolated
 from recpair.semantics import Retrieved, retrieve
 from recpair.semantics.progress import Report, silent
+from recpair.serving.run import Run
 from recpair.step import Tables, make, supplied_names
 from recpair.terms import TERMS, Term
 from recpair.terms.entries import labels
@@ -66,6 +69,33 @@ def build(config: Config, splits: Splits) -> Components:
     return Components(model)
 
 
+def reference_of(model: GradientModel, train: Interactions, *, reference: str | None = None) -> Frozen:
+    """Return the reference of components that request one: the model of the run ``reference``, in all epochs.
+
+    By default it is the trained model itself, frozen at the start of each epoch.
+
+    Raises:
+        RunError: the run cannot be loaded.
+        ConfigError: the run has other users or items, or needs histories that the trained model does not read.
+    """
+    if reference is None:
+        return Frozen(model)
+    run = Run.open(Path(reference).expanduser())
+    theirs, ours = run.recommender.train.vocabulary, train.vocabulary
+    for kind, here, there in (("users", ours.users, theirs.users), ("items", ours.items, theirs.items)):
+        if not here.values.equals(there.values):
+            raise ConfigError(
+                f"train.reference is {reference}, a run on other {kind} ({len(there.values):,}, here {len(here.values):,}); "
+                f"expected a run on the same data"
+            )
+    if isinstance(run.model, SequenceModel) and not isinstance(model, SequenceModel):
+        raise ConfigError(
+            f"train.reference is {reference}, whose model {run.config['model']['name']} reads histories; expected a run "
+            f"of a model such as mf"
+        )
+    return Frozen(model, run.model)
+
+
 def retrieved_of(config: Config, splits: Splits, report: Report = silent, *, closed: bool = False) -> Retrieved | None:
     """Run the semantic stage on the training part; None if the config has no section ``semantics``."""
     section = config["semantics"]
@@ -90,7 +120,9 @@ def _objective(config: Config, model: GradientModel, splits: Splits, sampler: Sa
     given = gives(type(model))
     looks = [look for look in DIAGNOSTICS.values() if needs(look) <= given]
     rest = options_in(config["train"], Objective)
-    frozen = Frozen(model) if "reference" in asked else None
+    frozen = (
+        reference_of(model, splits.train, **options_in(config["train"], reference_of)) if "reference" in asked else None
+    )
     return Objective(model, loss, denoiser, terms, miner, memory, tables, frozen, diagnostics=looks, **rest)
 
 

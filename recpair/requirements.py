@@ -119,6 +119,7 @@ def require(config: Config) -> None:
     if issubclass(model, GradientModel):
         _require_supplies(config, name, gives(model))
         _require_sampler(config, name, model)
+        _require_reference(config)
     _require_labels(config)
     _require_metrics(config, model)
     if config["loss"]["name"] == OWN:
@@ -185,6 +186,15 @@ def _require_sampler(config: Config, name: str, model: type[Model]) -> None:
         raise ConfigError(
             f"sampler.correct makes a sum over negatives estimate that over all items, which loss {loss} does not have; "
             f"set loss.name={fit[0]}, or sampler.correct=false"
+        )
+
+
+def _require_reference(config: Config) -> None:
+    """Check that the run of ``train.reference`` is used."""
+    asked = {name for *_, parts in named_components(config) for part in parts for name in supplied_names(part)}
+    if config["train"]["reference"] is not None and "reference" not in asked:
+        raise ConfigError(
+            f"train.reference is {config['train']['reference']}, but neither the loss nor a term uses a reference; drop it"
         )
 
 

@@ -71,7 +71,9 @@ SCHEMA: dict[str, Section] = {
         many=True,
     ),
     "train": Section(
-        functions=_functions("training.loop:train", "training.objective:Objective", "training.launch:launch")
+        functions=_functions(
+            "training.loop:train", "training.objective:Objective", "training.launch:launch", "building:reference_of"
+        )
     ),
     "evaluate": Section(functions=(*_functions("evaluation.evaluator:Evaluator"), monitoring)),
     "tracking": Section(functions=_functions("tracking.mlflow_tracker:MlflowTracker"), optional=True),

@@ -1,26 +1,33 @@
-"""Frozen copy of the model from the start of the epoch."""
+"""Frozen model that components receive as ``reference``."""
 
 import copy
 
 import torch
 
 from recpair.batch import Batch
-from recpair.models import GradientModel, Scorer
+from recpair.models import GradientModel, Model, Scorer
 
 
 class Frozen:
-    """A copy of the model that is not trained, passed to components as ``reference``.
+    """A model that is not trained, passed to components as ``reference``.
 
-    It is updated from the model at the start of each epoch, so a checkpoint does not need to contain it.
+    By default it is a copy of the trained model, updated at the start of each epoch, so a checkpoint does not need to
+    contain it.
+
+    Args:
+        model: the trained model.
+        other: a model that is the reference instead, in all epochs.
     """
 
-    def __init__(self, model: GradientModel) -> None:
-        self.model = copy.deepcopy(model).requires_grad_(False).eval()
+    def __init__(self, model: GradientModel, other: Model | None = None) -> None:
+        self.follows = other is None
+        self.model = (copy.deepcopy(model) if other is None else other).requires_grad_(False).eval()
 
     def freeze(self, model: GradientModel) -> None:
-        """Copy the weights of the model."""
+        """Copy the weights of the model, unless the reference is another model."""
         self.model.to(next(model.parameters()).device)
-        self.model.load_state_dict(model.state_dict())
+        if self.follows:
+            self.model.load_state_dict(model.state_dict())
         self.model.eval()
 
     @torch.no_grad()
