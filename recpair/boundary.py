@@ -64,8 +64,8 @@ def _require_own_threads() -> None:
         _process = os.getpid()
     elif _process != os.getpid():
         raise RunError(
-            f"process {os.getpid()} is a fork of process {_process}, which has used recpair: the threads of torch and polars "
-            f"do not answer here; start processes with the method spawn, or fork before recpair is used"
+            f"process {os.getpid()} is a fork of process {_process}, which has used recpair: the thread pools of torch and "
+            f"polars do not survive a fork; use the start method spawn, or fork before recpair is used"
         )
 
 

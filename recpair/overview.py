@@ -22,7 +22,7 @@ def describe(source: str, overrides: Sequence[str] = ()) -> tuple[Description, R
     """Describe a named data set, a file or a folder, and the effect of the filters in ``overrides``."""
     known = source in SOURCES
     if not known and not Path(source).expanduser().exists() and (near := nearest(source, SOURCES)):
-        raise DataError(f"{source} is neither a named set nor a file{near}")
+        raise DataError(f"{source} is neither a named data set nor a file{near}")
     config = check_keys({"data": {"source" if known else "path": source}}, overrides)
     events = read_data(**config["data"])
     filtered, report = filter_events(events, **config["filter"])

@@ -166,7 +166,7 @@ def _assign(place: Any, dotted: list[str], value: Any, where: str) -> None:
                 place[key] = {"name": place[key]} if isinstance(place.get(key), str) and depth == 0 else {}
             place = place[key]
         else:
-            raise ConfigError(f"{where}: there is nothing at {shown('.'.join(path[: depth + 1]))}")
+            raise ConfigError(f"{where}: there is no key {shown('.'.join(path[: depth + 1]))}")
     if isinstance(place, dict):
         place[last] = value
     elif isinstance(place, list) and _is_position(last, place):
@@ -174,7 +174,7 @@ def _assign(place: Any, dotted: list[str], value: Any, where: str) -> None:
     elif isinstance(place, list):
         raise ConfigError(f"{where}: {shown('.'.join(dotted))} is not a position in a list of {len(place)}")
     else:
-        raise ConfigError(f"{where}: there is nothing at {shown('.'.join(path))}")
+        raise ConfigError(f"{where}: there is no key {shown('.'.join(path))}")
 
 
 def _is_position(key: str, values: list[Any]) -> bool:

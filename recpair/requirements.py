@@ -34,9 +34,9 @@ MESSAGES = {
     "vectors": "needs vectors of queries and items, and the scores of model {model} are not inner products; choose a "
     "model such as mf, lightgcn or sasrec",
     "users": "needs a vector of each user, which model {model} does not have; choose a model such as mf or lightgcn",
-    "history": "compares histories, but model {model} reads none; choose a model such as sasrec",
+    "history": "needs histories, which model {model} does not read; choose a model such as sasrec",
     "semantics": "needs semantic neighbours; add semantics: {{name: wordllama}}",
-    "catalogue": "compares with the whole catalogue; set sampler.negatives=all",
+    "catalogue": "needs the scores of the whole catalogue; set sampler.negatives=all",
 }
 
 
@@ -228,11 +228,11 @@ def _require_metrics(config: Config, model: type[Model]) -> None:
 
 def _require_own_loss(config: Config, name: str, model: type[Model]) -> None:
     if not issubclass(model, OwnLossModel):
-        raise ConfigError(f"loss.name is own, but model {name} brings no loss; set loss.name=bpr")
+        raise ConfigError(f"loss.name is own, but model {name} does not define a loss; set loss.name=bpr")
     for section in ("denoise", "hard_negatives"):
         if config[section] is not None:
             raise ConfigError(
-                f"{section}.name is {config[section]['name']}, which looks at losses of pairs, but loss.name is own; "
+                f"{section}.name is {config[section]['name']}, which needs losses of pairs, but loss.name is own; "
                 f"set loss.name=bpr, or drop {section}"
             )
 
@@ -249,9 +249,9 @@ def _require_losses_of_pairs(config: Config, name: str, model: type[Model]) -> N
             f"bpr, or drop denoise with the override denoise=null"
         )
     if kind == "Q" and issubclass(model, SequenceModel):
-        raise ConfigError(f"loss.name is {loss}, a loss of a query's whole list, which sequence models do not have yet")
+        raise ConfigError(f"loss.name is {loss}, a setwise loss, which sequence models do not support yet")
     if config["evaluate"]["trim"] > 0 and kind in (None, ""):
         raise ConfigError(
-            f"evaluate.trim looks at losses of validation events, but model {name} is not trained by a loss of pairs; "
+            f"evaluate.trim needs losses of validation events, but model {name} is not trained by a loss of pairs; "
             f"set evaluate.trim=0"
         )

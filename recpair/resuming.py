@@ -62,8 +62,8 @@ def begin(output: Output, config: Config, fingerprint: str | None, resume: bool,
     rates = [key for key in RATES if key in changed]
     if state is State.COMPLETE and rates and not any(key in FURTHER for key in changed):
         raise ConfigError(
-            f"{rates[0]} is {shown(config.flat()[rates[0]])}, but {there} is complete; raise train.epochs to train further "
-            f"at it, or train anew without --resume"
+            f"{rates[0]} is {shown(config.flat()[rates[0]])}, but {there} is complete; raise train.epochs to continue "
+            f"training, or train again without --resume"
         )
     more = any(key.startswith("train.") for key in changed)
     if state is State.COMPLETE and not more:
@@ -83,14 +83,14 @@ def changed_keys(folder: Path, config: Config) -> list[str]:
     may_change = tuple(key for key in MAY_CHANGE if key != "train.epochs" or config["train"]["decay"] == "none")
     if wrong := [key for key in changed if not key.startswith(may_change)]:
         raise ConfigError(
-            f"{wrong[0]} is {config.flat().get(wrong[0])!r}, but {folder} was begun with "
-            f"{stored.flat().get(wrong[0])!r}; a resumed run keeps its config (but for {', '.join(may_change)})"
+            f"{wrong[0]} is {config.flat().get(wrong[0])!r}, but {folder} was started with "
+            f"{stored.flat().get(wrong[0])!r}; a resumed run keeps its config (except for {', '.join(may_change)})"
         )
     return changed
 
 
 def require_same_data(folder: Path, fingerprint: str) -> None:
-    """Raise a RunError if the run in ``folder`` was begun with other data."""
+    """Raise a RunError if the run in ``folder`` was started with other data."""
     manifest = Manifest.read(folder)
     if manifest is not None:
         before = manifest.data
@@ -99,11 +99,11 @@ def require_same_data(folder: Path, fingerprint: str) -> None:
     else:
         before = None
     if before is None or not same_kind(before, fingerprint):
-        logger.info("%s is of an earlier version of recpair; that the data is the same cannot be checked", folder)
+        logger.info("%s is of an earlier version of recpair; whether the data has changed cannot be checked", folder)
     elif before != fingerprint:
         raise RunError(
-            f"the data has changed since {folder} was begun (fingerprint {fingerprint}, then {before}); restore it, or "
-            f"train anew without --resume"
+            f"the data has changed since {folder} was started (fingerprint {fingerprint}, then {before}); restore it, or "
+            f"train again without --resume"
         )
 
 

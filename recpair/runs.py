@@ -95,7 +95,7 @@ def fit_seeds(
         ConfigError: seeds are missing, duplicate or invalid, or there are several processes.
     """
     if not is_list(seeds) or len(seeds) == 0 or len({*map(str, seeds)}) != len(seeds):
-        raise ConfigError(f"seeds are {shown(seeds)}; expected a list of at least one, each once")
+        raise ConfigError(f"seeds are {shown(seeds)}; expected a list of distinct seeds")
     if processes.in_all() > 1:
         raise ConfigError("several seeds train one after another in one process; start them without torchrun")
     checked = load_config(config, overrides)
@@ -156,7 +156,7 @@ def evaluate(run: Run, overrides: Sequence[str] = (), *, data: Any = None) -> tu
     test = evaluators_of(config, splits).test
     if test is None:
         raise RunError(
-            f"{run.folder} was trained on every event (split.name: whole); nothing is left to evaluate it on"
+            f"{run.folder} was trained on every event (split.name: whole); no test events are left to evaluate it on"
         )
     return test.evaluate(run.model), test.evaluate(Popularity.fitted(splits.train), vectors_of=run.model)
 
@@ -177,13 +177,13 @@ def export(run: Run, folder: str | Path) -> list[Path]:
         splits = _same_splits(run, load_stored(run.config), None)
         parts |= {name: part for name, part in (("valid", splits.valid), ("test", splits.test)) if len(part)}
     except (ConfigError, DataError, RunError) as reason:
-        logger.info("only what was trained on is exported, for the other parts cannot be had: %s", reason)
+        logger.info("only the training events are exported; the other parts cannot be read: %s", reason)
     return write_atomic(Path(folder), parts, run.items)
 
 
 def _require_run(run: object) -> None:
     if not isinstance(run, Run):
-        raise RunError(f"expected a run, as recpair.fit and recpair.load return it, got {shown(run)}")
+        raise RunError(f"expected a Run returned by recpair.fit or recpair.load, got {shown(run)}")
 
 
 def _same_splits(run: Run, config: Config, data: Any) -> Splits:
@@ -197,8 +197,8 @@ def _same_splits(run: Run, config: Config, data: Any) -> Splits:
         logger.info("%s is a run of an earlier version of recpair; its data cannot be checked for changes", run.folder)
     elif splits.fingerprint != trained_on:
         raise RunError(
-            f"the data of {config['data']['source'] or config['data']['path']}, or its split, is not what {run.folder} "
-            f"was trained on (fingerprint {splits.fingerprint}, then {trained_on}); restore it or train again"
+            f"the data of {config['data']['source'] or config['data']['path']}, or its split, differs from that of "
+            f"{run.folder} (fingerprint {splits.fingerprint}, then {trained_on}); restore it or train again"
         )
     return splits
 
@@ -336,8 +336,8 @@ def _refuse_named_files(config: Config, overrides: Sequence[str]) -> None:
             and (key != "semantics.model" or values["semantics.name"] != "openai")
         ):
             raise ConfigError(
-                f"{key} is {shown(values[key])} in the config of the run folder, which may be another person's; repeat it "
-                f"as an override to open it, {key}=…"
+                f"{key} is {shown(values[key])} in the config of the run folder, which may be untrusted; repeat it "
+                f"as an override to use it, {key}=…"
             )
 
 

@@ -258,7 +258,9 @@ def _refuse_monitor(monitor: str | None, trim: float) -> None:
     """Raise a ConfigError for a monitor without a cut-off, or for ``trim`` without a monitor."""
     if monitor is None:
         if trim > 0:
-            raise ConfigError(f"evaluate.trim is {trim:g}, but evaluate.monitor is null: nothing validates; drop one")
+            raise ConfigError(
+                f"evaluate.trim is {trim:g}, but evaluate.monitor is null: there is no validation; drop one"
+            )
         return
     parse_metric(monitor if "@" in monitor else f"{monitor}@1")
     if "@" not in monitor:

@@ -113,7 +113,7 @@ def resumed(fit, *overrides):
     """Resume; where the interrupted fit had not begun, start it."""
     with contextlib.suppress(
         ConfigError
-    ):  # "train.seed is 2, but run was begun with 1": the earlier run is all there is
+    ):  # "train.seed is 2, but run was started with 1": the earlier run is all there is
         return fit(*overrides, resume=True)
     return fit(*overrides)
 

@@ -48,7 +48,7 @@ def _described(error: BaseException) -> tuple[str, int]:
         text = error.format_message()  # empty: a group without a command has already printed its help
         return f"{one_line(text, 370)} (see --help)" if text else "", 2
     if processes.has_lost_another(error):
-        return "another process has ended; what it says, or torchrun below, is the cause", 2
+        return "another rank failed; see its message above", 2
     if (message := explained(error)) is not None:
         return message, 2
     places = traceback.extract_tb(error.__traceback__)

@@ -83,7 +83,7 @@ class Measurement:
             )
         if not of_tests:
             logger.info(
-                "%s or %s is a run of an earlier version of recpair; that both have the same test events cannot be checked",
+                "%s or %s is a run of an earlier version of recpair; whether both have the same test events cannot be checked",
                 self.name,
                 other.name,
             )
@@ -134,7 +134,7 @@ class Results:
         """Raise a RunError unless the run has per-user values of the metric."""
         known = self.per_user.columns[2:]
         if not known:
-            raise RunError(f"{self.name} has no test metrics, for every event trained (split.name: whole)")
+            raise RunError(f"{self.name} has no test metrics, because it was trained on all events (split.name: whole)")
         if metric not in known:
             raise RunError(
                 f"{self.name} has no metric {metric!r} per user{nearest(metric, known)} (known: {', '.join(known)})"

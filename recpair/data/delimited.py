@@ -222,7 +222,7 @@ def _ragged(path: Path, lines: Lines, expected: int) -> str | None:
     for number, record in lines:
         if len(record) != expected:
             fields = "1 field" if len(record) == 1 else f"{len(record)} fields"
-            return f"{path} line {number} has {fields}, but line 1 has {expected}; mend the line"
+            return f"{path} line {number} has {fields}, but line 1 has {expected}; correct the line"
     return None
 
 

@@ -243,7 +243,7 @@ def _checked_side(table: Table, key: str, events: pl.DataFrame, standard: str | 
     place = pl.Series(Ids(standard.removesuffix("_id"), known.unique()).find(ids))
     row = table.first_true(~ids.is_first_distinct() | ((place >= 0) & ~place.is_first_distinct()))
     if row is not None:
-        raise DataError(f"{table.place(row)}: {key} {ids[row]!r} is there twice; expected one row per id")
+        raise DataError(f"{table.place(row)}: {key} {ids[row]!r} occurs twice; expected one row per id")
     if len(events) > 0 and not (place >= 0).any():
         raise DataError(
             f"{table.name}: no {key} is among the events' (here {ids[0]!r}, there {known[0]!r}); "

@@ -65,7 +65,7 @@ def _fetched(wanted: PublicSet, folder: Path, report: Report, mirror: str | None
         tables = wanted.convert(raw)
     except (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, ValueError, KeyError, SyntaxError) as error:
         raise DataError(
-            f"{raw} does not hold what {wanted.name} should be ({error}); delete it and fetch again"
+            f"{raw} is not the expected file of {wanted.name} ({error}); delete it and fetch again"
         ) from None
     _check_content(wanted, tables)
     files.write_text(folder / "checksums.json", json.dumps(sums, indent=1))
@@ -95,17 +95,19 @@ def _download(file: RemoteFile, target: Path, report: Report, mirror: str | None
         if error.code == 416:  # range not satisfiable: the partial file is complete
             partial.replace(target)
             return
-        raise DataError(f"{url} answers {error.code} {error.reason}; the file may have moved") from None
+        raise DataError(f"{url} returned {error.code} {error.reason}; the file may have moved") from None
     except urllib.error.URLError as error:
         raise DataError(
             f"cannot reach {urlsplit(url).netloc} ({error.reason}); check the network, or put {url} into {target.parent}"
         ) from None
     except (http.client.HTTPException, ConnectionError, TimeoutError) as error:
         raise DataError(
-            f"{url} was cut after {have:,} bytes ({error or type(error).__name__}); run the command again"
+            f"the download of {url} stopped after {have:,} bytes ({error or type(error).__name__}); run the command again"
         ) from None
     if total is not None and have < total:
-        raise DataError(f"{url} was cut after {have:,} of {total:,} bytes; run the command again to go on")
+        raise DataError(
+            f"the download of {url} stopped after {have:,} of {total:,} bytes; run the command again to continue"
+        )
     partial.replace(target)
 
 
@@ -124,9 +126,7 @@ def _require_address(mirror: str) -> None:
     except ValueError:  # an invalid bracket or port
         good = False
     if not good:
-        raise DataError(
-            f"--mirror is {shown(mirror)}; expected http://host or https://host, with :port where it has one"
-        )
+        raise DataError(f"--mirror is {shown(mirror)}; expected http://host or https://host, optionally with :port")
 
 
 def _verified(file: RemoteFile, path: Path, before: str | None) -> str:
@@ -162,10 +162,10 @@ def _check_content(wanted: PublicSet, tables: Tables) -> None:
     if found != wanted.counts:
         raise DataError(
             f"{wanted.name} has {found} users, items and interactions, expected {wanted.counts}; "
-            f"the home of the data has changed it"
+            f"the publisher has changed the file"
         )
     if wanted.pairs is not None and (checksum := pairs_checksum(events)) != wanted.pairs:
         raise DataError(
             f"the users and items of {wanted.name} have the checksum {checksum}, expected {wanted.pairs}; "
-            f"the home of the data has changed it"
+            f"the publisher has changed the file"
         )

@@ -62,7 +62,7 @@ def read_table(
         return read_delimited(path, read_content(path), separator, header, columns, whole=whole, single=single)
     known = ", ".join((*TEXT_ENDINGS, *PARQUET_ENDINGS, *JSON_ENDINGS, *ATOMIC_ENDINGS))
     raise DataError(
-        f"{path} has an unknown ending; expected one of {known} (all but Parquet also with {', '.join(PACKED)}), "
+        f"{path} has an unknown extension; expected one of {known} (all but Parquet also with {', '.join(PACKED)}), "
         f"or a folder of Parquet files"
     )
 
@@ -129,7 +129,9 @@ def _json_lines(path: Path, content: Content) -> Table:
         text = content[len(BYTE_ORDER_MARK) if content[:3] == BYTE_ORDER_MARK else 0 :]
         frame = pl.read_ndjson(text, infer_schema_length=None)  # not the path, which is interpreted as a pattern
     except UNREADABLE as error:
-        raise DataError(f"{path} holds a line that is not a JSON object ({one_line(error)}); mend the line") from None
+        raise DataError(
+            f"{path} holds a line that is not a JSON object ({one_line(error)}); correct the line"
+        ) from None
     return Table(frame, str(path), "line", number=lambda row: _filled_line(content, row))
 
 

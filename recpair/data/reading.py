@@ -103,7 +103,7 @@ def _ids(table: Table, name: str, notes: list[str]) -> pl.Series:
     ids = canonical(values, f"{table.name} column {name!r}")
     if table.frame[name].dtype.is_float() and ids.dtype == pl.Int64 and (ids.abs() >= EXACT).any():
         notes.append(
-            f"{table.name} column {name!r} has floats from 2^53 on, where neighbouring integers are one number"
+            f"{table.name} column {name!r} has floats of 2^53 or more, which cannot distinguish neighbouring integers"
         )
     return ids
 

@@ -26,7 +26,7 @@ FUTURE_LEAK = (
 WHOLE = "whole"
 NOTHING_CHOOSES = "evaluate.monitor is null: the validation events train, and the last epoch's model is kept"
 NOTHING_MEASURES = (
-    "split.name is whole: every event trains, the last epoch's model is kept, and nothing says how good it is"
+    "split.name is whole: every event trains, the last epoch's model is kept, and no test metrics are reported"
 )
 
 
@@ -132,7 +132,7 @@ def temporal(
     require_times(events, "split.name: temporal")
     assert events.time is not None
     if (valid_from is None) != (test_from is None):
-        raise ConfigError("split.valid_from and split.test_from go together; give both or neither")
+        raise ConfigError("split.valid_from and split.test_from must be given together")
     if valid_from is not None and test_from is not None:
         cuts = [dataset.clock.at(valid_from, "split.valid_from"), dataset.clock.at(test_from, "split.test_from")]
     else:

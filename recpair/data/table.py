@@ -121,7 +121,9 @@ def role_columns(table: Table, columns: Mapping[str, str | int]) -> dict[str, st
             )
     for role, name in names.items():
         if other := next((earlier for earlier, taken in names.items() if taken == name and earlier != role), None):
-            raise DataError(f"data.columns.{other} and data.columns.{role} are both {name!r}; give each its own column")
+            raise DataError(
+                f"data.columns.{other} and data.columns.{role} are both {name!r}; map each to a different column"
+            )
     return names
 
 

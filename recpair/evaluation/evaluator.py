@@ -84,7 +84,7 @@ class Evaluator:
             DataError: there are no held-out events, or the ratings cannot be used as gains.
         """
         if len(held_out) == 0:
-            raise DataError("there are no held-out events to measure with; change split")
+            raise DataError("there are no held-out events to evaluate on; change split")
         _refuse_impossible(metrics, cutoffs, train.n_items)
         self.measures = measures_of(metrics)
         self.train = train

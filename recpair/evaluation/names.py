@@ -51,7 +51,7 @@ def _checked(place: int, given: Entry) -> Entry:
     name = given.get("name") if isinstance(given, Mapping) else given
     if isinstance(name, str) and "@" in name:
         raise ConfigError(
-            f"evaluate.metrics holds {shown(name)}; name the metric alone, and cut-offs in evaluate.cutoffs"
+            f"evaluate.metrics contains {shown(name)}; give the metric without a cut-off, and cut-offs in evaluate.cutoffs"
         )
     known = known_metrics()
     if isinstance(name, str):
@@ -124,7 +124,7 @@ def parse_metric(name: str, key: str = "evaluate.monitor") -> tuple[str, int]:
     """
     base, at, cutoff = name.partition("@")
     if not has_cutoff(lookup_metric(base, key)):
-        raise ConfigError(f"{key}: {base} has no cut-off and chooses no epoch; name it in evaluate.metrics only")
+        raise ConfigError(f"{key}: {base} has no cut-off and cannot select the epoch; use it in evaluate.metrics only")
     # ndcg@010 would be read as 10, which does not match the name.
     if not at or not cutoff.isdecimal() or len(cutoff) > 9 or int(cutoff) < 1 or cutoff != str(int(cutoff)):
         raise ConfigError(f"{key} is {shown(name)}; expected a metric and a cut-off, as in ndcg@10")

@@ -40,6 +40,6 @@ def top_k_csr(scores: np.ndarray, indptr: np.ndarray, hidden: np.ndarray, k: int
     kernel(np.ascontiguousarray(scores, dtype=np.float32), indptr, hidden, items, best, nan)
     if nan.any():
         raise TrainingError(
-            f"a score of query {int(nan.argmax())} is NaN, so nothing can be ranked; lower train.learning_rate"
+            f"a score of query {int(nan.argmax())} is NaN and cannot be ranked; lower train.learning_rate"
         )
     return items, best

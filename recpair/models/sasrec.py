@@ -187,7 +187,7 @@ class SASRec(SequenceModel):
         """
         if embedding_dim % n_heads:
             raise ConfigError(
-                f"model.embedding_dim is {embedding_dim}, which {n_heads} heads cannot share; "
+                f"model.embedding_dim is {embedding_dim}, not divisible by {n_heads} heads; "
                 f"choose a multiple of model.n_heads"
             )
         super().__init__()

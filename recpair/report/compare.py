@@ -36,7 +36,7 @@ def comparison(folders: Sequence[Path], metric: str, name: str = "paired", **opt
         ConfigError: unknown comparison.
     """
     if not is_list(folders) or len(folders) < 2:
-        raise RunError("compare takes two runs or more; the first is the one that the others are compared with")
+        raise RunError("expected at least two runs to compare; the first is the baseline")
     results = [Results.of(folder) for folder in folders]
     for each in results:
         results[0].test.require_same(each.test)
@@ -56,7 +56,7 @@ def draw(compared: Comparison, path: Path) -> None:
 def check_plot(path: Path) -> None:
     """Raise a RunError unless the extension of the path is a supported plot format; called before the comparison."""
     if path.suffix.lower() not in PLOT_ENDINGS:
-        raise RunError(f"{path} has the ending {path.suffix!r}; expected one of {', '.join(PLOT_ENDINGS)}")
+        raise RunError(f"{path} has the extension {path.suffix!r}; expected one of {', '.join(PLOT_ENDINGS)}")
 
 
 def summarise_seeds(folder: Path, members: Sequence[str]) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def _followers(train: Interactions) -> tuple[np.ndarray, np.ndarray]:
     followers = np.flatnonzero(~first[:-1])
     if len(followers) == 0:
         raise TrainingError(
-            "no user has two training interactions, so nothing follows anything; change split or filter, "
+            "no user has two or more training interactions, so there is no next item to predict; change split or filter, "
             "or choose a model such as mf"
         )
     return followers, np.concatenate([[0], np.cumsum(np.maximum(np.diff(train.indptr) - 1, 0))])

@@ -47,7 +47,7 @@ class Answers:
             except (ValueError, KeyError, TypeError):
                 lost += bool(line.strip())
         if lost:
-            logger.warning("%s has %s rows that cannot be read; they are asked for again", path, lost)
+            logger.warning("%s has %s rows that cannot be read; they are requested again", path, lost)
 
     def _append(self, path: Path, row: str) -> None:
         try:

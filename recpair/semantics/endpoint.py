@@ -108,7 +108,7 @@ class Endpoint:
     def _require_open(self) -> None:
         if self.closed:
             raise EndpointError(
-                f"{self.section}.base_url {self.base_url} is named by a run folder, so it is not asked and no key is sent; "
+                f"{self.section}.base_url {self.base_url} comes from a run folder, so it is not called and no key is sent; "
                 f"kept answers alone are used, and some are missing: give your own config with --config"
             )
 
@@ -142,7 +142,7 @@ class Endpoint:
         try:
             import openai
         except ModuleNotFoundError:
-            raise ConfigError(f"{self.section} asks an endpoint: run pip install 'recpair[llm]'") from None
+            raise ConfigError(f"{self.section} calls an endpoint: run pip install 'recpair[llm]'") from None
         return openai.OpenAI(
             api_key=self._key or "none", base_url=self.base_url, timeout=self.timeout, max_retries=self.retries
         )
@@ -161,7 +161,7 @@ class Endpoint:
         if not key:
             raise ConfigError(
                 f"{self.section}.key_variable is {self.key_variable}, which is not set in the environment; set it, or "
-                f"use {self.section}.key_variable=null where the endpoint asks for no key"
+                f"use {self.section}.key_variable=null if the endpoint needs no key"
             )
         return key
 

@@ -54,7 +54,7 @@ class Store:
             try:
                 return dict(load_file(path))
             except (SafetensorError, OSError) as error:
-                raise DataError(f"{path} is damaged ({error}); delete it, and it is made again") from None
+                raise DataError(f"{path} is damaged ({error}); delete it; it will be rebuilt") from None
         made = make()
         self._write(path, made)
         return made

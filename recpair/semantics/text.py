@@ -60,7 +60,9 @@ def parse_template(template: str) -> list[Field]:
             columns.append(column)
             literals.append("")
     if not columns:
-        raise ConfigError(f"{KEY} is {template!r} and names no column; expected something like {{title}}. {{brand}}")
+        raise ConfigError(
+            f"{KEY} is {template!r} which contains no column; expected a template such as {{title}}. {{brand}}"
+        )
     between = [match.groups() for text in literals[1:-1] if (match := BETWEEN.fullmatch(text))]
     separators, openings = ["", *(b[1] for b in between)], [literals[0], *(b[2] for b in between)]
     closings = [*(b[0] for b in between), literals[-1]]
@@ -90,7 +92,7 @@ def item_texts(items: pl.DataFrame | None, ids: Ids, template: str, *, quiet: bo
     for field in fields:
         if field.column not in existing:
             raise ConfigError(
-                f"{KEY} names {field.column!r}, which the table of the items doesn't have"
+                f"{KEY} names {field.column!r}, which the item table does not have"
                 f"{nearest(field.column, existing)} (columns: {', '.join(existing)})"
             )
     place = ids.find(items["item_id"])

@@ -69,9 +69,7 @@ def history_columns(histories: Any) -> list[pl.Series]:
         DataError: a value is neither a number nor text.
     """
     if not is_list(histories) and getattr(histories, "ndim", 0) != 2:
-        raise RunError(
-            f"histories is {shown(histories)}; expected a list that holds a list of item ids for each person"
-        )
+        raise RunError(f"histories is {shown(histories)}; expected a list with one list of item ids per user")
     if hasattr(histories, "to_pylist"):  # the elements of an Arrow array are Arrow scalars
         histories = histories.to_pylist()
     return [id_column(history, f"histories[{place}]") for place, history in enumerate(histories)]

@@ -27,7 +27,7 @@ def check_output(path: Path) -> None:
         RunError: the path is a folder, or its folder cannot be written to.
     """
     if path.suffix.lower() not in ENDINGS:
-        raise DataError(f"{path} has the ending {path.suffix!r}; expected one of {', '.join(ENDINGS)}")
+        raise DataError(f"{path} has the extension {path.suffix!r}; expected one of {', '.join(ENDINGS)}")
     if path.is_dir():
         raise RunError(f"{path} is a folder; give the name of a file")
     parent = next(folder for folder in path.absolute().parents if folder.exists())
@@ -59,10 +59,10 @@ def read_users(path: Path, columns: Sequence[str] = ("user_id",)) -> pl.Series:
     else:
         users = _column(path, columns)
     if users.is_empty():
-        raise DataError(f"{path} names no users; expected one id a line, or a column {' or '.join(columns)}")
+        raise DataError(f"{path} contains no users; expected one id per line, or a column {' or '.join(columns)}")
     distinct = users.unique(maintain_order=True)
     if repeated := len(users) - len(distinct):
-        logger.info("%s: repeated ids are answered once (rows: %s)", path, f"{repeated:,}")
+        logger.info("%s: duplicate ids are used once (rows: %s)", path, f"{repeated:,}")
     return distinct
 
 

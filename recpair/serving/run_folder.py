@@ -95,7 +95,7 @@ class RunFolder:
             raise RunError(f"run folder {path} does not exist; give the output folder of a fit, or an MLflow run id")
         manifest = Manifest.read(path)
         if (manifest is not None and not manifest.complete) or (manifest is None and is_unfinished(path)):
-            raise RunError(f"{path} holds a run that did not finish: {METRICS} is missing; go on with --resume")
+            raise RunError(f"{path} holds a run that did not finish: {METRICS} is missing; continue with --resume")
         return cls(path, manifest)
 
     def has(self, name: str) -> bool:
@@ -118,7 +118,7 @@ class RunFolder:
         if self.manifest is not None and not self.manifest.accepts(self.path, name):
             now = Manifest.read(self.path)
             if now is None or now.id != self.manifest.id:
-                raise RunError(f"{self.path} now holds another run than the one that was opened; load it again")
+                raise RunError(f"{self.path} now holds a different run than when it was opened; load it again")
             raise RunError(f"{path} does not match its checksum in {MANIFEST}; copy it again or train again")
         return path
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def require_machine(device: str) -> None:
     """Raise a ConfigError if this machine lacks the device, or has fewer devices than processes."""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not processes.started_by_torchrun():
-        raise ConfigError("WORLD_SIZE says that several processes were started; start them with torchrun")
+        raise ConfigError("WORLD_SIZE is above 1 without torchrun; start several processes with torchrun")
     counts = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available()), "cpu": None}
     count = counts[next(n for n, c in counts.items() if c != 0) if device == "auto" else device]
     if count == 0:

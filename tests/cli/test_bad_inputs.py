@@ -137,7 +137,9 @@ def test_help_shows_what_is_in_brackets(capsys):
 
 
 def test_a_misspelt_set_is_told_from_a_file(capsys):
-    refused(["data", "describe", "ml-100m"], "ml-100m is neither a named set nor a file; did you mean ml-100k?", capsys)
+    refused(
+        ["data", "describe", "ml-100m"], "ml-100m is neither a named data set nor a file; did you mean ml-100k?", capsys
+    )
 
 
 def test_the_version(capsys):

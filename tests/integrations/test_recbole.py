@@ -185,7 +185,7 @@ def test_strangers_with_a_users_history_are_scored_as_the_user(train):
         ours, theirs = model.fold_in(histories).catalogue(), model.score(users).catalogue()
         torch.testing.assert_close(ours, theirs, atol=2e-5, rtol=1e-3)
     for name in ("NeuMF", "NCEPLRec"):
-        with pytest.raises(RunError, match=f"recbole/{name} cannot score people who were not in training"):
+        with pytest.raises(RunError, match=f"recbole/{name} cannot score unknown users"):
             made(name, train).fold_in(histories)
 
 

@@ -68,7 +68,7 @@ def test_every_sequential_model_is_carried_or_refused_with_a_reason():
     assert refused | set(CARRIED) == set(models("sequential"))
     assert refused & set(CARRIED) == set()
     for name in refused:
-        with pytest.raises(ConfigError, match=f"recbole/{name} is not carried: {SEQUENCE_TRAITS[name].refused[:20]}"):
+        with pytest.raises(ConfigError, match=f"recbole/{name} is not supported: {SEQUENCE_TRAITS[name].refused[:20]}"):
             ALL_MODELS[f"recbole/{name}"]
 
 

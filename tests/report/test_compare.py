@@ -94,7 +94,7 @@ def test_a_run_of_an_earlier_version_is_compared_by_its_config(runs, caplog, bot
         (run / "manifest.json").unlink(missing_ok=True)
     with caplog.at_level("INFO", "recpair"):
         compare(runs, "ndcg@5")
-    note = "is a run of an earlier version of recpair; that both have the same test events cannot be checked"
+    note = "is a run of an earlier version of recpair; whether both have the same test events cannot be checked"
     assert f"short or long {note}" in caplog.messages
     config = yaml.safe_load((runs[1] / "config.yaml").read_text())
     config["split"]["seed"] = 7
@@ -157,5 +157,5 @@ def test_bad_seeds_on_the_command_line(capsys):
 def test_what_is_not_a_list_of_runs_or_seeds_is_refused(given, quick, checkerboard):
     with pytest.raises(RunError, match="compare takes two runs or more"):
         compare(given, "ndcg@5")
-    with pytest.raises(ConfigError, match=r"seeds are .*; expected a list of at least one, each once"):
+    with pytest.raises(ConfigError, match=r"seeds are .*; expected a list of distinct seeds"):
         fit_seeds(quick, given, data=checkerboard)

@@ -96,7 +96,7 @@ def test_notes_say_which_rows_of_the_users_are_left_out(tmp_path, caplog):
     assert [message.removeprefix(f"{path}: ") for message in caplog.messages] == [
         "the users are read from column uid, not user_id",
         "rows without uid are left out (rows: 1)",
-        "repeated ids are answered once (rows: 1)",
+        "duplicate ids are used once (rows: 1)",
     ]
 
 
@@ -120,9 +120,9 @@ def test_a_run_without_an_item_table_says_so(checkerboard, quick, caplog):
     [
         ("u.csv", "uid\n1\n", "has no column 'sku' or 'user_id' (found: uid); rename"),
         ("u.csv", "1,2\n3,4\n", "has no column 'sku' or 'user_id' (found: 1, 2); rename"),
-        ("u.csv", "user_id\n", "names no users; expected one id a line, or a column sku or user_id"),
+        ("u.csv", "user_id\n", "contains no users; expected one id per line, or a column sku or user_id"),
         ("u.csv", "", "names no users"),
-        ("u.xlsx", "x", "has an unknown ending"),
+        ("u.xlsx", "x", "has an unknown extension"),
         ("u.txt", "\n \n", "names no users"),
     ],
 )
@@ -141,7 +141,7 @@ def test_places_that_cannot_be_written_are_refused_before_the_work(tmp_path):
         check_output(tmp_path / "folder.csv")
     with pytest.raises(RunError, match="is not a folder; choose another"):
         check_output(tmp_path / "file" / "below" / "r.csv")
-    with pytest.raises(DataError, match=r"has the ending '.xlsx'"):
+    with pytest.raises(DataError, match=r"has the extension '.xlsx'"):
         check_output(tmp_path / "r.xlsx")
     check_output(tmp_path / "new" / "folders" / "r.csv")
 

@@ -201,7 +201,7 @@ def test_an_opened_run_that_is_replaced_says_so(fitted):
     run = fitted()
     fitted("train.seed=2")
     assert len(run.recommend(k=3))
-    with pytest.raises(RunError, match="now holds another run than the one that was opened; load it again"):
+    with pytest.raises(RunError, match="now holds a different run than when it was opened; load it again"):
         _ = run.history
 
 

@@ -67,5 +67,5 @@ def test_a_decaying_run_is_not_prolonged(checkerboard, quick):
     """Its earlier epochs would have had other rates."""
     quick["train"]["decay"] = "linear"
     recpair.fit(quick, data=checkerboard)
-    with pytest.raises(recpair.RecpairError, match=r"train\.epochs is 9, .* was begun with 5"):
+    with pytest.raises(recpair.RecpairError, match=r"train\.epochs is 9, .* was started with 5"):
         recpair.fit(quick, ["train.epochs=9"], data=checkerboard, resume=True)

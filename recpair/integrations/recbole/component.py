@@ -28,7 +28,7 @@ def component(name: str) -> type[Model]:
     kind = properties.kind(name)
     traits = SEQUENCE_TRAITS.get(name, SequenceTraits()) if kind == "sequential" else TRAITS.get(name, Traits())
     if traits.refused:
-        raise ConfigError(f"model.name: recbole/{name} is not carried: {traits.refused}")
+        raise ConfigError(f"model.name: recbole/{name} is not supported: {traits.refused}")
     with borrowed():
         source: Any = getattr(importlib.import_module(f"recbole.model.{kind}_recommender.{name.lower()}"), name)
     attributes = {

@@ -92,6 +92,6 @@ class TrainingSet:
         values = self.inter_feat[field].numpy()
         if missing := int(np.isnan(values).sum()):
             raise ConfigError(
-                f"model.inter_matrix_type is 'rating', but {missing:,} events have no rating; use '01', or mend the ratings"
+                f"model.inter_matrix_type is 'rating', but {missing:,} events have no rating; use '01', or correct the ratings"
             )
         return values

@@ -76,7 +76,7 @@ class RecBoleFittedModel(FittedModel):
         name = self.source.__name__
         if self.traits.rows is None or not self.item_to_item:
             raise RunError(
-                f"recbole/{name} cannot score people who were not in training; ask for users that were, or use "
+                f"recbole/{name} cannot score unknown users; ask for users of the training data, or use "
                 f"recbole/EASE or item_knn"
             )
         given = ItemLists.of_lists(histories)

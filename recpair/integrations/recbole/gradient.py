@@ -140,7 +140,7 @@ class RecBoleModel(OwnLossModel):
             return Vectors(ridge_fold_in(items, histories, users.norm(dim=1).median()), items)
         if not self.traits.encoder:
             raise RunError(
-                f"recbole/{self.source.__name__} cannot score people who were not in training; ask for users that were, "
+                f"recbole/{self.source.__name__} cannot score unknown users; ask for users of the training data, "
                 f"or train a model that can (lightgcn, ease, recbole/MultiVAE)"
             )
         lists = [torch.from_numpy(items.astype(np.int64) + 1) for items in histories]

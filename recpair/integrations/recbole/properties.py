@@ -46,7 +46,7 @@ def package() -> Path:
     if found is None or found.origin is None:
         raise ConfigError(
             "model.name begins with recbole/, but RecBole is not installed; pip install recbole==1.2.1 "
-            "(Python 3.11), or choose a model of recpair's own"
+            "(Python 3.11), or choose one of recpair's models"
         )
     return Path(found.origin).parent
 
