@@ -59,7 +59,7 @@ class Histories:
             return kept[0]
         time = None if any(part.time is None for part in kept) else np.concatenate([part.time for part in kept])
         user, item = (np.concatenate([getattr(part, name) for part in kept]) for name in ("user", "item"))
-        return Interactions.from_indices(user, item, time, vocabulary=kept[0].vocabulary)
+        return Interactions.from_indices(user, item, time, vocabulary=kept[0].vocabulary, clock=kept[0].clock)
 
     def part_before(self, part: Interactions) -> Interactions:
         """Return the events of a part that belong to histories."""
