@@ -54,10 +54,12 @@ class Components:
 def build(config: Config, splits: Splits) -> Components:
     """Build the model and, if it is trained by gradient descent, its objective and sampler."""
     section = dict(config["model"])
-    if issubclass(ALL_MODELS[section["name"]], SequenceModel):
-        require_times(splits.train, f"model.name: {section['name']}")
+    name = section.pop("name")
+    component = ALL_MODELS[name]
+    if component.needs_times:
+        require_times(splits.train, f"model.name: {name}")
     with isolated(config["train"]["seed"]):
-        model = ALL_MODELS[section.pop("name")](splits.train, **section)
+        model = component(splits.train, **section)
         if isinstance(model, GradientModel):
             model.start(splits.train)
             sampler = _sampler(config, model, splits)

@@ -16,7 +16,7 @@ from recpair import config as configs
 from recpair.config import Config, Section
 from recpair.errors import ConfigError
 from recpair.evaluation.names import check_metrics, parse_metric
-from recpair.integrations import MODEL_SIGNATURES, OWN, reads_histories
+from recpair.integrations import MODEL_SIGNATURES, OWN, is_sequence_model
 from recpair.shipped import locate
 from recpair.signatures import Reference, registry, signature
 
@@ -134,7 +134,7 @@ def _inferred(raw: Mapping[str, Any]) -> Mapping[str, Any]:
     """Fill in missing values for which there is only one valid choice."""
     model = _name(raw.get("model"), "mf")
     sampler = raw.get("sampler") or {}
-    if isinstance(sampler, Mapping) and "name" not in sampler and reads_histories(model):
+    if isinstance(sampler, Mapping) and "name" not in sampler and is_sequence_model(model):
         raw = {**raw, "sampler": {"name": "sequences", **sampler}}
     loss = _name(raw.get("loss"), "bpr")
     reference = LOSS_SIGNATURES.get(loss)

@@ -37,7 +37,7 @@ def padded(histories: Sequence[np.ndarray], length: int) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Histories:
-    """Histories of users as input of sequence models, in order of time.
+    """Histories of users as input of models that read them, in order of time.
 
     With ``held_out``, the history of a user contains the events of the parts that are not later than the first
     held-out event of that user. Predictions therefore never use future events, for any split. Events at the same time

@@ -1,6 +1,14 @@
 """Models, which return a Scorer for a mini-batch."""
 
-from recpair.models.contract import FittedModel, GradientModel, Model, OwnLossModel, SequenceModel, Touched
+from recpair.models.contract import (
+    FittedModel,
+    GradientModel,
+    HistoryModel,
+    Model,
+    OwnLossModel,
+    SequenceModel,
+    Touched,
+)
 from recpair.models.ease import EASE
 from recpair.models.gru4rec import GRU4Rec
 from recpair.models.ials import IALS
@@ -10,7 +18,8 @@ from recpair.models.mf import MF
 from recpair.models.neumf import NeuMF
 from recpair.models.popularity import Popularity
 from recpair.models.sasrec import SASRec
-from recpair.models.scorer import Scorer, Vectors
+from recpair.models.scorer import Scorer, TableScorer, Vectors
+from recpair.models.transitions import Transitions
 
 MODELS: dict[str, type[Model]] = {
     "ease": EASE,
@@ -22,16 +31,19 @@ MODELS: dict[str, type[Model]] = {
     "neumf": NeuMF,
     "popularity": Popularity,
     "sasrec": SASRec,
+    "transitions": Transitions,
 }
 
 __all__ = [
     "MODELS",
     "FittedModel",
     "GradientModel",
+    "HistoryModel",
     "Model",
     "OwnLossModel",
     "Scorer",
     "SequenceModel",
+    "TableScorer",
     "Touched",
     "Vectors",
 ]

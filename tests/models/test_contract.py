@@ -8,7 +8,7 @@ import recpair
 from recpair.batch import Batch
 from recpair.data.histories import Histories
 from recpair.data.interactions import Interactions
-from recpair.models import MODELS, FittedModel, GradientModel, Scorer, SequenceModel
+from recpair.models import MODELS, FittedModel, GradientModel, HistoryModel, Scorer
 from recpair.models.fold_in import ridge_fold_in
 from recpair.models.mf import MF
 from recpair.models.popularity import Popularity
@@ -69,7 +69,7 @@ def test_regularised_rows_are_those_of_the_batch(train):
             assert all(table.is_leaf and table.requires_grad and rows.max() < len(table) for table, rows in touched)
 
 
-@pytest.mark.parametrize("name", sorted(name for name, kind in MODELS.items() if not issubclass(kind, SequenceModel)))
+@pytest.mark.parametrize("name", sorted(name for name, kind in MODELS.items() if not issubclass(kind, HistoryModel)))
 def test_the_checkerboard_is_solved(name, checkerboard, quick):
     """After 60 epochs nearly everybody's own-colour test item stands first; popularity cannot tell colours."""
     quick["model"] = {"name": name}
