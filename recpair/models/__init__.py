@@ -14,8 +14,10 @@ from recpair.models.gru4rec import GRU4Rec
 from recpair.models.ials import IALS
 from recpair.models.item_knn import ItemKNN
 from recpair.models.lightgcn import LightGCN
+from recpair.models.markov import Markov
 from recpair.models.mf import MF
 from recpair.models.neumf import NeuMF
+from recpair.models.popular_recent import PopularRecent
 from recpair.models.popularity import Popularity
 from recpair.models.sasrec import SASRec
 from recpair.models.scorer import Scorer, TableScorer, Vectors
@@ -27,8 +29,10 @@ MODELS: dict[str, type[Model]] = {
     "ials": IALS,
     "item_knn": ItemKNN,
     "lightgcn": LightGCN,
+    "markov": Markov,
     "mf": MF,
     "neumf": NeuMF,
+    "popular_recent": PopularRecent,
     "popularity": Popularity,
     "sasrec": SASRec,
     "transitions": Transitions,

@@ -1,4 +1,6 @@
-"""Transitions: the definition by brute force, a loop over histories, permutations, and a data set of succession."""
+"""Transitions and Markov chains: by brute force, by loops over histories, and on a data set of succession."""
+
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from recpair.errors import ConfigError, DataError, RunError
 from recpair.evaluation.evaluator import Evaluator
 from recpair.files import read_tensors, write_tensors
 from recpair.models import MODELS, HistoryModel, SequenceModel
+from recpair.models.markov import Markov
 from recpair.models.transitions import Transitions
 
 FITTED = sorted(
@@ -131,6 +134,17 @@ def test_the_test_reads_the_validation_item_and_counts_training_events_only():
     options = {"metrics": ["hit"], "cutoffs": [1], "mask_seen": True}
     assert Evaluator(train, step(3), (step(2),), **options).evaluate(model).means == {"hit@1": 1.0}
     assert Evaluator(train, step(3), **options).evaluate(model).means == {"hit@1": 0.0}
+
+
+@given(HISTORIES)
+def test_a_markov_chain_ranks_by_the_share_of_followers(histories):
+    model, events = Markov(events_of(histories, 7)), events_of(histories, 7)
+    model.fit(events)
+    scores = model.fold_in(lists([2, item] for item in range(7))).catalogue()
+    for item, row in enumerate(scores.tolist()):
+        followers = [b for history in histories for a, b in pairwise(history) if a == item]
+        counts = np.bincount(np.array(followers, dtype=int), minlength=7)
+        np.testing.assert_allclose(row, counts / max(counts.max(), 1), rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", FITTED)
