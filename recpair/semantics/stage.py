@@ -17,7 +17,7 @@ from recpair.data.interactions import Interactions
 from recpair.data.splitting import Splits
 from recpair.errors import DataError
 from recpair.semantics.describe import Describer
-from recpair.semantics.encoders import ENCODERS, Encoder, VectorFile, normalised
+from recpair.semantics.encoders import ENCODERS, CorpusEncoder, Encoder, VectorFile, normalised
 from recpair.semantics.endpoint import Endpoint
 from recpair.semantics.history_vectors import history_vectors
 from recpair.semantics.neighbours import Search, nearest
@@ -52,6 +52,8 @@ class Stage:
         if describer is not None and describer.items:
             jobs = item_jobs(describer, self.train, texts)
             texts = describer.ask(jobs, answers_in(self.folder), "descriptions of items", self.report)
+        if isinstance(encoder, CorpusEncoder):
+            encoder.learn(texts)
         return text_vectors(texts, encoder, self.store, "items", self.report)
 
     def summary_vectors(self, encoder: Encoder, describer: Describer) -> Float[np.ndarray, "E D"]:
