@@ -21,6 +21,5 @@ class Markov(Transitions):
         Args:
             time_decay: days between two events after which their transition counts half; None: time is not used.
         """
-        super().__init__(
-            interactions, window=1, hops=1, last=1, backward=0.0, column_exponent=0.0, time_decay=time_decay
-        )
+        fixed = {"backward": 0.0, "column_exponent": 0.0, "text_weight": 0.0}
+        super().__init__(interactions, None, window=1, hops=1, last=1, time_decay=time_decay, **fixed)

@@ -3,7 +3,9 @@
 from itertools import pairwise
 
 import numpy as np
+import polars as pl
 import pytest
+import scipy.sparse as sp
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +20,7 @@ from recpair.files import read_tensors, write_tensors
 from recpair.models import MODELS, HistoryModel, SequenceModel
 from recpair.models.markov import Markov
 from recpair.models.transitions import Transitions
+from recpair.semantics.encoders import normalised
 
 FITTED = sorted(
     name for name, kind in MODELS.items() if issubclass(kind, HistoryModel) and not issubclass(kind, SequenceModel)
@@ -32,9 +35,9 @@ def events_of(histories, n_items, times=None) -> Interactions:
     return Interactions.from_indices(user, item, time, vocabulary=Vocabulary.range(len(histories), n_items))
 
 
-def fitted(histories, n_items, times=None, **options) -> Transitions:
+def fitted(histories, n_items, times=None, vectors=None, **options) -> Transitions:
     events = events_of(histories, n_items, times)
-    model = Transitions(events, **options)
+    model = Transitions(events, vectors, **options)
     model.fit(events)
     return model
 
@@ -49,6 +52,21 @@ def test_the_golden_example(golden):
     np.testing.assert_allclose(model.transitions.matrix.toarray(), numbers["P"], rtol=1e-6)
     scores = model.fold_in(lists(query["history"] for query in numbers["queries"])).catalogue()
     np.testing.assert_allclose(scores, [query["graph"] for query in numbers["queries"]], rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sp.csr_matrix], ids=["dense", "sparse"])
+def test_the_golden_example_with_text(kind, golden):
+    """The vectors of the example have other lengths than one; that of item 5 is zero."""
+    numbers = golden("transitions")
+    vectors = kind(normalised(np.array(numbers["vectors"])))
+    asked = lists(query["history"] for query in numbers["queries"])
+    scores = {
+        weight: fitted(numbers["histories"], numbers["n_items"], vectors=vectors, text_weight=weight).fold_in(asked)
+        for weight in (1.0, 2.5)
+    }
+    np.testing.assert_allclose(scores[1.0].catalogue(), [query["score"] for query in numbers["queries"]], rtol=1e-5)
+    text = (scores[2.5].catalogue() - scores[1.0].catalogue()) / 1.5
+    np.testing.assert_allclose(text, [query["text"] for query in numbers["queries"]], rtol=1e-5, atol=1e-6)
 
 
 def by_loop(histories, n_items, query, *, window, decay, backward, column_exponent, hops, last, last_decay):
@@ -168,6 +186,43 @@ def test_histories_need_times(name, succession, quick):
     quick |= {"model": name, "split": "ratio"}
     with pytest.raises(ConfigError, match=f"model.name: {name} needs a time column"):
         recpair.fit(quick, data=succession.drop("timestamp"))
+
+
+TITLES = pl.DataFrame({"item_id": range(30), "title": [f"{['red', 'blue'][i % 2]} shoe number {i}" for i in range(30)]})
+
+
+@pytest.mark.parametrize("encoder", ["tfidf", "wordllama"])
+def test_texts_are_part_of_the_run_folder(encoder, succession, quick, tmp_path):
+    """Loaded without events and titles, a run scores known and unknown users as before; unseen items have a score."""
+    if encoder == "wordllama":
+        pytest.importorskip("wordllama", reason="needs recpair[text]")
+    quick |= {"split": "leave_last", "model": "transitions"}
+    quick |= {"semantics": {"name": encoder, "template": "{title}"}}
+    run = recpair.fit(quick, data=succession, items=TITLES)
+    loaded = recpair.load(run.folder)
+    for histories in ([[3], [4, 5], [29, 0, 1]], [[7]]):
+        asked = run.recommend(histories=histories, k=5)
+        assert loaded.recommend(histories=histories, k=5).equals(asked)
+        assert asked["score"].is_finite().all()
+    assert loaded.recommend(list(range(60)), k=5).equals(run.recommend(list(range(60)), k=5))
+    near = run.recommend(histories=[[3]], k=29, exclude_seen=False)
+    score = dict(near.select("item_id", "score").iter_rows())
+    assert score[4] > score[2]  # 4 follows 3
+    assert score[19] > score[20]  # neither does: 19 has the colour of 3
+    graph = recpair.fit(quick | {"semantics": None, "output": str(tmp_path / "graph")}, data=succession)
+    assert graph.recommend(histories=[[3]], k=29)["score"].is_sorted(descending=True)
+
+
+def test_transitions_alone_note_that_there_is_no_text(succession, quick, caplog):
+    caplog.set_level("INFO", "recpair")
+    run = recpair.fit(quick | {"split": "leave_last", "model": "transitions"}, data=succession)
+    assert "model.text_weight has no effect without item texts; add semantics: {name: tfidf}" in caplog.text
+    assert not run.model.text.known
+    caplog.clear()
+    quick |= {"semantics": {"name": "tfidf", "template": "{title}"}, "output": quick["output"] + "-markov"}
+    recpair.fit(quick | {"split": "leave_last", "model": "markov"}, data=succession, items=TITLES)
+    assert "no component uses semantics; nothing is encoded" in caplog.text
+    assert "text_weight" not in caplog.text
 
 
 def test_a_damaged_matrix_is_refused(tmp_path, succession, quick):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from recpair.errors import DataError
-from recpair.semantics import retrieve
+from recpair.semantics import encode_items, retrieve
 from recpair.semantics.encoders.tfidf import Tfidf
 
 WORDS = st.sampled_from(
@@ -73,6 +73,9 @@ def test_the_stage_finds_items_of_like_words(splits, tmp_path):
     again = retrieve(splits, **options)
     np.testing.assert_array_equal(again.history_vectors, found.history_vectors)
     assert len(list(tmp_path.iterdir())) == 3  # vectors and two searches
+    rows = encode_items(splits, **options)
+    titles = splits.items["title"].gather(splits.vocabulary.items.values).to_list()
+    np.testing.assert_allclose(rows.toarray(), TfidfVectorizer(min_df=2).fit_transform(titles).toarray(), atol=1e-6)
     items = splits.items.with_columns(title=pl.when(pl.col("item_id") < 3).then(None).otherwise("title"))
     empty = splits.vocabulary.items.find([0, 1, 2])
     fewer = retrieve(replace(splits, items=items), **options)
