@@ -21,7 +21,8 @@ class Model(nn.Module, ABC):
     """Base class of all models; the state dict contains everything that is learnt.
 
     A model is constructed as ``Model(interactions, *, …options)`` from the training interactions, and is either a
-    ``GradientModel`` or a ``FittedModel``.
+    ``GradientModel`` or a ``FittedModel``. Other values before ``*`` are supplied by name too (``step.SUPPLIES``, those
+    for construction) and have a default, as a run folder is loaded from the interactions and the state dict alone.
 
     Attributes:
         item_to_item: True if scores are made of item–item weights over a history; ``fold_in`` of a single item then
