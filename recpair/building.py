@@ -27,7 +27,7 @@ from recpair.requirements import candidates, declared_positives, gives, named_co
 from recpair.sampling import SAMPLERS
 from recpair.sampling.pairs import Sampler
 from recpair.seeds import isolated
-from recpair.semantics import Retrieved, retrieve
+from recpair.semantics import Retrieved, encode_items, retrieve
 from recpair.semantics.progress import Report, silent
 from recpair.serving.run import Run
 from recpair.step import Tables, make, supplied_names
@@ -58,14 +58,18 @@ class Components:
 def build(config: Config, splits: Splits) -> Components:
     """Build the model and, if it is trained by gradient descent, its objective and sampler."""
     section = dict(config["model"])
-    if issubclass(ALL_MODELS[section["name"]], SequenceModel):
-        require_times(splits.train, f"model.name: {section['name']}")
+    name = section.pop("name")
+    component = ALL_MODELS[name]
+    if component.needs_times:
+        require_times(splits.train, f"model.name: {name}")
+    asked = {*supplied_names(component), *(_asked(config) if issubclass(component, GradientModel) else ())}
+    supplies = _supplies(config, splits, asked)
     with isolated(config["train"]["seed"]):
-        model = ALL_MODELS[section.pop("name")](splits.train, **section)
+        model = make(component, supplies, **section)
         if isinstance(model, GradientModel):
             model.start(splits.train)
             sampler = _sampler(config, model, splits)
-            return Components(model, _objective(config, model, splits, sampler), sampler)
+            return Components(model, _objective(config, model, splits, sampler, supplies, asked), sampler)
     return Components(model)
 
 
@@ -104,18 +108,41 @@ def retrieved_of(config: Config, splits: Splits, report: Report = silent, *, clo
     return retrieve(splits, config["describe"], config["output"], report, closed, **section)
 
 
-def _objective(config: Config, model: GradientModel, splits: Splits, sampler: Sampler) -> Objective:
+def _supplies(config: Config, splits: Splits, asked: set[str]) -> dict[str, Any]:
+    """Values supplied at construction; the semantic stage runs only if its results are asked for."""
+    section, train = config["semantics"], splits.train
+    of_stage = {"retrieved", "judged", "semantic_items"} & asked
+    if section is not None and not of_stage:
+        logger.info("no component uses semantics; nothing is encoded")
+    vectors = None
+    if section is not None and "semantic_items" in asked:
+        vectors = encode_items(splits, config["describe"], config["output"], **section)
+    return {
+        "interactions": train,
+        "n_items": train.n_items,
+        "n_users": train.n_users,
+        "n_events": len(train),
+        "retrieved": retrieved_of(config, splits) if of_stage - {"semantic_items"} else None,
+        "semantic_items": vectors,
+    }
+
+
+def _objective(
+    config: Config,
+    model: GradientModel,
+    splits: Splits,
+    sampler: Sampler,
+    supplies: dict[str, Any],
+    asked: set[str],
+) -> Objective:
     denoise, mine = dict(config["denoise"] or {}), dict(config["hard_negatives"] or {})
     loss = _loss(config)
-    asked = _asked(config)
-    retrieved = retrieved_of(config, splits) if asked & {"retrieved", "judged"} else None
-    if config["semantics"] is not None and retrieved is None:
-        logger.info("no component uses semantics; nothing is encoded")
-    supplies = _supplies(model, splits, retrieved)
+    if isinstance(model, SequenceModel):
+        supplies = supplies | {"history_length": model.history_length, "embedding_dim": model.item_vectors().shape[1]}
     denoiser = make(DENOISERS[denoise.pop("name")], supplies, **denoise) if denoise else None
     miner = make(MINERS[mine.pop("name")], supplies, **mine) if mine else None
     terms = _terms(config, supplies)
-    tables = _tables(config, splits, sampler, asked, retrieved if "judged" in asked else None)
+    tables = _tables(config, splits, sampler, asked, supplies["retrieved"] if "judged" in asked else None)
     memory = Memory(len(splits.train)) if loss is not None and loss.kind != "" else None
     given = gives(type(model))
     looks = [look for look in DIAGNOSTICS.values() if needs(look) <= given]
@@ -136,20 +163,6 @@ def _loss(config: Config) -> BoundLoss | None:
 def _asked(config: Config) -> set[str]:
     """Names of the supplied values that the loss, the terms and the miner receive."""
     return {name for *_, parts in named_components(config) for part in parts for name in supplied_names(part)}
-
-
-def _supplies(model: GradientModel, splits: Splits, retrieved: Retrieved | None) -> dict[str, Any]:
-    """Values supplied to the constructors of components."""
-    supplies: dict[str, Any] = {
-        "interactions": splits.train,
-        "n_items": splits.train.n_items,
-        "n_users": splits.train.n_users,
-        "n_events": len(splits.train),
-        "retrieved": retrieved,
-    }
-    if isinstance(model, SequenceModel):
-        supplies |= {"history_length": model.history_length, "embedding_dim": model.item_vectors().shape[1]}
-    return supplies
 
 
 def _terms(config: Config, supplies: Mapping[str, Any]) -> dict[str, tuple[float, Term]]:

@@ -28,7 +28,7 @@ from recpair.errors import ConfigError
 from recpair.evaluation.evaluator import Evaluation, Evaluator
 from recpair.evaluation.names import parse_metric, with_metric
 from recpair.integrations.all_models import ALL_MODELS
-from recpair.models import MODELS, FittedModel, SequenceModel
+from recpair.models import MODELS, FittedModel, HistoryModel
 from recpair.models.popularity import Popularity
 from recpair.notebook import in_notebook, progress
 from recpair.plugins import assignments
@@ -188,7 +188,7 @@ def prepare(config: Config, data: Any = None, items: Any = None) -> Splits:
     splits = replace(splits, notes=(*events.notes, *splits.notes))
     if config["noise"] is not None:
         splits = add_noise(splits, **config["noise"])
-    if issubclass(ALL_MODELS[config["model"]["name"]], SequenceModel):
+    if issubclass(ALL_MODELS[config["model"]["name"]], HistoryModel):
         notes = notes_on_histories(splits.train, splits.valid, splits.test)
         splits = replace(splits, notes=(*splits.notes, *notes))
     lost = [

@@ -16,7 +16,7 @@ from recpair import config as configs
 from recpair.config import Config, Section
 from recpair.errors import ConfigError
 from recpair.evaluation.names import check_metrics, parse_metric
-from recpair.integrations import MODEL_SIGNATURES, OWN, reads_histories
+from recpair.integrations import MODEL_SIGNATURES, OWN, is_sequence_model
 from recpair.overriding import Given, paths, without_replaced, without_sampler
 from recpair.registry import lookup
 from recpair.shipped import locate
@@ -204,7 +204,7 @@ def _defaults(config: Config) -> Config:
 
 
 def _fitting_sampler(model: str) -> str:
-    return "sequences" if reads_histories(model) else "pairs"
+    return "sequences" if is_sequence_model(model) else "pairs"
 
 
 def _inferred(raw: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -28,6 +28,7 @@ from recpair.errors import ConfigError, DataError
 from recpair.experiment import prepare
 from recpair.losses import LOSSES, kind_of, pointwise
 from recpair.mining import MINERS
+from recpair.models import MODELS
 from recpair.models.mf import MF
 from recpair.requirements import MESSAGES, gives, needs
 from recpair.schema import load_config
@@ -69,6 +70,8 @@ def components():
 def test_no_component_asks_for_anything_that_the_legend_lacks():
     asked = {name for component in components() for name in supplied_names(component)}
     assert asked <= set(SUPPLIES)
+    built = {name for name, supply in SUPPLIES.items() if supply.building}
+    assert {name for model in MODELS.values() for name in supplied_names(model)} <= built
     assert {supply.needs for supply in SUPPLIES.values()} - {None} <= {
         *MESSAGES,
         "ratings",

@@ -7,7 +7,6 @@ import polars as pl
 from recpair.data.events import Events
 from recpair.data.indexing import Index
 from recpair.data.interactions import Interactions
-from recpair.data.times import UNKNOWN, Clock
 from recpair.data.vocabulary import Ids, Vocabulary
 
 
@@ -19,7 +18,6 @@ class Dataset:
         interactions: all events.
         split: split label of each event (row of ``interactions``) in the source, or None.
         items, users: side tables by external id, or None.
-        clock: unit of the times.
     """
 
     interactions: Interactions
@@ -27,7 +25,6 @@ class Dataset:
     items: pl.DataFrame | None
     users: pl.DataFrame | None
     name: str
-    clock: Clock = UNKNOWN
 
     @classmethod
     def from_events(cls, events: Events) -> "Dataset":
@@ -35,8 +32,8 @@ class Dataset:
         index = Index.of(events.frame) if events.index is None else events.index
         vocabulary = Vocabulary(Ids("user", index.user_ids), Ids("item", index.item_ids))
         rating, weight = index.column("rating"), index.column("weight")
-        interactions = Interactions(index.user, index.item, index.time, rating, weight, vocabulary)
+        interactions = Interactions(index.user, index.item, index.time, rating, weight, vocabulary, events.clock)
         split = None
         if "split" in index.source.columns:
             split = index.source["split"].cast(pl.Categorical).rechunk()[index.rows]
-        return cls(interactions, split, events.items, events.users, events.name, events.clock)
+        return cls(interactions, split, events.items, events.users, events.name)

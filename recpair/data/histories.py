@@ -37,7 +37,7 @@ def padded(histories: Sequence[np.ndarray], length: int) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Histories:
-    """Histories of users as input of sequence models, in order of time.
+    """Histories of users as input of models that read them, in order of time.
 
     With ``held_out``, the history of a user contains the events of the parts that are not later than the first
     held-out event of that user. Predictions therefore never use future events, for any split. Events at the same time
@@ -59,7 +59,7 @@ class Histories:
             return kept[0]
         time = None if any(part.time is None for part in kept) else np.concatenate([part.time for part in kept])
         user, item = (np.concatenate([getattr(part, name) for part in kept]) for name in ("user", "item"))
-        return Interactions.from_indices(user, item, time, vocabulary=kept[0].vocabulary)
+        return Interactions.from_indices(user, item, time, vocabulary=kept[0].vocabulary, clock=kept[0].clock)
 
     def part_before(self, part: Interactions) -> Interactions:
         """Return the events of a part that belong to histories."""

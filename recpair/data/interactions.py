@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from recpair.boundary import boundary
 from recpair.data.indexing import by_user_and_time
 from recpair.data.threads import on_threads
-from recpair.data.times import BadTime, read_times
+from recpair.data.times import UNKNOWN, BadTime, Clock, read_times
 from recpair.data.vocabulary import Vocabulary
 from recpair.errors import DataError, shown
 
@@ -27,6 +27,7 @@ class Interactions:
             milliseconds, microseconds and nanoseconds since 1970 that preserves all differences.
         rating, weight: float32, or None; ``weight`` is the number of events represented by one.
         vocabulary: the external ids; its sizes are ``n_users`` and ``n_items``.
+        clock: the unit of ``time``, if it is known; run folders do not store it.
     """
 
     user: np.ndarray
@@ -35,6 +36,7 @@ class Interactions:
     rating: np.ndarray | None
     weight: np.ndarray | None
     vocabulary: Vocabulary
+    clock: Clock = UNKNOWN
 
     def __len__(self) -> int:
         return len(self.user)
@@ -61,15 +63,18 @@ class Interactions:
         weight: np.ndarray | None = None,
         *,
         vocabulary: Vocabulary,
+        clock: Clock = UNKNOWN,
     ) -> "Interactions":
         """Sort by (user, time), keeping the given order of ties, and validate.
 
-        Times may be integers, floats or datetimes; they are converted as described for ``time``.
+        Times may be integers, in the unit of ``clock``, or floats or datetimes, which are converted as described for
+        ``time`` and bring their own clock.
 
         Raises:
             DataError: columns of unequal length, an index outside the vocabulary, or a missing time.
         """
-        time = None if time is None else _ticks(np.asarray(time))
+        if time is not None:
+            time, clock = _ticks(np.asarray(time), clock)
         columns = {"user": user, "item": item, "time": time, "rating": rating, "weight": weight}
         lengths = {name: len(column) for name, column in columns.items() if column is not None}
         if len(set(lengths.values())) > 1:
@@ -88,6 +93,7 @@ class Interactions:
             rating=None if rating is None else _column(rating, np.float32, order),
             weight=None if weight is None else _column(weight, np.float32, order),
             vocabulary=vocabulary,
+            clock=clock,
         )
 
     @staticmethod
@@ -235,8 +241,8 @@ class Interactions:
         )
         ascending = rows.dtype == bool or ((rows[1:] > rows[:-1]).all() and (len(rows) == 0 or rows[0] >= 0))
         if ascending:  # and therefore sorted
-            return Interactions(user, item, time, rating, weight, self.vocabulary)
-        return Interactions.from_indices(user, item, time, rating, weight, vocabulary=self.vocabulary)
+            return Interactions(user, item, time, rating, weight, self.vocabulary, self.clock)
+        return Interactions.from_indices(user, item, time, rating, weight, vocabulary=self.vocabulary, clock=self.clock)
 
 
 def pair_codes(events: Interactions, first: int, end: int) -> np.ndarray:
@@ -252,17 +258,17 @@ def _column(values: np.ndarray, dtype: type[np.generic], order: np.ndarray | sli
     return values[order].astype(dtype, copy=isinstance(order, slice))
 
 
-def _ticks(time: np.ndarray) -> np.ndarray:
-    """Convert times to integers that preserve all differences."""
+def _ticks(time: np.ndarray, clock: Clock) -> tuple[np.ndarray, Clock]:
+    """Convert times to integers that preserve all differences, with their clock; integers keep the given one."""
     if time.dtype.kind in "iu":
-        return time
+        return time, clock
     try:
-        ticks = read_times(pl.Series(time)).ticks
+        times = read_times(pl.Series(time))
     except BadTime as bad:
         raise DataError(f"time {bad.row} is {time[bad.row]!r}; expected {bad.expected or 'numbers or dates'}") from None
-    if ticks.has_nulls():
-        raise DataError(f"time {int(ticks.is_null().arg_max() or 0)} is missing; expected a number or a date")
-    return ticks.to_numpy()
+    if times.ticks.has_nulls():
+        raise DataError(f"time {int(times.ticks.is_null().arg_max() or 0)} is missing; expected a number or a date")
+    return times.ticks.to_numpy(), times.clock
 
 
 def _is_sorted(user: np.ndarray, time: np.ndarray | None) -> bool:

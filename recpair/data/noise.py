@@ -59,9 +59,8 @@ def _noisy(
     time = None if part.time is None else np.concatenate([part.time, part.time[source]])
     rating = None if part.rating is None else np.concatenate([part.rating, np.full(len(item), np.nan)])
     weight = None if part.weight is None else np.concatenate([part.weight, np.ones(len(item))])
-    noisy = Interactions.from_indices(
-        all_users, np.concatenate([part.item, item]), time, rating, weight, vocabulary=part.vocabulary
-    )
+    columns = all_users, np.concatenate([part.item, item]), time, rating, weight
+    noisy = Interactions.from_indices(*columns, vocabulary=part.vocabulary, clock=part.clock)
     return noisy, np.repeat([False, True], [len(part), len(item)])[Interactions.order(all_users, time)]
 
 

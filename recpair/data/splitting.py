@@ -134,7 +134,7 @@ def temporal(
     if (valid_from is None) != (test_from is None):
         raise ConfigError("split.valid_from and split.test_from must be given together")
     if valid_from is not None and test_from is not None:
-        cuts = [dataset.clock.at(valid_from, "split.valid_from"), dataset.clock.at(test_from, "split.test_from")]
+        cuts = [events.clock.at(valid_from, "split.valid_from"), events.clock.at(test_from, "split.test_from")]
     else:
         check_fractions(fractions)
         train, valid, _ = fractions

@@ -70,6 +70,18 @@ class Clock:
         nanoseconds = 0 if dates.nanoseconds is None else int(dates.nanoseconds[0])
         return _int64(int(dates.seconds[0]) * self.per_second - (-nanoseconds * self.per_second // 10**9))
 
+    def per_day(self, key: str) -> int:
+        """Return the ticks of a day, which the option ``key`` counts.
+
+        Raises:
+            DataError: the unit of the times is unknown.
+        """
+        if self.per_second is None:
+            raise DataError(
+                f"{key} counts days, but the unit of the times is unknown; set data.time_unit (s, ms, us or ns)"
+            )
+        return 86_400 * self.per_second
+
     def shown(self, tick: int) -> str:
         """Format a tick as a day (UTC), or as the number of the source if the unit is unknown."""
         if self.per_second is not None:

@@ -18,7 +18,7 @@ from recpair.errors import ConfigError, DataError
 from recpair.evaluation.gains import rating_gains
 from recpair.evaluation.measure import Measure, measures_of
 from recpair.evaluation.ranking import top_k_csr
-from recpair.evaluation.supplies import Context, Lists, device_of
+from recpair.evaluation.supplies import Context, Lists
 from recpair.models import FittedModel, Model
 
 MEASURED = 2**21  # maximum size of the arrays (lists × ranks) that are measured at once
@@ -72,7 +72,7 @@ class Evaluator:
             train: the training events.
             held_out: the held-out events.
             also_seen: further parts that are masked like ``train``, for example the validation part when testing. The
-                histories of sequence models come from all these parts, and end at the user's first held-out event.
+                histories that models read come from all these parts, and end at the user's first held-out event.
             metrics: names of ``METRICS``; a metric with options as ``{name: debiased_recall, exponent: 1}``.
             cutoffs: lengths K of the ranked lists.
             mask_seen: exclude the items of a user's earlier events from the ranking.
@@ -147,13 +147,12 @@ class Evaluator:
     @torch.no_grad()
     def rank(self, model: Model) -> np.ndarray:
         """Return the best items, int32 (users, K), of all users with held-out events; K is the largest cut-off."""
-        device = device_of(model)
         deepest = self.cutoffs[-1]
         items = np.empty((len(self.users), deepest), dtype=np.int32)
         block = max(1, self.block_mb * 2**20 // (4 * self.train.n_items))
         for start in range(0, len(self.users), block):
             users = self.users[start : start + block]
-            scores = model.score(model.batch_of(torch.from_numpy(users).to(device), self.histories)).catalogue()
+            scores = model.score(model.batch_of(torch.from_numpy(users).to(model.device), self.histories)).catalogue()
             seen = self.seen.rows(users)
             found, _ = top_k_csr(scores.float().cpu().numpy(), seen.indptr, seen.items, deepest)
             items[start : start + len(users)] = found

@@ -54,7 +54,7 @@ class Context:
     def item_vectors(self) -> np.ndarray | None:
         """Item vectors, float32 (I, D); None if the scores of the model are not inner products of vectors."""
         assert self.vectors_of is not None
-        query = torch.zeros(1, dtype=torch.int64, device=device_of(self.vectors_of))
+        query = torch.zeros(1, dtype=torch.int64, device=self.vectors_of.device)
         scorer = self.vectors_of.score(self.vectors_of.batch_of(query, self.histories))
         if not isinstance(scorer, Vectors) or scorer.items.shape[1] < 2:
             return None
@@ -63,7 +63,7 @@ class Context:
     @cached_property
     def _pairs(self) -> tuple[np.ndarray, np.ndarray]:
         assert self.model is not None
-        return scored_pairs(self.model, self.histories, self.held_out, device_of(self.model))
+        return scored_pairs(self.model, self.histories, self.held_out, self.model.device)
 
     @property
     def pair_scores(self) -> np.ndarray:
@@ -141,8 +141,3 @@ class Lists:
     @cached_property
     def relevant_lists(self) -> np.ndarray:
         return np.repeat(np.arange(len(self.relevant)), self.n_relevant)
-
-
-def device_of(model: Model) -> torch.device:
-    """Device of the parameters of a model."""
-    return next((t.device for t in (*model.parameters(), *model.buffers())), torch.device("cpu"))

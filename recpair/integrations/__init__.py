@@ -38,8 +38,8 @@ class Bridged(Mapping[str, T]):
         return len(self._own)
 
 
-def reads_histories(model: str) -> bool:
-    """Return True for the name of a sequence model, without importing it."""
+def is_sequence_model(model: str) -> bool:
+    """Return True for the name of a ``SequenceModel``, without importing it."""
     bridge, slash, theirs = model.partition("/")
     if slash:
         return bridge == "recbole" and properties.kind(theirs) == "sequential"
@@ -51,4 +51,4 @@ def reads_histories(model: str) -> bool:
 
 MODEL_SIGNATURES: Bridged[Component] = Bridged(registry("recpair.models:MODELS"), {"recbole": properties.signature})
 
-__all__ = ["MODEL_SIGNATURES", "OWN", "Bridged", "reads_histories"]
+__all__ = ["MODEL_SIGNATURES", "OWN", "Bridged", "is_sequence_model"]

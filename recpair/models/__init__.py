@@ -1,16 +1,27 @@
 """Models, which return a Scorer for a mini-batch."""
 
-from recpair.models.contract import FittedModel, GradientModel, Model, OwnLossModel, SequenceModel, Touched
+from recpair.models.contract import (
+    FittedModel,
+    GradientModel,
+    HistoryModel,
+    Model,
+    OwnLossModel,
+    SequenceModel,
+    Touched,
+)
 from recpair.models.ease import EASE
 from recpair.models.gru4rec import GRU4Rec
 from recpair.models.ials import IALS
 from recpair.models.item_knn import ItemKNN
 from recpair.models.lightgcn import LightGCN
+from recpair.models.markov import Markov
 from recpair.models.mf import MF
 from recpair.models.neumf import NeuMF
+from recpair.models.popular_recent import PopularRecent
 from recpair.models.popularity import Popularity
 from recpair.models.sasrec import SASRec
-from recpair.models.scorer import Scorer, Vectors
+from recpair.models.scorer import Scorer, TableScorer, Vectors
+from recpair.models.transitions import Transitions
 
 MODELS: dict[str, type[Model]] = {
     "ease": EASE,
@@ -18,20 +29,25 @@ MODELS: dict[str, type[Model]] = {
     "ials": IALS,
     "item_knn": ItemKNN,
     "lightgcn": LightGCN,
+    "markov": Markov,
     "mf": MF,
     "neumf": NeuMF,
+    "popular_recent": PopularRecent,
     "popularity": Popularity,
     "sasrec": SASRec,
+    "transitions": Transitions,
 }
 
 __all__ = [
     "MODELS",
     "FittedModel",
     "GradientModel",
+    "HistoryModel",
     "Model",
     "OwnLossModel",
     "Scorer",
     "SequenceModel",
+    "TableScorer",
     "Touched",
     "Vectors",
 ]

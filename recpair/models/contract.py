@@ -21,16 +21,24 @@ class Model(nn.Module, ABC):
     """Base class of all models; the state dict contains everything that is learnt.
 
     A model is constructed as ``Model(interactions, *, …options)`` from the training interactions, and is either a
-    ``GradientModel`` or a ``FittedModel``.
+    ``GradientModel`` or a ``FittedModel``. Other values before ``*`` are supplied by name too (``step.SUPPLIES``, those
+    for construction) and have a default, as a run folder is loaded from the interactions and the state dict alone.
 
     Attributes:
-        item_to_item: True if scores are sums of item–item weights over a history; ``fold_in`` of a single item then
+        item_to_item: True if scores are made of item–item weights over a history; ``fold_in`` of a single item then
             returns its weights to all items.
         weighs_events: True if ``fit`` uses the event weights; in gradient models, the losses of pairs use them.
+        needs_times: True if the training events must have times.
     """
 
     item_to_item: bool = False
     weighs_events: bool = False
+    needs_times: bool = False
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the parameters and buffers; the CPU for a model without any."""
+        return next((t.device for t in (*self.parameters(), *self.buffers())), torch.device("cpu"))
 
     @abstractmethod
     def score(self, batch: Batch) -> Scorer:
@@ -41,8 +49,30 @@ class Model(nn.Module, ABC):
         """Return a Scorer for unknown users, given by the items (int) of their histories."""
 
     def batch_of(self, user: Int[Tensor, "Q"], histories: Histories) -> Batch:
-        """Return the queries of the users; only sequence models read the histories."""
+        """Return the queries of the users; only a ``HistoryModel`` reads the histories."""
         return Batch.of_users(user)
+
+
+class HistoryModel(Model):
+    """A model whose queries consist of a user's previous interactions only, trained by gradient descent or fitted.
+
+    ``score`` uses ``batch.history`` and not the users, so known and unknown users are scored alike.
+
+    Attributes:
+        history_length: T, the maximum length of a history; of longer histories, the latest T items are used.
+    """
+
+    needs_times = True
+    history_length: int
+
+    def batch_of(self, user: Int[Tensor, "Q"], histories: Histories) -> Batch:
+        history = histories.latest(user.cpu().numpy(), self.history_length)
+        return Batch.of_users(user, torch.from_numpy(history).to(user.device))
+
+    @torch.no_grad()
+    def fold_in(self, histories: Sequence[np.ndarray]) -> Scorer:
+        history = torch.from_numpy(padded(histories, self.history_length))
+        return self.score(Batch.of_users(torch.arange(len(history)), history).to(self.device))
 
 
 class GradientModel(Model):
@@ -67,17 +97,15 @@ class OwnLossModel(GradientModel):
         """Return the authors' loss of a batch (P = 1), with regularisation and contrastive terms; epochs from 1."""
 
 
-class SequenceModel(GradientModel):
-    """A gradient model whose queries consist of a user's previous interactions only.
+class SequenceModel(HistoryModel, GradientModel):
+    """A gradient model that encodes a history as a vector.
 
     Attributes:
-        history_length: T, the maximum length of a history; of longer histories, the latest T items are used.
         every_place: True if ``encode`` returns a vector for every position; if for the last only, training needs a
             history for each query (the sampler's ``examples: prefixes``).
         similarity: of a query and an item: inner product, or cosine (for losses with a temperature).
     """
 
-    history_length: int
     every_place: ClassVar[bool] = True
     similarity: Similarity = "dot"
 
@@ -108,16 +136,6 @@ class SequenceModel(GradientModel):
         current = batch.history[:, -1] if batch.at is None else batch.history.flatten()[batch.at]
         items = (batch.positives,) if batch.negatives is None else (batch.positives, batch.negatives)
         return tuple((self.item_vectors(), rows) for rows in (current.clamp_min(0), *items))
-
-    def batch_of(self, user: Int[Tensor, "Q"], histories: Histories) -> Batch:
-        history = histories.latest(user.cpu().numpy(), self.history_length)
-        return Batch.of_users(user, torch.from_numpy(history).to(user.device))
-
-    @torch.no_grad()
-    def fold_in(self, histories: Sequence[np.ndarray]) -> Vectors:
-        """Encode the histories as for known users: a query consists of its history only."""
-        history = torch.from_numpy(padded(histories, self.history_length)).to(self.item_vectors().device)
-        return Vectors.compared(self.encode_last(history), self.item_vectors(), self.similarity)
 
 
 class FittedModel(Model):

@@ -28,6 +28,16 @@ def add_neighbours(indptr, items, neighbours, weights, out):
 
 
 @numba.njit(parallel=True, nogil=True, cache=True)
+def add_sparse_product(indptr, indices, values, other_indptr, other_indices, other_values, out):
+    """out (Q, C) += CSR (Q, R) · CSR (R, C); each row is summed by one thread, in the order of its entries."""
+    for q in numba.prange(len(indptr) - 1):
+        for entry in range(indptr[q], indptr[q + 1]):
+            row, value = indices[entry], values[entry]
+            for place in range(other_indptr[row], other_indptr[row + 1]):
+                out[q, other_indices[place]] += value * other_values[place]
+
+
+@numba.njit(parallel=True, nogil=True, cache=True)
 def least_squares(indptr, indices, values, fixed, gram, weight, ridge, out):
     """One half-step of implicit ALS: out (R, D), each row from the vectors (C, D) of its entries.
 

@@ -57,3 +57,19 @@ class Vectors:
 
     def log_partition(self) -> Float[Tensor, "Q 1"]:
         return log_partition(self.queries, self.items)
+
+
+@dataclass(frozen=True)
+class TableScorer:
+    """Scores of the whole catalogue, from a model that returns them all at once."""
+
+    scores: Float[Tensor, "Q I"]
+
+    def of(self, items: Int[Tensor, "_ C"]) -> Float[Tensor, "Q C"]:
+        return self.scores.gather(1, items.to(self.scores.device).expand(len(self.scores), -1))
+
+    def catalogue(self) -> Float[Tensor, "Q I"]:
+        return self.scores
+
+    def log_partition(self) -> Float[Tensor, "Q 1"]:
+        return self.scores.logsumexp(dim=1, keepdim=True)

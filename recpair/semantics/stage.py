@@ -2,13 +2,14 @@
 
 import logging
 from collections.abc import Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import polars as pl
+import scipy.sparse as sp
 from jaxtyping import Float, Int
 from pydantic import Field, NonNegativeInt, PositiveInt
 
@@ -16,8 +17,9 @@ from recpair import files
 from recpair.data.interactions import Interactions
 from recpair.data.splitting import Splits
 from recpair.errors import DataError
+from recpair.registry import options
 from recpair.semantics.describe import Describer
-from recpair.semantics.encoders import ENCODERS, Encoder, VectorFile, normalised
+from recpair.semantics.encoders import ENCODERS, CorpusEncoder, Encoder, VectorFile, normalised
 from recpair.semantics.endpoint import Endpoint
 from recpair.semantics.history_vectors import history_vectors
 from recpair.semantics.neighbours import Search, nearest
@@ -46,13 +48,27 @@ class Stage:
     def store(self) -> Store:
         return Store(self.folder)
 
-    def item_vectors(self, encoder: Encoder, describer: Describer | None, template: str) -> Float[np.ndarray, "I D"]:
-        """Return vectors of the descriptions if there are any, else of the texts."""
+    def locked(self) -> AbstractContextManager[None]:
+        """Lock the folder of stored results against other processes."""
+        return nullcontext() if self.folder is None else files.locked(self.folder / "stage", error=DataError)
+
+    def texts(self, encoder: Encoder, describer: Describer | None, template: str) -> list[str]:
+        """Return the descriptions of the items if there are any, else their texts; an encoder of a corpus learns them."""
         texts = item_texts(self.items, self.train.vocabulary.items, template)
         if describer is not None and describer.items:
             jobs = item_jobs(describer, self.train, texts)
             texts = describer.ask(jobs, answers_in(self.folder), "descriptions of items", self.report)
-        return text_vectors(texts, encoder, self.store, "items", self.report)
+        if isinstance(encoder, CorpusEncoder):
+            encoder.learn(texts)
+        return texts
+
+    def item_vectors(
+        self, source: Encoder | VectorFile, describer: Describer | None, template: str
+    ) -> Float[np.ndarray, "I D"]:
+        """Return the vectors of a file, or of the texts."""
+        if isinstance(source, VectorFile):
+            return normalised(source.read(self.train.vocabulary.items))
+        return text_vectors(self.texts(source, describer, template), source, self.store, "items", self.report)
 
     def summary_vectors(self, encoder: Encoder, describer: Describer) -> Float[np.ndarray, "E D"]:
         """Return a vector of each training history's summary; zeros if nothing precedes the row."""
@@ -120,10 +136,44 @@ def retrieve(
         DataError: the side table is missing or contains none of the items, or a stored file is damaged.
         EndpointError: a server is unreachable or returns unusable answers; earlier answers are kept.
     """
-    place = folder_of(folder, output)
-    stage = Stage(splits.train, splits.items, place, report)
-    with nullcontext() if place is None else files.locked(place / "stage", error=DataError):
+    stage = Stage(splits.train, splits.items, folder_of(folder, output), report)
+    with stage.locked():
         return _retrieved(stage, describe, encoder, closed, template, k, decay, same_user, exact_below, recall)
+
+
+def encode_items(
+    splits: Splits,
+    describe: Mapping[str, Any] | None = None,
+    output: str | None = None,
+    *,
+    template: str,
+    folder: str | None = None,
+    **section: Any,
+) -> np.ndarray | sp.csr_matrix:
+    """Return the vectors of the items (I, S) without any search: sparse from an encoder of words (tfidf), else dense.
+
+    They have length one; those of items without text are zero. Arguments and errors are those of ``retrieve``; the
+    options of its searches have no effect.
+    """
+    stage = Stage(splits.train, splits.items, folder_of(folder, output), silent)
+    encoder = {key: value for key, value in section.items() if key not in options(retrieve)}
+    with stage.locked():
+        describer, source = _components(describe, encoder, closed=False)
+        if isinstance(source, CorpusEncoder):
+            return source.rows(stage.texts(source, describer, template))
+        return stage.item_vectors(source, describer, template)
+
+
+def _components(
+    describe: Mapping[str, Any] | None, encoder: dict[str, Any], closed: bool
+) -> tuple[Describer | None, Encoder | VectorFile]:
+    """Return the describer, if any, and the encoder; with ``closed``, they send no requests."""
+    describer = None if describe is None else Describer(**describe)
+    source = ENCODERS[encoder.pop("name")](**encoder)
+    for component in (describer, source):
+        if closed and isinstance(endpoint := getattr(component, "endpoint", None), Endpoint):
+            endpoint.closed = True
+    return describer, source
 
 
 def _retrieved(
@@ -139,15 +189,8 @@ def _retrieved(
     recall: float,
 ) -> Retrieved:
     train = stage.train
-    describer = None if describe is None else Describer(**describe)
-    source = ENCODERS[encoder.pop("name")](**encoder)
-    for component in (describer, source):
-        if closed and isinstance(endpoint := getattr(component, "endpoint", None), Endpoint):
-            endpoint.closed = True
-    if isinstance(source, VectorFile):
-        vectors = normalised(source.read(train.vocabulary.items))
-    else:
-        vectors = stage.item_vectors(source, describer, template)
+    describer, source = _components(describe, encoder, closed)
+    vectors = stage.item_vectors(source, describer, template)
     histories = history_vectors(train, vectors, decay)
     if describer is not None and describer.histories and not isinstance(source, VectorFile):
         summaries = stage.summary_vectors(source, describer)

@@ -9,7 +9,7 @@ import torch
 
 from recpair.data.histories import Histories
 from recpair.data.interactions import Interactions
-from recpair.models import FittedModel, GradientModel, Model, Scorer, SequenceModel
+from recpair.models import FittedModel, GradientModel, HistoryModel, Model, Scorer
 from recpair.seeds import isolated
 from recpair.testing.world import require_options
 
@@ -24,7 +24,8 @@ def checkerboard() -> pl.DataFrame:
     """
     user, item = np.nonzero(np.add.outer(np.arange(SIZE), np.arange(SIZE)) % 2 == 0)
     split = np.where(item == user, "test", np.where(item == (user + 2) % SIZE, "valid", "train"))
-    return pl.DataFrame({"user_id": user, "item_id": item, "timestamp": np.arange(len(user)), "split": split})
+    time = np.datetime64("2024-01-01") + np.arange(len(user)).astype("timedelta64[h]")
+    return pl.DataFrame({"user_id": user, "item_id": item, "timestamp": time, "split": split})
 
 
 def check_model(model: type[Model], *, solve: bool = True, train: dict[str, Any] | None = None, **options: Any) -> None:
@@ -34,8 +35,8 @@ def check_model(model: type[Model], *, solve: bool = True, train: dict[str, Any]
     - The Scorer gives the same scores for some items and for all, with finite values.
     - The state dict holds everything that is learnt: a new model that loads it has the same scores.
     - ``fold_in`` scores unknown users, given by their items.
-    - Trained from a config, saved and loaded, it ranks the test item first for 95% of the users, unless it is a sequence
-      model.
+    - Trained from a config, saved and loaded, it ranks the test item first for 95% of the users, unless it reads
+      histories.
 
     Args:
         model: the class.
@@ -70,7 +71,7 @@ def check_model(model: type[Model], *, solve: bool = True, train: dict[str, Any]
     folded = made.fold_in([np.array([0, 2, 4]), np.array([1])]).catalogue()
     assert folded.shape == (2, SIZE), f"{name}.fold_in scores {tuple(folded.shape)} for 2 users"
     assert torch.isfinite(folded).all(), f"scores of {name}.fold_in are not finite"
-    if solve and not issubclass(model, SequenceModel):
+    if solve and not issubclass(model, HistoryModel):
         _solve(model, name, events, train or {"epochs": 60, "learning_rate": 0.02}, options)
 
 

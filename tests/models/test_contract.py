@@ -1,12 +1,16 @@
 """What every registered model owes, the checkerboard, and what is particular to some."""
 
+import datetime
+
 import numpy as np
+import polars as pl
 import pytest
 import torch
 
 import recpair
 from recpair.batch import Batch
 from recpair.data.interactions import Interactions
+from recpair.errors import RecpairError
 from recpair.models import MODELS, FittedModel, GradientModel
 from recpair.models.fold_in import ridge_fold_in
 from recpair.models.mf import MF
@@ -15,8 +19,16 @@ from recpair.seeds import isolated
 
 
 @pytest.fixture
-def train(checkerboard):
-    return Interactions.from_polars(checkerboard.filter(checkerboard["split"] == "train"))
+def timed(checkerboard):
+    """The checkerboard with an event an hour, for models that need times."""
+    start = datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC)
+    hours = pl.datetime_range(start, interval="1h", end=start.replace(year=2025), eager=True)
+    return checkerboard.with_columns(timestamp=hours[: len(checkerboard)])
+
+
+@pytest.fixture
+def train(timed):
+    return Interactions.from_polars(timed.filter(timed["split"] == "train"))
 
 
 @pytest.fixture(params=sorted(MODELS))
@@ -52,6 +64,33 @@ def test_popularity_counts_users(train):
     model.fit(train)
     expected = np.bincount(train.item, minlength=40)
     assert model.score(Batch.of_users(torch.tensor([0, 1]))).catalogue().tolist() == [expected.tolist()] * 2
+
+
+def test_recent_popularity_counts_users_of_the_latest_days(train):
+    """Events are an hour apart: two and a half days are the last 60 of them, and a window of all times gives popularity."""
+    model = MODELS["popular_recent"](train, days=2.5)
+    model.fit(train)
+    late = train.time > train.time.max() - 60 * 3600 * train.clock.per_second
+    assert 40 < late.sum() <= 60
+    np.testing.assert_array_equal(model.counts, np.bincount(train.item[late], minlength=40))
+    assert torch.equal(Popularity.fitted(train).counts, fitted(MODELS["popular_recent"](train, days=1e9), train).counts)
+
+
+def fitted(model, train):
+    model.fit(train)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda frame: frame.drop("timestamp"), "model.name: popular_recent needs a time column"),
+        (lambda frame: frame.with_columns(timestamp=pl.arange(len(frame))), "model.days counts days, but the unit"),
+    ],
+)
+def test_recent_popularity_needs_times_of_a_known_unit(change, message, timed, quick):
+    with pytest.raises(RecpairError, match=message):
+        recpair.fit(quick | {"model": "popular_recent"}, data=change(timed))
 
 
 def test_fold_in_is_the_ridge_solution():

@@ -15,7 +15,7 @@ from recpair.models.sasrec import SASRec
 from recpair.seeds import isolated
 
 KINDS = sorted(name for name, kind in MODELS.items() if issubclass(kind, SequenceModel))
-CYCLE = 30  # items; n + 1 follows n
+CYCLE = 30  # items of the succession
 
 
 def catalogue(n_items) -> Interactions:
@@ -151,16 +151,8 @@ def from_recbole(theirs):
 
 
 def test_heads_must_divide_the_vector():
-    with pytest.raises(ConfigError, match=r"model\.embedding_dim is 10, which 4 heads cannot share"):
+    with pytest.raises(ConfigError, match=r"model\.embedding_dim is 10, not divisible by 4 heads"):
         SASRec(catalogue(5), embedding_dim=10, n_heads=4)
-
-
-@pytest.fixture
-def succession():
-    """Item n + 1 (mod 30) follows item n: 60 users with walks of 4 to 9 steps, from everywhere."""
-    walks = [[(7 * user + step) % CYCLE for step in range(4 + user % 6)] for user in range(60)]
-    rows = [(user, item, step) for user, walk in enumerate(walks) for step, item in enumerate(walk)]
-    return pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row")
 
 
 @pytest.fixture

@@ -28,7 +28,8 @@ def interactions():
         Ids("user", pl.Series("user_id", np.arange(USERS) + 100)),
         Ids("item", pl.Series("item_id", [f"i{i:02}" for i in range(ITEMS)])),
     )
-    return Interactions.from_indices(user[kept], item[kept], np.arange(kept.sum()), vocabulary=ids)
+    days = np.arange(kept.sum()).astype("datetime64[D]") + 20_000
+    return Interactions.from_indices(user[kept], item[kept], days, vocabulary=ids)
 
 
 def recommender(name, **options):

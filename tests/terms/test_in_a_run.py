@@ -56,10 +56,11 @@ SEMANTICS = {"name": "wordllama", "template": "{title}", "k": 3}
 TITLES = pl.DataFrame({"item_id": range(20), "title": [f"{['red', 'blue'][i % 2]} shoe {i}" for i in range(20)]})
 
 
-def test_semantic_terms_train_from_titles(sequential, events):
+@pytest.mark.parametrize("encoder", ["wordllama", "tfidf"])
+def test_semantic_terms_train_from_titles(encoder, sequential, events):
     """From text to a term in the loss; each of them moves the weights, and a second run finds the same."""
     pytest.importorskip("wordllama", reason="needs recpair[text]")
-    config = sequential | {"semantics": SEMANTICS, "contrast": SEMANTIC}
+    config = sequential | {"semantics": SEMANTICS | {"name": encoder}, "contrast": SEMANTIC}
     first, second = (
         recpair.fit(config | {"output": f"{sequential['output']}-{n}"}, data=events, items=TITLES) for n in "ab"
     )

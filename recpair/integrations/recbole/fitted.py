@@ -17,9 +17,8 @@ from recpair.integrations.recbole import properties
 from recpair.integrations.recbole.borrowed import borrowed, drawn_seed
 from recpair.integrations.recbole.construction import make, settings_of
 from recpair.integrations.recbole.dataset import USER, TrainingSet
-from recpair.integrations.recbole.scorers import TableScorer
 from recpair.integrations.recbole.traits import Traits
-from recpair.models import FittedModel
+from recpair.models import FittedModel, TableScorer
 
 
 class RecBoleFittedModel(FittedModel):

@@ -15,9 +15,9 @@ from recpair.integrations.recbole import properties
 from recpair.integrations.recbole.borrowed import borrowed, drawn_seed, inside
 from recpair.integrations.recbole.construction import make, move_plain_tensors, settings_of
 from recpair.integrations.recbole.dataset import ITEM, LABEL, NEGATIVE, RATING, USER
-from recpair.integrations.recbole.scorers import PairScorer, TableScorer
+from recpair.integrations.recbole.scorers import PairScorer
 from recpair.integrations.recbole.traits import Traits
-from recpair.models import OwnLossModel, Scorer, Touched, Vectors
+from recpair.models import OwnLossModel, Scorer, TableScorer, Touched, Vectors
 from recpair.models.fold_in import ridge_fold_in
 
 

@@ -1,4 +1,4 @@
-"""Scorers of RecBole models whose scores are not inner products."""
+"""Scorer of RecBole models that score pairs of users and items."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,22 +8,6 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 PAIRS = 2**18  # (user, item) pairs scored at a time for a whole catalogue
-
-
-@dataclass(frozen=True)
-class TableScorer:
-    """Scores of the whole catalogue, from a model that returns them all at once."""
-
-    scores: Float[Tensor, "Q I"]
-
-    def of(self, items: Int[Tensor, "Q C"]) -> Float[Tensor, "Q C"]:
-        return self.scores.gather(1, items.to(self.scores.device))
-
-    def catalogue(self) -> Float[Tensor, "Q I"]:
-        return self.scores
-
-    def log_partition(self) -> Float[Tensor, "Q 1"]:
-        return self.scores.logsumexp(dim=1, keepdim=True)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+import scipy.sparse as sp
 from jaxtyping import Float
 
 
@@ -17,6 +18,19 @@ class Encoder(Protocol):
 
     def encode(self, texts: Sequence[str]) -> Float[np.ndarray, "E D"]:
         """Return a vector per text, of any length above zero; none of the texts is empty."""
+        ...
+
+
+@runtime_checkable
+class CorpusEncoder(Encoder, Protocol):
+    """An encoder of sparse vectors, one number per word, that first learns from the texts of all items."""
+
+    def learn(self, texts: Sequence[str]) -> None:
+        """Learn from all item texts, before ``identity`` and ``encode``; empty texts do not count."""
+        ...
+
+    def rows(self, texts: Sequence[str]) -> sp.csr_matrix:
+        """Return the sparse vectors, float32 (E, S), of length one or zeros; ``encode`` returns dense ones of them."""
         ...
 
 
