@@ -52,8 +52,8 @@ def test_own_faults_pass_unchanged():
 
 
 def test_the_command_line_reports_own_faults_in_one_line(monkeypatch, capsys):
-    from recpair import overview
     from recpair.cli import main
+    from recpair.experiment import overview
 
     monkeypatch.setattr(overview, "describe", lambda *args: {}["no\nkey"])
     assert main(["data", "describe", "x"]) == 70

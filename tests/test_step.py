@@ -15,7 +15,6 @@ from torch.nn.functional import softplus
 
 import recpair
 from recpair.batch import Batch
-from recpair.building import build
 from recpair.data.features import Features
 from recpair.data.interactions import Interactions
 from recpair.data.vocabulary import Ids, Vocabulary
@@ -25,13 +24,14 @@ from recpair.denoising.r_ce import RCE
 from recpair.denoising.t_ce import TCE
 from recpair.diagnostics import DIAGNOSTICS
 from recpair.errors import ConfigError, DataError
-from recpair.experiment import prepare
+from recpair.experiment.build import build
+from recpair.experiment.loading import load_config
+from recpair.experiment.prepare import prepare
+from recpair.experiment.requirements import MESSAGES, gives, needs
 from recpair.losses import LOSSES, kind_of, pointwise
 from recpair.mining import MINERS
 from recpair.models import MODELS
 from recpair.models.mf import MF
-from recpair.requirements import MESSAGES, gives, needs
-from recpair.schema import load_config
 from recpair.seeds import isolated
 from recpair.step import SUPPLIES, Step, Tables, supplied_names
 from recpair.terms import TERMS

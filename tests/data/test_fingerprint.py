@@ -11,9 +11,9 @@ from recpair.data.fingerprint import data_fingerprint, same_kind
 from recpair.data.interactions import Interactions
 from recpair.data.vocabulary import Ids, Vocabulary
 from recpair.errors import RunError
-from recpair.experiment import prepare
-from recpair.runs import evaluate
-from recpair.schema import load_config
+from recpair.experiment.evaluate import evaluate
+from recpair.experiment.loading import load_config
+from recpair.experiment.prepare import prepare
 
 
 @pytest.fixture

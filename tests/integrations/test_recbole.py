@@ -11,13 +11,13 @@ import recpair
 from recpair.batch import Batch
 from recpair.data.interactions import Interactions
 from recpair.errors import ConfigError, RunError, TrainingError
+from recpair.experiment.loading import load_config
 from recpair.integrations.all_models import ALL_MODELS
 from recpair.integrations.recbole import properties
 from recpair.integrations.recbole.dataset import ITEM, LABEL, NEGATIVE, USER, TrainingSet
 from recpair.models import Scorer
 from recpair.models.ease import EASE
 from recpair.registry import options
-from recpair.schema import load_config
 from recpair.seeds import isolated
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("recbole") is None, reason="recbole needs Python 3.11")

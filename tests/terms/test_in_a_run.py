@@ -9,9 +9,11 @@ import torch
 
 import recpair
 from recpair.errors import ConfigError
-from recpair.experiment import build, load_config, prepare
+from recpair.experiment.build import build
+from recpair.experiment.loading import load_config
+from recpair.experiment.prepare import prepare
+from recpair.experiment.requirements import needs
 from recpair.models.sphere import alignment, uniformity
-from recpair.requirements import needs
 from recpair.terms import TERMS
 
 
