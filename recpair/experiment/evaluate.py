@@ -11,6 +11,7 @@ from recpair.data.fingerprint import same_kind
 from recpair.data.splitting import Splits
 from recpair.errors import ConfigError, DataError, RunError
 from recpair.evaluation.evaluator import Evaluation
+from recpair.experiment.load import require_run
 from recpair.experiment.loading import differences, load_stored
 from recpair.experiment.prepare import evaluators_of, prepare
 from recpair.integrations.atomic import write_atomic
@@ -28,7 +29,7 @@ def evaluate(run: Run, overrides: Sequence[str] = (), *, data: Any = None) -> tu
     Raises:
         RunError: the data differs from that of the run, or has no test part.
     """
-    _require_run(run)
+    require_run(run)
     config = load_stored(run.config, overrides)
     changed = differences(load_stored(run.config), config)
     if changed := [key for key in changed if key == MONITOR or not key.startswith(("evaluate", "data"))]:
@@ -52,7 +53,7 @@ def export(run: Run, folder: str | Path) -> list[Path]:
     Raises:
         RunError: the folder is not empty.
     """
-    _require_run(run)
+    require_run(run)
     parts = {"train": run.recommender.train}
     try:
         splits = _same_splits(run, load_stored(run.config), None)

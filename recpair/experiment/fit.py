@@ -21,6 +21,7 @@ from recpair.errors import ConfigError
 from recpair.evaluation.evaluator import Evaluation, Evaluator
 from recpair.experiment.build import Components, build
 from recpair.experiment.loading import load_config
+from recpair.experiment.prepare import Evaluators, evaluators_of, prepare
 from recpair.experiment.resume import begin
 from recpair.experiment.titles import components as components_of
 from recpair.experiment.titles import title

@@ -41,6 +41,7 @@ def load(run: str | Path, *, plugins: Sequence[str | ModuleType] = (), uri: str 
     return opened
 
 
-def _require_run(run: object) -> None:
+def require_run(run: object) -> None:
+    """Raise a RunError for anything but a ``Run``."""
     if not isinstance(run, Run):
         raise RunError(f"expected a Run returned by recpair.fit or recpair.load, got {shown(run)}")

@@ -14,6 +14,7 @@ from recpair.config import Config
 from recpair.errors import ConfigError
 from recpair.evaluation.names import check_metrics, parse_metric
 from recpair.experiment.overriding import Given, paths, without_replaced, without_sampler
+from recpair.experiment.schema import LOSS_SIGNATURES, SCHEMA
 from recpair.integrations import is_sequence_model
 from recpair.registry import lookup
 from recpair.shipped import locate

@@ -5,6 +5,7 @@ import os
 from recpair.boundary import boundary
 from recpair.config import Config
 from recpair.errors import ConfigError
+from recpair.experiment.load import require_run
 from recpair.experiment.loading import load_stored
 from recpair.experiment.titles import components
 from recpair.experiment.tracked import upload
@@ -24,7 +25,7 @@ def track(run: Run, *, uri: str | None = None) -> str | None:
         ConfigError: no ``uri`` is given, and the config of the run folder, which may be untrusted, names a server to
             which MLflow would send the user's credentials.
     """
-    _require_run(run)
+    require_run(run)
     config = load_stored(run.config, tolerant=True)
     section = dict(config["tracking"] or {})
     named = section.get("uri")

@@ -121,9 +121,9 @@ def test_a_run_without_an_item_table_says_so(checkerboard, quick, caplog):
         ("u.csv", "uid\n1\n", "has no column 'sku' or 'user_id' (found: uid); rename"),
         ("u.csv", "1,2\n3,4\n", "has no column 'sku' or 'user_id' (found: 1, 2); rename"),
         ("u.csv", "user_id\n", "contains no users; expected one id per line, or a column sku or user_id"),
-        ("u.csv", "", "names no users"),
+        ("u.csv", "", "contains no users"),
         ("u.xlsx", "x", "has an unknown extension"),
-        ("u.txt", "\n \n", "names no users"),
+        ("u.txt", "\n \n", "contains no users"),
     ],
 )
 def test_files_that_name_no_users_are_refused_in_one_line(tmp_path, name, content, message):

@@ -236,5 +236,5 @@ def test_a_forked_process_is_refused_instead_of_waiting_for_ever(run, monkeypatc
     """A real fork would leave this process's threads behind; its sign is another process id."""
     monkeypatch.setattr("recpair.boundary.os.getpid", lambda: -1)
     for call in (lambda: run.recommend([1]), lambda: run.similar_items([1]), lambda: run.score([1], [1])):
-        with pytest.raises(RecpairError, match="start processes with the method spawn"):
+        with pytest.raises(RecpairError, match="use the start method spawn"):
             call()

@@ -132,7 +132,7 @@ def test_every_flipped_bit_of_a_file_is_noticed(fitted, checkerboard):
 def test_a_resumed_run_has_the_same_data(fitted, checkerboard):
     fitted()
     other = checkerboard.with_columns(item_id=39 - pl.col("item_id"))
-    with pytest.raises(RunError, match=r"the data has changed since .*run was begun"):
+    with pytest.raises(RunError, match=r"the data has changed since .*run was started"):
         fitted(data=other, resume=True)
     exchanged = checkerboard.with_columns(pl.col("split").replace({"test": "valid", "valid": "test"}))
     with pytest.raises(RunError, match="the data has changed"):

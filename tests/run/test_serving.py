@@ -13,7 +13,7 @@ import torch
 
 import recpair
 from recpair.errors import RunError, UnknownIdError
-from recpair.experiment.fit import fit as experiment
+from recpair.experiment import fit as experiment
 from recpair.run.run import Run
 from recpair.seeds import isolated
 

@@ -156,7 +156,7 @@ def with_sections(folder: Path, **sections) -> None:
     [
         (
             {"describe": {"model": "m", "base_url": "http://127.0.0.1:9/v1", "key_variable": "AWS_SECRET_ACCESS_KEY"}},
-            "describe.base_url http://127.0.0.1:9/v1 is named by a run folder",
+            "describe.base_url http://127.0.0.1:9/v1 comes from a run folder",
         ),
         (
             {
@@ -168,7 +168,7 @@ def with_sections(folder: Path, **sections) -> None:
                     "key_variable": "AWS_SECRET_ACCESS_KEY",
                 }
             },
-            "semantics.base_url http://127.0.0.1:9/v1 is named by a run folder",
+            "semantics.base_url http://127.0.0.1:9/v1 comes from a run folder",
         ),
         (
             {"semantics": {"name": "file", "path": "/etc/passwd"}},

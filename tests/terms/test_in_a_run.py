@@ -141,7 +141,7 @@ def test_terms_have_weights_and_defaults(sequential):
         ({"contrast": [{"name": "cl4srec", "label": "loss"}]}, "logged as loss, like the log of every epoch"),
         (
             {"contrast": ["cl4srec"], "model": "mf", "sampler": "pairs"},
-            "terms.0.name is cl4srec, which compares histories, but model mf reads none",
+            "terms.0.name is cl4srec, which needs histories, which model mf does not read",
         ),
     ],
 )
