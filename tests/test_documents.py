@@ -27,12 +27,13 @@ from recpair.diagnostics import DIAGNOSTICS
 from recpair.errors import DataError
 from recpair.evaluation import METRICS
 from recpair.evaluation.legend import LEGEND
+from recpair.experiment.loading import load_config
+from recpair.experiment.schema import SCHEMA
 from recpair.losses import LOSSES
 from recpair.mining import MINERS
 from recpair.models import MODELS
 from recpair.plugins import SLOTS
 from recpair.sampling import NEGATIVES, SAMPLERS
-from recpair.schema import SCHEMA, load_config
 from recpair.semantics import ENCODERS
 from recpair.step import SUPPLIES
 from recpair.terms import TERMS
