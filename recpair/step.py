@@ -60,6 +60,7 @@ SUPPLIES: dict[str, Supply] = {
     "anchors": Supply("the queries at the last place of each history, with what they belong to", "", "history"),
     "category": Supply("category of each item, -1 if it has none", "I", "categories"),
     "item_features": Supply("numeric columns of the item table, standardised", "I F", "item_features"),
+    "user_features": Supply("numeric columns of the user table, standardised", "U F", "user_features"),
     "group": Supply("user of each query", "Q"),
     "reference": Supply(
         "a frozen scorer of the batch: the model at the start of the epoch, or another run", "", "scores"
@@ -107,7 +108,7 @@ class Tables(nn.Module):
         log_q: correction of the score of each item as a negative (I,).
         item_counts: training interactions of each item (I,).
         category: category of each item (I,), -1 if it has none.
-        item_features: features of each item (I, F).
+        item_features, user_features: features of each item (I, F) and each user (U, F).
         semantic_items, semantic_histories: semantic unit vectors (I, S) and (E, S).
     """
 
@@ -118,6 +119,7 @@ class Tables(nn.Module):
     item_counts: Tensor | None
     category: Tensor | None
     item_features: Tensor | None
+    user_features: Tensor | None
     semantic_items: Tensor | None
     semantic_histories: Tensor | None
 
@@ -287,6 +289,10 @@ class Step:
     @property
     def item_features(self) -> Float[Tensor, "I F"]:
         return _there(self.tables.item_features, "item_features")
+
+    @property
+    def user_features(self) -> Float[Tensor, "U F"]:
+        return _there(self.tables.user_features, "user_features")
 
     @property
     def group(self) -> Int[Tensor, "Q"]:

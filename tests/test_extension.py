@@ -124,3 +124,26 @@ def test_the_model_of_another_run_is_the_reference(checkerboard, quick):
     fewer = checkerboard.filter(pl.col("user_id") < 30)
     with pytest.raises(ConfigError, match=r"a run on other users \(40, here 30\); expected a run on the same data"):
         recpair.fit(quick, [f"train.reference={other.folder}"], terms=terms, data=fewer)
+
+
+class Pull(Term):
+    """Distance of user vectors to a projection of the user table."""
+
+    def __init__(self, embedding_dim) -> None:
+        super().__init__()
+        self.projection = torch.nn.Linear(1, embedding_dim)
+
+    def forward(self, user_vectors, user_features):
+        return (user_vectors - self.projection(user_features)).square().mean()
+
+
+def test_numbers_of_the_user_table_are_supplied_and_saved(checkerboard, quick, tmp_path):
+    checkerboard.write_csv(tmp_path / "events.csv")
+    pl.DataFrame({"user_id": range(40), "age": [20.0 + u % 7 for u in range(40)]}).write_csv(tmp_path / "users.csv")
+    quick["data"] = {"path": str(tmp_path / "events.csv"), "users": str(tmp_path / "users.csv")}
+    run = recpair.fit(quick, terms=[Pull])
+    assert "train/Pull" in set(run.history["metric"])
+    assert pl.read_parquet(run.folder / "users.parquet")["age"].len() == 40
+    del quick["data"]["users"]
+    with pytest.raises(recpair.RecpairError, match="has no user table with a numeric column"):
+        recpair.fit(quick, terms=[Pull])

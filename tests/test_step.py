@@ -77,6 +77,7 @@ def test_no_component_asks_for_anything_that_the_legend_lacks():
         "ratings",
         "categories",
         "item_features",
+        "user_features",
     }
 
 
@@ -342,7 +343,7 @@ def test_item_features_are_aligned_and_standardised():
     table = pl.DataFrame(
         {"item_id": [3, 1, 9], "genres": [["b", "x"], ["a"], ["z"]], "price": [4.0, None, 1.0], "year": [1, 3, 5]}
     )
-    found = Features.of_items(table, Ids("item", pl.Series([1, 2, 3])))
+    found = Features.of(table, Ids("item", pl.Series([1, 2, 3])))
     assert found.names == ("price", "year")
     assert found.category.tolist() == [0, -1, 1]
     price = (4.0 - 2.5) / 1.5

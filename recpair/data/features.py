@@ -13,12 +13,12 @@ CATEGORY = ("category", "categories", "genres")  # the first existing column is 
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """Columns of the item table, one row per item index.
+    """Columns of the item table, one row per item index, or of the user table, one row per user index.
 
     Attributes:
-        category: int64 (I,), codes from 0 in ascending order of the names, -1 for items without a category; None
+        category: int64 (I,), codes from 0 in ascending order of the names, -1 for rows without a category; None
             without such a column.
-        numbers: float32 (I, F), the numeric columns, standardised to mean 0 and standard deviation 1 over the items
+        numbers: float32 (I, F), the columns of numbers, standardised to mean 0 and standard deviation 1 over the rows
             with a value; missing values are 0; None without numeric columns.
         names: names of the numeric columns.
     """
@@ -28,22 +28,36 @@ class Features:
     names: tuple[str, ...] = ()
 
     @classmethod
-    def of_items(cls, table: pl.DataFrame | None, ids: Ids) -> "Features":
-        """Return the features of the items of a vocabulary; items missing in the table have none."""
+    def of(cls, table: pl.DataFrame | None, ids: Ids) -> "Features":
+        """Return the features of the items or users of a vocabulary; those missing in the table have none."""
         if table is None:
             return cls(None, None)
-        rows = ids.find(keys(table["item_id"], "item_id"))
+        key = f"{ids.kind}_id"
+        rows = ids.find(keys(table[key], key))
         known = rows >= 0
         category = next((table[name] for name in CATEGORY if name in table.columns), None)
-        numeric = [name for name in table.columns if name != "item_id" and table[name].dtype.is_numeric()]
+        read = {name: _numbers(table[name]) for name in table.columns if name != key}
+        numeric = {name: values for name, values in read.items() if values is not None}
         numbers = np.zeros((len(ids), len(numeric)), dtype=np.float32)
-        for place, name in enumerate(numeric):
-            numbers[rows[known], place] = _standardised(table[name].cast(pl.Float64).to_numpy())[known]
+        for place, values in enumerate(numeric.values()):
+            numbers[rows[known], place] = _standardised(values)[known]
         return cls(
             None if category is None else _codes(category, rows, known, len(ids)),
             numbers if numeric else None,
             tuple(numeric),
         )
+
+
+def _numbers(column: pl.Series) -> np.ndarray | None:
+    """Values of a numeric column, or of a text column in which every value is a number, as in csv files; else None."""
+    if column.dtype == pl.String:
+        values = column.str.strip_chars().cast(pl.Float64, strict=False)
+        return (
+            None
+            if values.null_count() > column.null_count() or column.null_count() == len(column)
+            else values.to_numpy()
+        )
+    return column.cast(pl.Float64).to_numpy() if column.dtype.is_numeric() else None
 
 
 def _codes(column: pl.Series, rows: np.ndarray, known: np.ndarray, size: int) -> np.ndarray:

@@ -59,6 +59,7 @@ class Evaluator:
         train: Interactions,
         held_out: Interactions,
         also_seen: Sequence[Interactions] = (),
+        text_vectors: Any = None,
         *,
         metrics: Sequence[str | dict[str, Any]] = ("recall", "ndcg"),
         cutoffs: Sequence[Annotated[int, Field(ge=1)]] = (10, 20),
@@ -73,6 +74,7 @@ class Evaluator:
             held_out: the held-out events.
             also_seen: further parts that are masked like ``train``, for example the validation part when testing. The
                 histories that models read come from all these parts, and end at the user's first held-out event.
+            text_vectors: unit vectors of the item texts (I, S), dense or CSR, for metrics that need them.
             metrics: names of ``METRICS``; a metric with options as ``{name: debiased_recall, exponent: 1}``.
             cutoffs: lengths K of the ranked lists.
             mask_seen: exclude the items of a user's earlier events from the ranking.
@@ -87,7 +89,7 @@ class Evaluator:
             raise DataError("there are no held-out events to evaluate on; change split")
         _refuse_impossible(metrics, cutoffs, train.n_items)
         self.measures = measures_of(metrics)
-        self.train = train
+        self.train, self.text_vectors = train, text_vectors
         self.histories = Histories((train, *also_seen), held_out)
         self.cutoffs = sorted(set(cutoffs))
         self.full_ideal = ideal == "full"
@@ -142,7 +144,7 @@ class Evaluator:
             )
 
     def _context(self, model: Model | None = None, vectors_of: Model | None = None) -> Context:
-        return Context(self.train, self.held_out, self.histories, model, vectors_of)
+        return Context(self.train, self.held_out, self.histories, model, vectors_of, self.text_vectors)
 
     @torch.no_grad()
     def rank(self, model: Model) -> np.ndarray:

@@ -9,8 +9,8 @@ class Supply(NamedTuple):
     Attributes:
         shape: its axes (``recpair/axes.py``); empty for a number. A value with the axis K is cut at each cut-off.
         meaning: description for the documentation.
-        requires: the input from which it is computed: the ``lists`` and the data, the scores of the ``model``, or the
-            item ``vectors`` of the model.
+        requires: the input from which it is computed: the ``lists`` and the data, the scores of the ``model``, the item
+            ``vectors`` of the model, or the item ``texts``.
     """
 
     shape: str
@@ -33,6 +33,7 @@ LEGEND: dict[str, Supply] = {
     "item_counts": Supply("I", "int64: training interactions of each item"),
     "item_users": Supply("I", "int64: users with a training interaction with each item"),
     "item_vectors": Supply("I D", "float: item vectors of the model", "vectors"),
+    "text_vectors": Supply("I S", "float: unit vectors of the item texts, dense or a CSR matrix", "texts"),
     "pair_scores": Supply("E", "float32: scores of the held-out pairs and of 100 unobserved pairs per user", "model"),
     "pair_held_out": Supply("E", "bool: whether the pair was held out", "model"),
 }

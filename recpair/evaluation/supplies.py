@@ -23,6 +23,7 @@ class Context:
     Attributes:
         model: the model whose scores are measured; None if only lists are measured.
         vectors_of: the model whose item vectors are used.
+        text_vectors: unit vectors of the item texts (I, S), dense or CSR; None without texts.
     """
 
     train: Interactions
@@ -30,6 +31,7 @@ class Context:
     histories: Histories
     model: Model | None = None
     vectors_of: Model | None = None
+    text_vectors: Any = None
 
     @property
     def n_items(self) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from recpair.batch import Batch
 from recpair.config import Config
 from recpair.data.features import Features
 from recpair.data.interactions import Interactions
@@ -22,7 +23,7 @@ from recpair.integrations import OWN
 from recpair.integrations.all_models import ALL_MODELS
 from recpair.losses import LOSSES
 from recpair.mining import MINERS
-from recpair.models import GradientModel, Model, SequenceModel
+from recpair.models import GradientModel, Model, SequenceModel, Vectors
 from recpair.registry import options_in
 from recpair.run.run import Run
 from recpair.sampling import SAMPLERS
@@ -43,6 +44,7 @@ LACKING = {
     "relevance": "has no rating for each training event, which a component needs; map it with data.columns.rating",
     "category": "has no item table with a column category, categories or genres, which a component needs; give data.items",
     "item_features": "has no item table with a numeric column, which a component needs; give data.items",
+    "user_features": "has no user table with a numeric column, which a component needs; give data.users",
 }
 
 
@@ -127,6 +129,18 @@ def _supplies(config: Config, splits: Splits, asked: set[str]) -> dict[str, Any]
     }
 
 
+def _of_model(model: GradientModel) -> dict[str, Any]:
+    """Values that only some models have."""
+    if isinstance(model, SequenceModel):
+        return {"history_length": model.history_length, "embedding_dim": model.item_vectors().shape[1]}
+    if "vectors" not in gives(type(model)):
+        return {}
+    with torch.no_grad():
+        scorer = model.score(Batch.of_users(torch.zeros(1, dtype=torch.int64)))
+    assert isinstance(scorer, Vectors), "gives() reads the return annotation of score"
+    return {"embedding_dim": scorer.items.shape[1]}
+
+
 def _objective(
     config: Config,
     model: GradientModel,
@@ -137,8 +151,7 @@ def _objective(
 ) -> Objective:
     denoise, mine = dict(config["denoise"] or {}), dict(config["hard_negatives"] or {})
     loss = _loss(config)
-    if isinstance(model, SequenceModel):
-        supplies = supplies | {"history_length": model.history_length, "embedding_dim": model.item_vectors().shape[1]}
+    supplies = supplies | _of_model(model)
     denoiser = make(DENOISERS[denoise.pop("name")], supplies, **denoise) if denoise else None
     miner = make(MINERS[mine.pop("name")], supplies, **mine) if mine else None
     terms = _terms(config, supplies)
@@ -176,17 +189,17 @@ def _terms(config: Config, supplies: Mapping[str, Any]) -> dict[str, tuple[float
 
 def _tables(config: Config, splits: Splits, sampler: Sampler, asked: set[str], retrieved: Retrieved | None) -> Tables:
     train = splits.train
-    features = Features.of_items(
-        splits.items if asked & {"category", "item_features"} else None, train.vocabulary.items
-    )
+    features = Features.of(splits.items if asked & {"category", "item_features"} else None, train.vocabulary.items)
+    of_users = Features.of(splits.users if "user_features" in asked else None, train.vocabulary.users)
     columns = {
         "noise": splits.noise,
         "weight": train.varying_weight,
         "relevance": train.rating if "relevance" in asked else None,
         "category": features.category,
         "item_features": features.numbers,
+        "user_features": of_users.numbers,
     }
-    for name in sorted(asked & {"relevance", "category", "item_features"}):
+    for name in sorted(asked & {"relevance", "category", "item_features", "user_features"}):
         column = columns[name]
         if column is None or (name == "relevance" and bool(np.isnan(column).any())):
             raise DataError(f"{splits.name} {LACKING[name]}")

@@ -37,7 +37,7 @@ def comparison(folders: Sequence[Path], metric: str, name: str = "paired", **opt
     """
     if not is_list(folders) or len(folders) < 2:
         raise RunError("expected at least two runs to compare; the first is the baseline")
-    results = [Results.of(folder) for folder in folders]
+    results = [Results.of(Path(folder)) for folder in folders]
     for each in results:
         results[0].test.require_same(each.test)
         each.require_metric(metric)

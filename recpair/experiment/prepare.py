@@ -14,9 +14,11 @@ from recpair.data.noise import add_noise
 from recpair.data.splitting import Splits, apply_split
 from recpair.evaluation.evaluator import Evaluator
 from recpair.evaluation.names import parse_metric, with_metric
+from recpair.experiment.requirements import needs_texts
 from recpair.integrations.all_models import ALL_MODELS
 from recpair.models import HistoryModel
 from recpair.registry import options_in
+from recpair.semantics import encode_items
 
 logger = logging.getLogger("recpair")
 
@@ -59,10 +61,18 @@ def prepare(config: Config, data: Any = None, items: Any = None) -> Splits:
     return splits
 
 
+def text_vectors_of(config: Config, splits: Splits) -> Any:
+    """Return the unit vectors of the item texts if a metric needs them."""
+    if not needs_texts(config):
+        return None
+    return encode_items(splits, config["describe"], config["output"], **config["semantics"])
+
+
 def evaluators_of(config: Config, splits: Splits) -> Evaluators:
     """Create the evaluators: validation masks the training events, the test also masks the validation events."""
     section = options_in(config["evaluate"], Evaluator)
-    test = Evaluator(splits.train, splits.test, (splits.valid,), **section) if len(splits.test) else None
+    texts = text_vectors_of(config, splits)
+    test = Evaluator(splits.train, splits.test, (splits.valid,), texts, **section) if len(splits.test) else None
     if config["evaluate"]["monitor"] is None:
         return Evaluators(None, test)
     metric, cutoff = parse_metric(config["evaluate"]["monitor"])
@@ -70,4 +80,4 @@ def evaluators_of(config: Config, splits: Splits) -> Evaluators:
         "metrics": with_metric(section["metrics"], metric),
         "cutoffs": sorted({*section["cutoffs"], cutoff}),
     }
-    return Evaluators(Evaluator(splits.train, splits.valid, **watched), test)
+    return Evaluators(Evaluator(splits.train, splits.valid, (), texts, **watched), test)

@@ -145,7 +145,7 @@ def _require_supplies(config: Config, model: str, given: set[str]) -> None:
     """Check that the model, the data or another section provides everything that components require."""
     given = given | ({"semantics"} if config["semantics"] is not None else set())
     given |= {"catalogue"} if config["sampler"]["negatives"] == ALL else set()
-    given |= {"ratings", "categories", "item_features"}  # checked when the data is read
+    given |= {"ratings", "categories", "item_features", "user_features"}  # checked when the data is read
     lacking = [
         f"{key} is {name}, which {MESSAGES[need].format(model=model)}, or drop it with the override {_drop(key)}"
         for key, name, signatures in named_components(config)
@@ -211,15 +211,34 @@ def _require_labels(config: Config) -> None:
         seen[label] = where
 
 
+def needs_texts(config: Config) -> bool:
+    """Return True if a metric needs the texts of the items."""
+    return any(_asks(name, "texts") for key in ("metrics", "monitor") for name in _measured(config, key))
+
+
+def _measured(config: Config, key: str) -> list[str]:
+    """Names of the metrics in ``evaluate.metrics`` or ``evaluate.monitor``."""
+    named = config["evaluate"][key]
+    if named is None:
+        return []
+    return [named.partition("@")[0]] if isinstance(named, str) else [*map(name_of, named)]
+
+
+def _asks(metric: str, what: str) -> bool:
+    return any(LEGEND[each].requires == what for each in metric_needs(known_metrics()[metric]))
+
+
 def _require_metrics(config: Config, model: type[Model]) -> None:
-    """Reject metrics that need item vectors if the model is known not to have them."""
+    """Reject metrics of item texts without texts, and of item vectors if the model is known not to have them."""
+    if config["semantics"] is None and needs_texts(config):
+        raise ConfigError(
+            "evaluate.metrics: ils_text needs the texts of items; add semantics: {name: wordllama}, or drop it"
+        )
     if model.score.__annotations__.get("return") in (Vectors, Scorer):
         return
     for key in ("metrics", "monitor"):
-        named = config["evaluate"][key]
-        named = [] if named is None else [named.partition("@")[0]] if isinstance(named, str) else map(name_of, named)
-        for name in named:
-            if any(LEGEND[each].requires == "vectors" for each in metric_needs(known_metrics()[name])):
+        for name in _measured(config, key):
+            if _asks(name, "vectors"):
                 raise ConfigError(
                     f"evaluate.{key}: {name} needs item vectors, which model {config['model']['name']} does not have; drop "
                     f"it, or choose a model such as mf or sasrec"

@@ -25,7 +25,8 @@ logger = logging.getLogger("recpair")
 T = TypeVar("T")
 
 CONFIG, METRICS, HISTORY = "config.yaml", "metrics.json", "history.parquet"
-WEIGHTS, VOCABULARY, TRAIN, ITEMS = "model.safetensors", "vocabulary.parquet", "train.parquet", "items.parquet"
+WEIGHTS, VOCABULARY, TRAIN = "model.safetensors", "vocabulary.parquet", "train.parquet"
+ITEMS, USERS = "items.parquet", "users.parquet"
 AUDIT, SEEDS, TRACKED = "audit.parquet", "seeds.json", "mlflow_run_id"
 PER_USER, ENVIRONMENT, SUMMARY, PLOTS = "per_user.parquet", "environment.json", "SUMMARY.md", "plots"
 PATIENCE = 2.0  # seconds to wait for another process that exchanges the folder

@@ -96,6 +96,8 @@ class RunReport:
         run_folder.write_training_data(self.folder, splits.train, splits.noise)
         if splits.items is not None:
             files.write_frame(self.folder / run_folder.ITEMS, splits.items)
+        if splits.users is not None:
+            files.write_frame(self.folder / run_folder.USERS, splits.users)
         if outcome.losses is not None:
             files.write_frame(self.folder / run_folder.AUDIT, outcome.losses)
         history = outcome.progress.history

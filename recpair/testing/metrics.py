@@ -68,6 +68,7 @@ def random_lists(seed: int, n_lists: int, k: int, *, full: bool = False, gains: 
     lists = ItemLists.of_lists(relevant)
     context = Context(train, of_lists(relevant), None)  # type: ignore[arg-type]
     context.item_vectors = generator.normal(size=(N_ITEMS, 3)).astype(np.float32)
+    context.text_vectors = context.item_vectors / np.linalg.norm(context.item_vectors, axis=1, keepdims=True)
     context._pairs = (generator.normal(size=20).astype(np.float32), np.arange(20) < 7)
     values = generator.integers(0, 6, len(lists.items)).astype(np.float64) if gains else None
     return Lists(items, lists, values, full, context)

@@ -55,6 +55,7 @@ def tables(train: Interactions, found: Retrieved) -> Tables:
         relevance=torch.from_numpy(train.rating),
         category=torch.arange(N_ITEMS) % 4 - 1,
         item_features=torch.randn(N_ITEMS, 3, generator=generator),
+        user_features=torch.randn(N_USERS, 2, generator=generator),
         **Tables.semantic(found),
     )
 

@@ -3,7 +3,9 @@
 import math
 
 import numpy as np
+import polars as pl
 import pytest
+import scipy.sparse as sp
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,7 +30,7 @@ from recpair.testing.metrics import random_lists
 
 RANGES = {
     **dict.fromkeys(["recall", "precision", "ndcg", "mrr", "map", "hit", "coverage"], (0, 1)),
-    **{"pooled_auc": (0, 1), "gini": (0, 1), "ils": (-1, 1), "debiased_recall": (0, 1)},
+    **{"pooled_auc": (0, 1), "gini": (0, 1), "ils": (-1, 1), "ils_text": (-1, 1), "debiased_recall": (0, 1)},
     **dict.fromkeys(["novelty", "popularity", "entropy"], (0, math.inf)),
 }
 EXACT = 1e-6  # float32 vectors
@@ -234,11 +236,12 @@ def test_a_fitted_model_without_vectors_is_refused_by_the_evaluator():
 
 
 def test_a_run_measures_all_metrics_and_its_floor_by_its_own_vectors(checkerboard, quick):
-    quick["evaluate"] |= {"metrics": [*METRICS], "cutoffs": [2, 5]}
+    measured = [name for name in METRICS if name != "ils_text"]  # which needs texts
+    quick["evaluate"] |= {"metrics": measured, "cutoffs": [2, 5]}
     run = recpair.fit(quick, data=checkerboard)
-    per_user = {name for name in METRICS if Measure.of(name, METRICS[name]).per_list}
+    per_user = {name for name in measured if Measure.of(name, METRICS[name]).per_list}
     assert {name.partition("@")[0] for name in run.per_user.columns[2:]} == per_user
-    assert {name.partition("@")[0] for name in run.metrics["test"]} == {*METRICS}
+    assert {name.partition("@")[0] for name in run.metrics["test"]} == {*measured}
     assert run.metrics["popularity"]["ils@2"] not in (0, 1)
     again, floor = recpair.evaluate(run, data=checkerboard)
     assert (again.means, floor.means) == (run.metrics["test"], run.metrics["popularity"])
@@ -283,3 +286,25 @@ def test_a_borrowed_model_without_vectors_is_refused_before_it_trains(checkerboa
     monkeypatch.setattr("recpair.experiment.fit.train", lambda *_, **__: pytest.fail("it trained"))
     with pytest.raises(ConfigError, match="ils needs item vectors"):
         recpair.fit(quick | {"model": "recbole/NeuMF"}, data=checkerboard)
+
+
+def test_texts_are_measured_like_vectors(checkerboard, bare, tmp_path):
+    """Lists of one colour have similar texts; the metric needs the section semantics."""
+    checkerboard.write_csv(tmp_path / "events.csv")
+    titles = [f"{'red' if item % 2 else 'blue'} thing" for item in range(40)]
+    pl.DataFrame({"item_id": range(40), "title": titles}).write_csv(tmp_path / "items.csv")
+    bare |= {"data": {"path": str(tmp_path / "events.csv"), "items": str(tmp_path / "items.csv")}, "model": "ease"}
+    bare["evaluate"] = {"metrics": ["ils_text"], "cutoffs": [5], "monitor": "ils_text@5"}
+    run = recpair.fit(bare | {"semantics": {"name": "tfidf", "template": "{title}", "min_df": 1}})
+    assert 0.5 < run.metrics["test"]["ils_text@5"] <= 1 + EXACT
+    with pytest.raises(ConfigError, match=r"ils_text needs the texts of items; add semantics"):
+        load_config(bare)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 12))
+def test_sparse_and_dense_texts_give_the_same(seed, k):
+    lists = random_lists(seed, 5, k)
+    dense = lists.context.text_vectors
+    expected = METRICS["ils_text"](lists.items, dense)
+    np.testing.assert_allclose(METRICS["ils_text"](lists.items, sp.csr_matrix(dense)), expected, atol=1e-5)
+    np.testing.assert_allclose(METRICS["ils"](lists.items, lists.context.item_vectors), expected, atol=1e-5)

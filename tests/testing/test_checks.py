@@ -12,12 +12,13 @@ from recpair.denoising import DENOISERS, Choice
 from recpair.errors import ConfigError
 from recpair.evaluation.metrics import METRICS
 from recpair.losses import LOSSES
+from recpair.mining import MINERS
 from recpair.models import MODELS, FittedModel
 from recpair.models.ease import EASE, LinearScorer
 from recpair.models.popularity import Popularity
 from recpair.plugins import SLOTS
 from recpair.terms import TERMS, Term
-from recpair.testing import check_denoiser, check_loss, check_metric, check_model, check_term
+from recpair.testing import check_denoiser, check_loss, check_metric, check_miner, check_model, check_term
 
 
 @pytest.mark.parametrize("name", sorted(LOSSES))
@@ -38,6 +39,12 @@ def test_denoisers(name):
 @pytest.mark.parametrize("name", sorted(METRICS))
 def test_metrics(name):
     check_metric(METRICS[name])
+
+
+@pytest.mark.parametrize("name", sorted(MINERS))
+def test_miners(name):
+    check_miner(MINERS[name])
+    check_miner(MINERS[name], candidates=3)
 
 
 @pytest.mark.parametrize("name", sorted(MODELS))
@@ -220,6 +227,36 @@ class Silent:
 def test_a_denoiser_with_a_fault_is_found(denoiser, message):
     with pytest.raises(AssertionError, match=message):
         check_denoiser(denoiser)
+
+
+# Miners
+
+
+class Outside:
+    candidates = 2
+
+    def choose(self, scores):
+        return torch.full((len(scores), scores.shape[1] // 2), scores.shape[1])
+
+
+class OneGroup(Outside):
+    def choose(self, scores):
+        return torch.zeros(len(scores), scores.shape[1] // 2, dtype=torch.int64)
+
+
+class Drawn(Outside):
+    def choose(self, scores):
+        n = scores.shape[1] // 2
+        return 2 * torch.arange(n) + torch.randint(2, (len(scores), n))
+
+
+@pytest.mark.parametrize(
+    ("miner", "message"),
+    [(Outside, "chooses column 6 of 6"), (OneGroup, "one of each group"), (Drawn, "differs for the same seed")],
+)
+def test_a_miner_with_a_fault_is_found(miner, message):
+    with pytest.raises(AssertionError, match=message):
+        check_miner(miner)
 
 
 # Metrics

@@ -15,6 +15,7 @@ from recpair.evaluation.metrics.entropy import entropy
 from recpair.evaluation.metrics.gini import gini
 from recpair.evaluation.metrics.hit import hit
 from recpair.evaluation.metrics.ils import ils
+from recpair.evaluation.metrics.ils_text import ils_text
 from recpair.evaluation.metrics.map import average_precision
 from recpair.evaluation.metrics.mrr import reciprocal_rank
 from recpair.evaluation.metrics.ndcg import ndcg
@@ -38,6 +39,7 @@ METRICS: dict[str, Callable[..., Any]] = {
     "gini": gini,
     "entropy": entropy,
     "ils": ils,
+    "ils_text": ils_text,
     "debiased_recall": debiased_recall,
 }
 
