@@ -21,7 +21,7 @@ from recpair.terms import Term
 from recpair.training.bound_loss import BoundLoss
 from recpair.training.frozen import Frozen
 
-DIAGNOSED_EVERY = 20  # steps
+DIAGNOSED_EVERY = 100  # steps
 
 
 class Objective(nn.Module):
