@@ -22,7 +22,7 @@ FITTED = ("bspm", "ease", "gf-cf", "ials", "item-knn", "slim", "transitions")  #
 CONFIGS = Path(__file__).parent.parent / "configs"
 
 
-def train(config: Path, data: str, time_column: str | None) -> dict[str, object]:
+def train(config: Path, data: str, time_column: str | None, more: list[str]) -> dict[str, object]:
     """The sums of the model's tensors after two epochs, and the test metrics."""
     import os
 
@@ -30,7 +30,7 @@ def train(config: Path, data: str, time_column: str | None) -> dict[str, object]
 
     os.environ["RECPAIR_DATA"] = data
     with tempfile.TemporaryDirectory() as folder:
-        overrides = ["tracking=null", "train.device=cpu", f"output={folder}/run"]
+        overrides = ["tracking=null", "train.device=cpu", f"output={folder}/run", *more]
         if config.stem not in FITTED:
             overrides += ["train.epochs=2", "train.patience=null"]
         if time_column and config.parent.name == "amazon-beauty":
@@ -68,6 +68,7 @@ def main() -> int:
     parser.add_argument("configs", nargs="*", type=Path, default=None)
     parser.add_argument("--data", default="data")
     parser.add_argument("--time-column", help="of amazon-beauty, where it is not timestamp")
+    parser.add_argument("--set", action="append", default=[], help="an override, such as filter.item_core=100")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--compare", nargs=2, type=Path, metavar=("BEFORE", "AFTER"))
     given = parser.parse_args()
@@ -77,7 +78,7 @@ def main() -> int:
     for config in given.configs or sorted(CONFIGS.glob("*/*.yaml")):
         if f"{config.parent.name}/{config.name}" in done:
             continue
-        row = train(config, given.data, given.time_column)
+        row = train(config, given.data, given.time_column, given.set)
         with given.out.open("a") as file:
             file.write(json.dumps(row) + "\n")
         print(row["config"], flush=True)
