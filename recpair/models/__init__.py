@@ -1,7 +1,9 @@
 """Models, which return a Scorer for a mini-batch."""
 
+from recpair.models.bspm import BSPM
 from recpair.models.contract import FittedModel, GradientModel, Model, OwnLossModel, SequenceModel, Touched
 from recpair.models.ease import EASE
+from recpair.models.gf_cf import GFCF
 from recpair.models.gru4rec import GRU4Rec
 from recpair.models.ials import IALS
 from recpair.models.item_knn import ItemKNN
@@ -13,7 +15,9 @@ from recpair.models.sasrec import SASRec
 from recpair.models.scorer import Scorer, Vectors
 
 MODELS: dict[str, type[Model]] = {
+    "bspm": BSPM,
     "ease": EASE,
+    "gf_cf": GFCF,
     "gru4rec": GRU4Rec,
     "ials": IALS,
     "item_knn": ItemKNN,

@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 import scipy.linalg
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
@@ -15,17 +15,15 @@ from recpair.batch import Batch
 from recpair.data.interactions import Interactions
 from recpair.data.item_lists import ItemLists
 from recpair.models.contract import FittedModel
+from recpair.models.scorer import CatalogueScorer
 
 
 @dataclass(frozen=True)
-class LinearScorer:
+class LinearScorer(CatalogueScorer):
     """score(q, i) = Σ_j B[j, i] over the items j of q's history."""
 
     histories: ItemLists
     weights: Float[Tensor, "I I"]
-
-    def of(self, items: Int[Tensor, "_ C"]) -> Float[Tensor, "Q C"]:
-        return self.catalogue().gather(1, items.expand(len(self.histories), -1))
 
     def catalogue(self) -> Float[Tensor, "Q I"]:
         device = self.weights.device
@@ -33,9 +31,6 @@ class LinearScorer:
             torch.from_numpy(part.astype(np.int64)).to(device) for part in (self.histories.items, self.histories.indptr)
         )
         return torch.nn.functional.embedding_bag(items, self.weights, starts, mode="sum", include_last_offset=True)
-
-    def log_partition(self) -> Float[Tensor, "Q 1"]:
-        return self.catalogue().logsumexp(dim=1, keepdim=True)
 
 
 class EASE(FittedModel):

@@ -1,12 +1,10 @@
 """ItemKNN: an item-based neighbourhood model."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor
 
@@ -15,27 +13,7 @@ from recpair.data.interactions import Interactions
 from recpair.data.item_lists import ItemLists
 from recpair.models import kernels
 from recpair.models.contract import FittedModel
-
-
-@dataclass(frozen=True)
-class NeighbourScorer:
-    """score(q, i) = Σ_j weight(j, i) over the items j of q's history."""
-
-    histories: ItemLists
-    neighbours: Int[Tensor, "I K"]
-    weights: Float[Tensor, "I K"]
-
-    def of(self, items: Int[Tensor, "_ C"]) -> Float[Tensor, "Q C"]:
-        return self.catalogue().gather(1, items.to("cpu").expand(len(self.histories), -1))
-
-    def catalogue(self) -> Float[Tensor, "Q I"]:
-        out = np.zeros((len(self.histories), len(self.neighbours)), dtype=np.float32)
-        neighbours, weights = self.neighbours.cpu().numpy(), self.weights.cpu().numpy()
-        kernels.add_neighbours(self.histories.indptr, self.histories.items, neighbours, weights, out)
-        return torch.from_numpy(out)
-
-    def log_partition(self) -> Float[Tensor, "Q 1"]:
-        return self.catalogue().logsumexp(dim=1, keepdim=True)
+from recpair.models.sparse.item_weights import SparseScorer
 
 
 class ItemKNN(FittedModel):
@@ -77,8 +55,11 @@ class ItemKNN(FittedModel):
         shrinkage = np.float32(self.shrinkage)
         kernels.nearest_by_cosine(*tables, norms, shrinkage, self.neighbours.numpy(), self.weights.numpy())
 
-    def score(self, batch: Batch) -> NeighbourScorer:
-        return NeighbourScorer(self.histories.rows(batch.user.cpu().numpy()), self.neighbours, self.weights)
+    def score(self, batch: Batch) -> SparseScorer:
+        return self._scorer(self.histories.rows(batch.user.cpu().numpy()))
 
-    def fold_in(self, histories: Sequence[np.ndarray]) -> NeighbourScorer:
-        return NeighbourScorer(ItemLists.of_lists(histories), self.neighbours, self.weights)
+    def fold_in(self, histories: Sequence[np.ndarray]) -> SparseScorer:
+        return self._scorer(ItemLists.of_lists(histories))
+
+    def _scorer(self, histories: ItemLists) -> SparseScorer:
+        return SparseScorer.of_neighbours(histories, self.neighbours, self.weights)

@@ -18,16 +18,6 @@ def multiply(indptr, indices, values, dense, bounds, out):
 
 
 @numba.njit(parallel=True, nogil=True, cache=True)
-def add_neighbours(indptr, items, neighbours, weights, out):
-    """out (Q, I) = sum over each query's items of their neighbours' weights."""
-    for q in numba.prange(len(indptr) - 1):
-        for entry in range(indptr[q], indptr[q + 1]):
-            item = items[entry]
-            for j in range(neighbours.shape[1]):
-                out[q, neighbours[item, j]] += weights[item, j]
-
-
-@numba.njit(parallel=True, nogil=True, cache=True)
 def least_squares(indptr, indices, values, fixed, gram, weight, ridge, out):
     """One half-step of implicit ALS: out (R, D), each row from the vectors (C, D) of its entries.
 

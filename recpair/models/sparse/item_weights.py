@@ -1,0 +1,106 @@
+"""Models of sparse item–item weights: a score is the sum of the weights from the items of the user's history."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from recpair.batch import Batch
+from recpair.data.interactions import Interactions
+from recpair.data.item_lists import ItemLists
+from recpair.models.contract import FittedModel
+from recpair.models.scorer import CatalogueScorer
+from recpair.models.sparse import kernels
+
+
+@dataclass(frozen=True)
+class SparseScorer(CatalogueScorer):
+    """score(q, i) = s_q · Σ_j W[j, i] over the items j of q's history, W (I, I) in CSR.
+
+    Attributes:
+        scale: s (Q,), or None for 1.
+    """
+
+    histories: ItemLists
+    indptr: Int[Tensor, "_"]
+    indices: Int[Tensor, "_"]
+    values: Float[Tensor, "_"]
+    scale: Float[Tensor, "Q"] | None = None
+
+    @classmethod
+    def of_neighbours(
+        cls,
+        histories: ItemLists,
+        neighbours: Int[Tensor, "I K"],
+        weights: Float[Tensor, "I K"],
+        scale: Float[Tensor, "Q"] | None = None,
+    ) -> "SparseScorer":
+        """Return the scorer for K neighbours of each item and their weights."""
+        starts = torch.arange(len(neighbours) + 1) * neighbours.shape[1]
+        return cls(histories, starts, neighbours.flatten(), weights.flatten(), scale)
+
+    def catalogue(self) -> Float[Tensor, "Q I"]:
+        indptr, indices, values = (part.cpu().numpy() for part in (self.indptr, self.indices, self.values))
+        out = np.zeros((len(self.histories), len(indptr) - 1), dtype=values.dtype)
+        kernels.add_rows(self.histories.indptr, self.histories.items, indptr, indices, values, out)
+        scores = torch.from_numpy(out)
+        return scores if self.scale is None else scores.mul_(self.scale.unsqueeze(1))
+
+
+class SparseItemModel(FittedModel):
+    """Base class of models that learn a sparse matrix W (I, I): row j holds the weights from item j to all items."""
+
+    item_to_item = True
+    indptr: Tensor
+    indices: Tensor
+    values: Tensor
+
+    def __init__(self, interactions: Interactions) -> None:
+        super().__init__()
+        self.histories = ItemLists.of_users(interactions)
+        self.register_buffer("indptr", torch.zeros(interactions.n_items + 1, dtype=torch.int64))
+        self.register_buffer("indices", torch.empty(0, dtype=torch.int32))
+        self.register_buffer("values", torch.empty(0))
+
+    def set_weights(self, matrix: Any) -> None:
+        """Replace W by a scipy matrix (I, I)."""
+        rows: Any = sp.csr_array(matrix)
+        self.indptr = torch.from_numpy(rows.indptr.astype(np.int64))
+        self.indices = torch.from_numpy(rows.indices.astype(np.int32))
+        self.values = torch.from_numpy(rows.data.astype(np.float32))
+
+    def score(self, batch: Batch) -> CatalogueScorer:
+        return self.scorer(self.histories.rows(batch.user.cpu().numpy()))
+
+    def fold_in(self, histories: Sequence[np.ndarray]) -> CatalogueScorer:
+        return self.scorer(ItemLists.of_lists(histories))
+
+    def scorer(self, histories: ItemLists) -> CatalogueScorer:
+        """Return the scorer of histories."""
+        return SparseScorer(histories, self.indptr, self.indices, self.values)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *arguments: Any) -> None:
+        """Give the buffers the number of weights of the loaded matrix, and check that it is one."""
+        loaded = [state_dict[prefix + name] for name in ("indptr", "indices", "values") if prefix + name in state_dict]
+        if len(loaded) == 3:
+            self.indices, self.values = torch.empty_like(loaded[1]), torch.empty_like(loaded[2])
+            if not _is_csr(len(self.indptr) - 1, *loaded):
+                arguments[-1].append(f"{prefix}indptr, indices and values are not a sparse matrix of items × items")
+                return
+        super()._load_from_state_dict(state_dict, prefix, *arguments)
+
+
+def _is_csr(n_items: int, indptr: Tensor, indices: Tensor, values: Tensor) -> bool:
+    """Return True if the parts are a CSR matrix of items × items, so that kernels can use them without checks."""
+    return (
+        len(indptr) == n_items + 1
+        and int(indptr[0]) == 0
+        and bool((indptr.diff() >= 0).all())
+        and int(indptr[-1]) == len(indices) == len(values)
+        and bool(((indices >= 0) & (indices < n_items)).all())
+    )
