@@ -11,8 +11,10 @@ from recpair.models.lightgcn import LightGCN
 from recpair.models.mf import MF
 from recpair.models.neumf import NeuMF
 from recpair.models.popularity import Popularity
+from recpair.models.rp3beta import RP3Beta
 from recpair.models.sasrec import SASRec
 from recpair.models.scorer import Scorer, Vectors
+from recpair.models.turbo_cf import TurboCF
 
 MODELS: dict[str, type[Model]] = {
     "bspm": BSPM,
@@ -25,7 +27,9 @@ MODELS: dict[str, type[Model]] = {
     "mf": MF,
     "neumf": NeuMF,
     "popularity": Popularity,
+    "rp3beta": RP3Beta,
     "sasrec": SASRec,
+    "turbo_cf": TurboCF,
 }
 
 __all__ = [

@@ -24,9 +24,10 @@ class BSPM(GraphFilter):
     Scores are computed for blocks of users by 2N + 2 products with R̃. Memory: 2 · I · k numbers, and 64 · (2U + I)
     while scoring.
 
-    Source: Choi et al., Blurring-Sharpening Process Models for Collaborative Filtering, SIGIR 2023. The defaults are the
-    authors' settings for Gowalla; for Yelp2018 they use k 384, T 1.2, one Euler step and ``final: mean``. Deviations:
-    singular vectors by a randomised method with 5 power iterations; blurring is the product with P, not an ODE.
+    Source: Choi et al., Blurring-Sharpening Process Models for Collaborative Filtering, SIGIR 2023. The authors
+    use k 448, T 2.5 for Gowalla, and k 384, T 1.2, ``solver: euler``, ``final: mean`` for Yelp2018. Deviations: singular
+    vectors by a randomised method with 5 power iterations; the default k suits smaller data, where many singular
+    vectors reproduce the history and nothing else.
 
     Args:
         k: number of singular vectors.
@@ -40,9 +41,9 @@ class BSPM(GraphFilter):
         self,
         interactions: Interactions,
         *,
-        k: Annotated[int, Field(gt=0)] = 448,
+        k: Annotated[int, Field(gt=0)] = 64,
         alpha: Annotated[float, Field(ge=0)] = 0.2,
-        sharpening: Annotated[float, Field(ge=0)] = 2.5,
+        sharpening: Annotated[float, Field(ge=0)] = 1.2,
         solver: Solver = "rk4",
         final: Final = "sharpened",
     ) -> None:

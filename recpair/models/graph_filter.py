@@ -1,7 +1,6 @@
 """Graph filters: scores are polynomials of the item–item graph, plus an ideal low-pass filter."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,13 +8,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from recpair.batch import Batch
 from recpair.data.interactions import Interactions
 from recpair.data.item_lists import ItemLists
-from recpair.models.contract import FittedModel
 from recpair.models.scorer import CatalogueScorer
 from recpair.models.sparse import kernels
 from recpair.models.sparse.graph import Graph
+from recpair.models.sparse.item_weights import ItemToItemModel
 from recpair.models.sparse.svd import right_singular_vectors
 
 WIDTH = 64  # queries per product with the graph: a user's or an item's row is 256 bytes
@@ -61,21 +59,19 @@ class FilterScorer(CatalogueScorer):
         kernels.sum_rows_transposed(items.indptr, items.indices, scale, total, items.bounds, out)
 
 
-class GraphFilter(FittedModel):
+class GraphFilter(ItemToItemModel):
     """Base class: score = r (P b(P) + α · D_I^−½ V Vᵀ D_I^½ q(P)), with the polynomials b and q of a subclass.
 
     R̃ = D_U^−½ R D_I^−½ is the normalised interaction matrix, P = R̃ᵀR̃ (I, I), which is never formed, and V (I, k) its
     leading right singular vectors (0 beyond the rank of R̃).
     """
 
-    item_to_item = True
     low: Tensor
     filtered: Tensor
 
     def __init__(self, interactions: Interactions, k: int, alpha: float) -> None:
-        super().__init__()
+        super().__init__(interactions)
         self.k, self.alpha = k, alpha
-        self.histories = ItemLists.of_users(interactions)
         self.graph = Graph(interactions)
         shape = interactions.n_items, min(k, interactions.n_users, interactions.n_items)
         self.register_buffer("low", torch.zeros(shape))
@@ -93,11 +89,6 @@ class GraphFilter(FittedModel):
             self.graph.polynomial(self.polynomials()[1], (vectors * roots).numpy())
         )
 
-    def score(self, batch: Batch) -> FilterScorer:
-        return self._scorer(self.histories.rows(batch.user.cpu().numpy()))
-
-    def fold_in(self, histories: Sequence[np.ndarray]) -> FilterScorer:
-        return self._scorer(ItemLists.of_lists(histories))
-
-    def _scorer(self, histories: ItemLists) -> FilterScorer:
+    def scorer(self, histories: ItemLists) -> FilterScorer:
+        """Return the scorer of histories."""
         return FilterScorer(histories, self.graph, self.polynomials()[0], self.low, self.filtered)

@@ -39,13 +39,25 @@ def least_squares(indptr, indices, values, fixed, gram, weight, ridge, out):
 
 
 @numba.njit(parallel=True, nogil=True, cache=True)
-def nearest_by_cosine(
-    indptr, indices, values, columns_indptr, columns, column_values, norms, shrinkage, neighbours, weights
+def nearest(
+    indptr,
+    indices,
+    values,
+    columns_indptr,
+    columns,
+    column_values,
+    row_norms,
+    norms,
+    shrinkage,
+    with_self,
+    neighbours,
+    weights,
 ):
-    """Find the most similar items of each item: neighbours (I, k) and cosines with shrinkage (I, k), best first.
+    """Find the items with the largest weights of each item: neighbours (I, k) and weights (I, k), best first.
 
-    ``indptr, indices, values`` are users by item, ``columns_indptr, columns, column_values`` items by user. The
-    products of two values must not be 0. Unused entries keep weight 0. Ties are broken by the lower item index.
+    weight(i, j) = Σ_u x_ui · y_uj / (row_norms[i] · norms[j] + shrinkage), with x in ``indptr, indices, values`` (users
+    by item) and y in ``columns_indptr, columns, column_values`` (items by user), whose products must not be 0.
+    ``with_self`` includes j = i. Unused entries keep weight 0. Ties are broken by the lower item index.
     """
     n_items, k = neighbours.shape
     n_parts = 64
@@ -58,21 +70,21 @@ def nearest_by_cosine(
                 user = indices[entry]
                 for place in range(columns_indptr[user], columns_indptr[user + 1]):
                     other = columns[place]
-                    if other != item:
+                    if with_self or other != item:
                         if common[other] == 0.0:
                             touched[n_touched] = other
                             n_touched += 1
                         common[other] += values[entry] * column_values[place]
             found = np.sort(touched[:n_touched])
-            cosine = np.empty(n_touched, dtype=np.float32)
+            weight = np.empty(n_touched, dtype=np.float32)
             for j in range(n_touched):
                 other = found[j]
-                cosine[j] = common[other] / (norms[item] * norms[other] + shrinkage)
+                weight[j] = common[other] / (row_norms[item] * norms[other] + shrinkage)
                 common[other] = 0.0
-            best = np.argsort(-cosine, kind="mergesort")[:k]
+            best = np.argsort(-weight, kind="mergesort")[:k]
             for j in range(len(best)):
                 neighbours[item, j] = found[best[j]]
-                weights[item, j] = cosine[best[j]]
+                weights[item, j] = weight[best[j]]
 
 
 WORTH_THREADS = 2**21  # multiplications from which a second thread saves more than it costs to wake

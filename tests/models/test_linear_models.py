@@ -10,8 +10,12 @@ from hypothesis import strategies as st
 from recpair.batch import Batch
 from recpair.data.interactions import Interactions
 from recpair.data.vocabulary import Vocabulary
+from recpair.errors import TrainingError
+from recpair.models import MODELS, turbo_cf
 from recpair.models.bspm import BSPM
 from recpair.models.gf_cf import GFCF
+from recpair.models.rp3beta import RP3Beta
+from recpair.models.turbo_cf import TurboCF
 from recpair.seeds import isolated
 
 
@@ -112,13 +116,94 @@ def test_bspm_approximates_the_exponential_for_a_short_time():
     np.testing.assert_allclose(scores_of(BSPM, matrix, k=4, sharpening=0.1), expected, atol=1e-7)
 
 
-KINDS = {GFCF: {"k": 6}, BSPM: {"k": 6}}
+def test_rp3beta_golden_numbers(golden):
+    numbers = golden("linear")
+    found = scores_of(RP3Beta, np.array(numbers["R"]), alpha=0.8, beta=0.4)
+    np.testing.assert_allclose(found, numbers["rp3beta"], rtol=1e-6)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_scores_do_not_depend_on_the_order_of_users_and_items(kind):
-    matrix = random_matrix(12, 14)
+def rp3beta_weights(matrix, alpha, beta):
+    """W by dense matrices of transition probabilities."""
+    to_users = (matrix / np.maximum(matrix.sum(0), 1)).T
+    to_items = matrix / np.maximum(matrix.sum(1), 1)[:, None]
+    return to_users**alpha @ to_items**alpha / np.maximum(matrix.sum(0), 1) ** beta
+
+
+@pytest.mark.parametrize(("k", "alpha", "beta"), [(200, 1.0, 0.0), (200, 0.6, 0.9), (3, 0.6, 0.9)])
+def test_rp3beta_equals_dense_matrices(k, alpha, beta):
+    matrix = random_matrix(20, 15)
+    weights = rp3beta_weights(matrix, alpha, beta)
+    kept = np.zeros_like(weights)
+    best = np.argsort(-weights, axis=1, kind="stable")[:, :k]
+    np.put_along_axis(kept, best, np.take_along_axis(weights, best, axis=1), axis=1)
+    lengths = np.maximum(matrix.sum(1), 1)[:, None]
+    expected = (matrix / lengths**alpha) @ kept
+    found = scores_of(RP3Beta, matrix, k=k, alpha=alpha, beta=beta)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", ["linear", "second_order", "third_order"])
+@pytest.mark.parametrize(("alpha", "power"), [(0.5, 1.0), (0.6, 0.7)])
+def test_turbo_cf_equals_a_loop_over_pairs_of_items(name, alpha, power):
+    matrix = random_matrix(20, 15)
+    of_users, of_items = np.maximum(matrix.sum(1), 1), np.maximum(matrix.sum(0), 1)
+    p = np.zeros((15, 15))
+    for i in range(15):
+        for j in range(15):
+            common = sum(of_users[u] ** (-2 * alpha) for u in range(20) if matrix[u, i] and matrix[u, j])
+            p[i, j] = (common * (of_items[i] * of_items[j]) ** (alpha - 1)) ** power
+    filtered = {
+        "linear": p,
+        "second_order": 2 * p - p @ p,
+        "third_order": p + 0.01 * (-p @ p @ p + 10 * p @ p - 29 * p),
+    }
+    found = scores_of(TurboCF, matrix, alpha=alpha, power=power, filter=name)
+    np.testing.assert_allclose(found, matrix @ filtered[name], rtol=1e-5, atol=1e-6)
+
+
+def test_turbo_cf_refuses_a_matrix_that_is_too_large(monkeypatch):
+    monkeypatch.setattr(turbo_cf, "MOST", 100)
+    with pytest.raises(TrainingError, match=r"turbo_cf: up to \d+ pairs of items .* use model=gf_cf"):
+        scores_of(TurboCF, random_matrix(20, 15))
+
+
+def test_damaged_sparse_weights_are_refused():
+    """Kernels do not check indices, so the state dict is checked when it is loaded."""
+    train = interactions(random_matrix(20, 15))
+    model = TurboCF(train)
+    model.fit(train)
+    damaged = {
+        "indices": model.indices.clone().fill_(15),
+        "indptr": model.indptr.flip(0),
+        "values": model.values[:-1],
+    }
+    for name, tensor in damaged.items():
+        with pytest.raises(RuntimeError, match="are not a sparse matrix of items × items"):
+            TurboCF(train).load_state_dict(model.state_dict() | {name: tensor})
+    with pytest.raises(RuntimeError, match=r"Missing key.*values"):
+        TurboCF(train).load_state_dict({n: t for n, t in model.state_dict().items() if n != "values"})
+
+
+KINDS = {"gf_cf": {"k": 6}, "bspm": {"k": 6}, "rp3beta": {}, "turbo_cf": {"power": 0.7}}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_scores_do_not_depend_on_the_order_of_users_and_items(name):
+    kind, options, matrix = MODELS[name], KINDS[name], random_matrix(12, 14)
     generator = np.random.default_rng(1)
     rows, columns = generator.permutation(12), generator.permutation(14)
-    found = scores_of(kind, matrix[rows][:, columns], **KINDS[kind])
-    np.testing.assert_allclose(found, scores_of(kind, matrix, **KINDS[kind])[rows][:, columns], atol=1e-5)
+    found = scores_of(kind, matrix[rows][:, columns], **options)
+    np.testing.assert_allclose(found, scores_of(kind, matrix, **options)[rows][:, columns], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_history_is_scored_as_the_user_with_the_same_items(name):
+    """Unknown users, the empty history included; the items of a history may be in any order."""
+    matrix = random_matrix(12, 14)
+    train = interactions(matrix)
+    with isolated(0):
+        model = MODELS[name](train, **KINDS[name])
+    model.fit(train)
+    histories = [np.flatnonzero(row)[::-1] for row in matrix]
+    expected = model.score(Batch.of_users(torch.arange(12))).catalogue()
+    torch.testing.assert_close(model.fold_in(histories).catalogue(), expected, rtol=1e-5, atol=1e-6)

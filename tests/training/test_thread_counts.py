@@ -19,6 +19,7 @@ CONFIGS = {
     "item_knn": {"model": "item_knn"},
     "gf_cf": {"model": {"name": "gf_cf", "k": 32}},
     "bspm": {"model": {"name": "bspm", "k": 32}},
+    "rp3beta": {"model": "rp3beta"},
     "gru4rec": {"model": {"name": "gru4rec"}, "sampler": SEQUENCES},
 }
 

@@ -1,5 +1,6 @@
 """Models of sparse item–item weights: a score is the sum of the weights from the items of the user's history."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,18 +33,6 @@ class SparseScorer(CatalogueScorer):
     values: Float[Tensor, "_"]
     scale: Float[Tensor, "Q"] | None = None
 
-    @classmethod
-    def of_neighbours(
-        cls,
-        histories: ItemLists,
-        neighbours: Int[Tensor, "I K"],
-        weights: Float[Tensor, "I K"],
-        scale: Float[Tensor, "Q"] | None = None,
-    ) -> "SparseScorer":
-        """Return the scorer for K neighbours of each item and their weights."""
-        starts = torch.arange(len(neighbours) + 1) * neighbours.shape[1]
-        return cls(histories, starts, neighbours.flatten(), weights.flatten(), scale)
-
     def catalogue(self) -> Float[Tensor, "Q I"]:
         indptr, indices, values = (part.cpu().numpy() for part in (self.indptr, self.indices, self.values))
         out = np.zeros((len(self.histories), len(indptr) - 1), dtype=values.dtype)
@@ -52,17 +41,53 @@ class SparseScorer(CatalogueScorer):
         return scores if self.scale is None else scores.mul_(self.scale.unsqueeze(1))
 
 
-class SparseItemModel(FittedModel):
-    """Base class of models that learn a sparse matrix W (I, I): row j holds the weights from item j to all items."""
+class ItemToItemModel(FittedModel):
+    """Base class of models whose scorer depends on the items of a history only."""
 
     item_to_item = True
+
+    def __init__(self, interactions: Interactions) -> None:
+        super().__init__()
+        self.histories = ItemLists.of_users(interactions)
+
+    @abstractmethod
+    def scorer(self, histories: ItemLists) -> CatalogueScorer:
+        """Return the scorer of histories."""
+
+    def score(self, batch: Batch) -> CatalogueScorer:
+        return self.scorer(self.histories.rows(batch.user.cpu().numpy()))
+
+    def fold_in(self, histories: Sequence[np.ndarray]) -> CatalogueScorer:
+        return self.scorer(ItemLists.of_lists(histories))
+
+
+class NeighbourModel(ItemToItemModel):
+    """Base class of models that learn K = min(k, I) neighbours of each item and the weights from the item to them."""
+
+    neighbours: Tensor
+    weights: Tensor
+
+    def __init__(self, interactions: Interactions, k: int) -> None:
+        super().__init__(interactions)
+        shape = interactions.n_items, min(k, interactions.n_items)
+        self.register_buffer("neighbours", torch.zeros(shape, dtype=torch.int32))
+        self.register_buffer("weights", torch.zeros(shape))
+
+    def scorer(self, histories: ItemLists) -> SparseScorer:
+        """Return the scorer of histories."""
+        starts = torch.arange(len(self.weights) + 1) * self.weights.shape[1]
+        return SparseScorer(histories, starts, self.neighbours.flatten(), self.weights.flatten())
+
+
+class SparseItemModel(ItemToItemModel):
+    """Base class of models that learn a sparse matrix W (I, I): row j holds the weights from item j to all items."""
+
     indptr: Tensor
     indices: Tensor
     values: Tensor
 
     def __init__(self, interactions: Interactions) -> None:
-        super().__init__()
-        self.histories = ItemLists.of_users(interactions)
+        super().__init__(interactions)
         self.register_buffer("indptr", torch.zeros(interactions.n_items + 1, dtype=torch.int64))
         self.register_buffer("indices", torch.empty(0, dtype=torch.int32))
         self.register_buffer("values", torch.empty(0))
@@ -73,12 +98,6 @@ class SparseItemModel(FittedModel):
         self.indptr = torch.from_numpy(rows.indptr.astype(np.int64))
         self.indices = torch.from_numpy(rows.indices.astype(np.int32))
         self.values = torch.from_numpy(rows.data.astype(np.float32))
-
-    def score(self, batch: Batch) -> CatalogueScorer:
-        return self.scorer(self.histories.rows(batch.user.cpu().numpy()))
-
-    def fold_in(self, histories: Sequence[np.ndarray]) -> CatalogueScorer:
-        return self.scorer(ItemLists.of_lists(histories))
 
     def scorer(self, histories: ItemLists) -> CatalogueScorer:
         """Return the scorer of histories."""
