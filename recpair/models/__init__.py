@@ -14,6 +14,7 @@ from recpair.models.popularity import Popularity
 from recpair.models.rp3beta import RP3Beta
 from recpair.models.sasrec import SASRec
 from recpair.models.scorer import Scorer, Vectors
+from recpair.models.slim import SLIM
 from recpair.models.turbo_cf import TurboCF
 
 MODELS: dict[str, type[Model]] = {
@@ -29,6 +30,7 @@ MODELS: dict[str, type[Model]] = {
     "popularity": Popularity,
     "rp3beta": RP3Beta,
     "sasrec": SASRec,
+    "slim": SLIM,
     "turbo_cf": TurboCF,
 }
 

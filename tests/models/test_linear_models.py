@@ -3,18 +3,21 @@
 import numpy as np
 import pytest
 import scipy.linalg
+import scipy.optimize
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.linear_model import ElasticNet
 
 from recpair.batch import Batch
 from recpair.data.interactions import Interactions
 from recpair.data.vocabulary import Vocabulary
 from recpair.errors import TrainingError
-from recpair.models import MODELS, turbo_cf
+from recpair.models import MODELS, slim, turbo_cf
 from recpair.models.bspm import BSPM
 from recpair.models.gf_cf import GFCF
 from recpair.models.rp3beta import RP3Beta
+from recpair.models.slim import SLIM
 from recpair.models.turbo_cf import TurboCF
 from recpair.seeds import isolated
 
@@ -161,6 +164,42 @@ def test_turbo_cf_equals_a_loop_over_pairs_of_items(name, alpha, power):
     np.testing.assert_allclose(found, matrix @ filtered[name], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize(("l1", "l2"), [(0.5, 2.0), (1.0, 0.1), (2.0, 5.0), (0.0, 1.0)])
+@pytest.mark.parametrize("slots", [30, 2**24])  # one column at a time, and all
+def test_slim_equals_an_elastic_net_for_each_item(l1, l2, slots, monkeypatch):
+    monkeypatch.setattr(slim, "SLOTS", slots)
+    matrix = random_matrix(60, 15, density=0.4)
+    train = interactions(matrix)
+    model = SLIM(train, l1=l1, l2=l2, tolerance=1e-12, sweeps=100_000)
+    model.fit(train)
+    expected = np.zeros((15, 15))
+    for item in range(15):
+        others = np.delete(np.arange(15), item)
+        alpha, share = (l1 + l2) / 60, l1 / (l1 + l2)
+        net = ElasticNet(alpha=alpha, l1_ratio=share, fit_intercept=False, positive=True, tol=1e-12, max_iter=100_000)
+        expected[others, item] = net.fit(matrix[:, others], matrix[:, item]).coef_ if l1 else ridge(matrix, item, l2)
+    np.testing.assert_allclose(model.fold_in(list(np.arange(15)[:, None])).catalogue(), expected, atol=1e-6)
+    assert (model.values > 0).all()
+
+
+def ridge(matrix, item, l2):
+    """Non-negative ridge regression of an item on the others: least squares with √l2 · 1 below the matrix."""
+    others = np.delete(matrix, item, axis=1)
+    left = np.concatenate([others, np.sqrt(l2) * np.eye(others.shape[1])])
+    return scipy.optimize.nnls(left, np.append(matrix[:, item], np.zeros(others.shape[1])))[0]
+
+
+def test_slim_stops_at_the_tolerance_or_the_number_of_sweeps():
+    train = interactions(random_matrix(60, 15, density=0.4))
+    found = []
+    for options in ({"tolerance": 1e-12}, {"tolerance": 1e-3}, {"sweeps": 1}):
+        model = SLIM(train, l1=0.5, l2=2.0, **options)
+        model.fit(train)
+        found.append(model.fold_in(list(np.arange(15)[:, None])).catalogue())
+    gaps = [(other - found[0]).abs().max().item() for other in found[1:]]
+    assert 0 < gaps[0] < 1e-2 < gaps[1]
+
+
 def test_turbo_cf_refuses_a_matrix_that_is_too_large(monkeypatch):
     monkeypatch.setattr(turbo_cf, "MOST", 100)
     with pytest.raises(TrainingError, match=r"turbo_cf: up to \d+ pairs of items .* use model=gf_cf"):
@@ -184,7 +223,7 @@ def test_damaged_sparse_weights_are_refused():
         TurboCF(train).load_state_dict({n: t for n, t in model.state_dict().items() if n != "values"})
 
 
-KINDS = {"gf_cf": {"k": 6}, "bspm": {"k": 6}, "rp3beta": {}, "turbo_cf": {"power": 0.7}}
+KINDS = {"gf_cf": {"k": 6}, "bspm": {"k": 6}, "rp3beta": {}, "slim": {"tolerance": 1e-9}, "turbo_cf": {"power": 0.7}}
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -71,3 +71,114 @@ def sum_rows_transposed(indptr, indices, scale, dense, bounds, out):
             for d in range(len(out)):
                 for r in range(size):
                     out[d, first + r] = scale[first + r] * totals[r, d]
+
+
+@numba.njit(nogil=True, cache=True)
+def _count_common(item, items, users, common, found):
+    """Count the users that items share with ``item``: common (I,), and the items found; return their number."""
+    (indptr, indices), (user_indptr, user_items) = items, users
+    n_found = 0
+    for entry in range(indptr[item], indptr[item + 1]):
+        user = indices[entry]
+        for place in range(user_indptr[user], user_indptr[user + 1]):
+            other = user_items[place]
+            if other != item:
+                if common[other] == 0:
+                    found[n_found] = other
+                    n_found += 1
+                common[other] += 1
+    return n_found
+
+
+@numba.njit(nogil=True, cache=True)
+def _sweep(candidates, bounds, items, l1, l2, weights, residual, used):
+    """Update the weight (I,) of each candidate once; return the largest change.
+
+    The minimum over one weight is max(0, ⟨x_i, e⟩ + d_i·w_i − l1) / (d_i + l2), e the residual (U,). Candidates of weight
+    0 whose ``bounds``, at least ⟨x_i, e⟩, are not above l1 keep it. ``used`` (I,) marks the changed weights.
+    """
+    indptr, indices = items
+    largest = 0.0
+    for item in candidates:
+        weight = weights[item]
+        if weight == 0 and bounds[item] <= l1:
+            continue
+        low, high = indptr[item], indptr[item + 1]
+        slope = (high - low) * weight
+        for entry in range(low, high):
+            slope += residual[indices[entry]]
+        change = max(0.0, slope - l1) / (high - low + l2) - weight
+        if change != 0:
+            weights[item], used[item] = weight + change, True
+            for entry in range(low, high):
+                residual[indices[entry]] -= change
+            largest = max(largest, abs(change))
+    return largest
+
+
+@numba.njit(nogil=True, cache=True)
+def _bound_slopes(item, items, users, residual, bounds):
+    """bounds (I,) = Σ e_u over the users whom each item shares with ``item``: the other users' residuals are not positive."""
+    (indptr, indices), (user_indptr, user_items) = items, users
+    for entry in range(indptr[item], indptr[item + 1]):
+        user = indices[entry]
+        for place in range(user_indptr[user], user_indptr[user + 1]):
+            bounds[user_items[place]] = 0.0
+    for entry in range(indptr[item], indptr[item + 1]):
+        user = indices[entry]
+        for place in range(user_indptr[user], user_indptr[user + 1]):
+            bounds[user_items[place]] += residual[user]
+
+
+@numba.njit(nogil=True, cache=True)
+def _elastic_net(item, candidates, items, users, penalties, limits, weights, residual, bounds, used):
+    """Minimise over the non-negative weights of the candidates; all weights are 0 before.
+
+    Sweeps over all candidates alternate with sweeps over those with a positive weight until no weight changes by more
+    than the tolerance.
+    """
+    (l1, l2), (sweeps, tolerance) = penalties, limits
+    while sweeps > 0:
+        _bound_slopes(item, items, users, residual, bounds)
+        largest = _sweep(candidates, bounds, items, l1, l2, weights, residual, used)
+        sweeps -= 1
+        if largest <= tolerance:
+            return
+        active = candidates[weights[candidates] > 0]
+        while sweeps > 0 and largest > tolerance:
+            largest = _sweep(active, bounds, items, l1, l2, weights, residual, used)
+            sweeps -= 1
+
+
+@numba.njit(parallel=True, nogil=True, cache=True)
+def slim(first, items, users, penalties, limits, slots, found, values, counts):
+    """Columns of SLIM's weights from ``first``: the positive weights ``values`` of the items ``found``, in ``counts``.
+
+    ``items`` and ``users`` are the two directions of the binary matrix in CSR, ``penalties`` l1 and l2, ``limits`` the
+    number of sweeps and the tolerance. Column c is written from ``slots[c]``.
+    """
+    (indptr, indices), (user_indptr, _) = items, users
+    n_items, n_parts = len(indptr) - 1, 64
+    for part in numba.prange(n_parts):
+        weights, bounds = np.zeros(n_items), np.zeros(n_items)
+        residual, used = np.zeros(len(user_indptr) - 1), np.zeros(n_items, np.bool_)
+        common, listed = np.zeros(n_items, np.int32), np.empty(n_items, np.int32)
+        for column in range(part, len(counts), n_parts):
+            item = first + column
+            n_listed = _count_common(item, items, users, common, listed)
+            others = np.sort(listed[:n_listed])
+            candidates = others[common[others] > penalties[0]]  # for fewer common users the weight is 0
+            common[others] = 0
+            residual[indices[indptr[item] : indptr[item + 1]]] = 1.0
+            _elastic_net(item, candidates, items, users, penalties, limits, weights, residual, bounds, used)
+            residual[indices[indptr[item] : indptr[item + 1]]] = 0.0
+            place = slots[column]
+            for other in candidates:
+                if weights[other] > 0:
+                    found[place], values[place] = other, weights[other]
+                    place += 1
+                if used[other]:
+                    residual[indices[indptr[other] : indptr[other + 1]]] = 0.0
+            weights[candidates] = 0.0
+            used[candidates] = False
+            counts[column] = place - slots[column]
