@@ -38,6 +38,82 @@ def least_squares(indptr, indices, values, fixed, gram, weight, ridge, out):
         out[row] = np.linalg.solve(left, right)
 
 
+@numba.njit(nogil=True, cache=True, fastmath={"reassoc"})
+def _dot(a, b):
+    """⟨a, b⟩ of two rows (D,), summed in the order that is fastest with vector instructions.
+
+    A separate function, so that this order is fixed before it is inlined: inlined as source, code from Numba's cache
+    and newly compiled code round differently.
+    """
+    total = a.dtype.type(0)
+    for d in range(len(a)):
+        total += a[d] * b[d]
+    return total
+
+
+@numba.njit(nogil=True, cache=True)
+def _add(factor, vector, out):
+    for d in range(len(out)):
+        out[d] += factor * vector[d]
+
+
+@numba.njit(nogil=True, cache=True)
+def _gram_times(gram, ridge, x, out):
+    """out (D,) = (G + λ·1) x, four rows of G (D, D) at a time."""
+    dim = len(out)
+    for d in range(dim):
+        out[d] = ridge * x[d]
+    whole = dim - dim % 4
+    for k in range(0, whole, 4):
+        first, second, third, fourth = gram[k], gram[k + 1], gram[k + 2], gram[k + 3]
+        a, b, c, e = x[k], x[k + 1], x[k + 2], x[k + 3]
+        for d in range(dim):
+            out[d] += (a * first[d] + b * second[d]) + (c * third[d] + e * fourth[d])
+    for k in range(whole, dim):
+        _add(x[k], gram[k], out)
+
+
+@numba.njit(nogil=True, cache=True)
+def _conjugate_gradients(rows, values, fixed, gram, weight, ridge, steps, x, work):
+    """Improve the solution x (D,) of one row of ``least_squares`` by some steps, with ``work`` (3, D)."""
+    residual, direction, product = work[0], work[1], work[2]  # unpacked, Numba would not know that they are contiguous
+    one = x.dtype.type(1)
+    _gram_times(gram, ridge, x, residual)
+    for d in range(len(x)):
+        residual[d] = -residual[d]
+    for entry in range(len(rows)):
+        vector, confidence = fixed[rows[entry]], weight * values[entry]
+        _add(one + confidence - confidence * _dot(vector, x), vector, residual)
+    direction[:] = residual
+    square = _dot(residual, residual)
+    for _ in range(steps):
+        if square < 1e-20:
+            return
+        _gram_times(gram, ridge, direction, product)
+        for entry in range(len(rows)):
+            vector = fixed[rows[entry]]
+            _add(weight * values[entry] * _dot(vector, direction), vector, product)
+        step = square / _dot(direction, product)
+        _add(step, direction, x)
+        _add(-step, product, residual)
+        last, square = square, _dot(residual, residual)
+        for d in range(len(x)):
+            direction[d] = residual[d] + square / last * direction[d]
+
+
+@numba.njit(parallel=True, nogil=True, cache=True)
+def approximate_least_squares(indptr, indices, values, fixed, gram, weight, ridge, steps, bounds, out):
+    """``least_squares`` by some steps of conjugate gradients from the given ``out`` (R, D).
+
+    Threads process rows between ``bounds``, with equal entry counts.
+    """
+    for part in numba.prange(len(bounds) - 1):
+        work = np.empty((3, fixed.shape[1]), fixed.dtype)
+        for row in range(bounds[part], bounds[part + 1]):
+            own = slice(indptr[row], indptr[row + 1])
+            _conjugate_gradients(indices[own], values[own], fixed, gram, weight, ridge, steps, out[row], work)
+
+
 @numba.njit(parallel=True, nogil=True, cache=True)
 def nearest(
     indptr,
@@ -88,19 +164,6 @@ def nearest(
 
 
 WORTH_THREADS = 2**21  # multiplications from which a second thread saves more than it costs to wake
-
-
-@numba.njit(nogil=True, cache=True, fastmath={"reassoc"})
-def _dot(a, b):
-    """⟨a, b⟩ of two rows (D,), summed in the order that is fastest with vector instructions.
-
-    A separate function, so that this order is fixed before it is inlined: inlined as source, code from Numba's cache
-    and newly compiled code round differently.
-    """
-    total = a.dtype.type(0)
-    for d in range(len(a)):
-        total += a[d] * b[d]
-    return total
 
 
 @numba.njit(nogil=True, cache=True)

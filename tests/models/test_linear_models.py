@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 import scipy.optimize
+import scipy.sparse.linalg
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,9 +14,10 @@ from recpair.batch import Batch
 from recpair.data.interactions import Interactions
 from recpair.data.vocabulary import Vocabulary
 from recpair.errors import TrainingError
-from recpair.models import MODELS, slim, turbo_cf
+from recpair.models import MODELS, kernels, slim, turbo_cf
 from recpair.models.bspm import BSPM
 from recpair.models.gf_cf import GFCF
+from recpair.models.ials import IALS
 from recpair.models.rp3beta import RP3Beta
 from recpair.models.slim import SLIM
 from recpair.models.turbo_cf import TurboCF
@@ -221,6 +223,44 @@ def test_damaged_sparse_weights_are_refused():
             TurboCF(train).load_state_dict(model.state_dict() | {name: tensor})
     with pytest.raises(RuntimeError, match=r"Missing key.*values"):
         TurboCF(train).load_state_dict({n: t for n, t in model.state_dict().items() if n != "values"})
+
+
+def test_ials_by_conjugate_gradients_reaches_the_objective_of_exact_half_steps():
+    matrix = random_matrix(30, 20)
+    train, found = interactions(matrix), []
+    for solver in ("cg", "exact"):
+        with isolated(0):
+            model = IALS(train, embedding_dim=6, weight=5.0, ridge=2.0, iterations=100, solver=solver)
+        model.fit(train)
+        users, items = model.user_vectors.numpy(), model.item_vectors.numpy()
+        errors = (1 + 5 * matrix) * (matrix - users @ items.T) ** 2
+        found.append(errors.sum() + 2 * ((users**2).sum() + (items**2).sum()))
+    assert found[0] == pytest.approx(found[1], rel=1e-3)
+
+
+def test_ials_known_users_are_scored_by_their_items():
+    matrix = random_matrix(30, 20)
+    train = interactions(matrix)
+    model = IALS(train, embedding_dim=6, iterations=2)
+    model.fit(train)
+    expected = model.score(Batch.of_users(torch.arange(30))).catalogue()
+    found = model.fold_in([np.flatnonzero(row) for row in matrix]).catalogue()
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_conjugate_gradients_equal_scipy(steps):
+    """The same number of steps from the same start; the matrix is symmetric positive definite."""
+    generator = np.random.default_rng(0)
+    fixed, start = generator.normal(size=(9, 5)), generator.normal(size=(1, 5))
+    rows, values = np.array([1, 4, 7], np.int32), np.array([1.0, 2.0, 0.5])
+    v, gram = fixed[rows], fixed.T @ fixed
+    left = gram + 3 * (v.T * values) @ v + 0.7 * np.eye(5)
+    right = (1 + 3 * values) @ v
+    expected, _ = scipy.sparse.linalg.cg(left, right, x0=start[0], maxiter=steps, rtol=0)
+    bounds, indptr = np.array([0, 1]), np.array([0, 3])
+    kernels.approximate_least_squares(indptr, rows, values, fixed, gram, 3.0, 0.7, steps, bounds, start)
+    np.testing.assert_allclose(start[0], expected, rtol=1e-10)
 
 
 KINDS = {"gf_cf": {"k": 6}, "bspm": {"k": 6}, "rp3beta": {}, "slim": {"tolerance": 1e-9}, "turbo_cf": {"power": 0.7}}
