@@ -23,7 +23,7 @@ def shop():
 
 
 @pytest.mark.parametrize(
-    "model", ["mf", "lightgcn", "ease", "item_knn", "gf_cf", "bspm", "rp3beta", "slim", "turbo_cf"]
+    "model", ["mf", "lightgcn", "ease", "item_knn", "gf_cf", "bspm", "rp3beta", "sansa", "slim", "turbo_cf"]
 )
 def test_the_defaults_are_above_the_most_popular_items(shop, tmp_path, model, caplog):
     run = recpair.fit({"model": model, "tracking": None, "output": str(tmp_path / "run")}, data=shop)

@@ -12,6 +12,7 @@ from recpair.models.mf import MF
 from recpair.models.neumf import NeuMF
 from recpair.models.popularity import Popularity
 from recpair.models.rp3beta import RP3Beta
+from recpair.models.sansa import SANSA
 from recpair.models.sasrec import SASRec
 from recpair.models.scorer import Scorer, Vectors
 from recpair.models.slim import SLIM
@@ -29,6 +30,7 @@ MODELS: dict[str, type[Model]] = {
     "neumf": NeuMF,
     "popularity": Popularity,
     "rp3beta": RP3Beta,
+    "sansa": SANSA,
     "sasrec": SASRec,
     "slim": SLIM,
     "turbo_cf": TurboCF,

@@ -59,7 +59,7 @@ class SLIM(SparseItemModel):
             parts.append((counts, found[kept], values[kept].astype(np.float32)))
         counts, found, values = (np.concatenate(part) for part in zip(*parts, strict=True))
         indptr = np.concatenate([[0], np.cumsum(counts)])
-        self.set_weights(sp.csc_array((values, found, indptr), shape=(interactions.n_items, interactions.n_items)))
+        self.weights.set(sp.csc_array((values, found, indptr), shape=(interactions.n_items, interactions.n_items)))
 
 
 def _blocks(sizes: np.ndarray) -> list[tuple[int, int]]:

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from recpair.data.interactions import Interactions
 from recpair.data.item_lists import ItemLists
-from recpair.errors import TrainingError
 from recpair.models.kernels import multiply
 from recpair.models.scorer import CatalogueScorer
+from recpair.models.sparse.gram import gram
 from recpair.models.sparse.graph import Lists
 from recpair.models.sparse.item_weights import SparseItemModel, SparseScorer
 
@@ -24,7 +24,6 @@ COEFFICIENTS: dict[Filter, tuple[float, ...]] = {  # of P̄, P̄² and P̄³
     "second_order": (2.0, -1.0),
     "third_order": (0.71, 0.1, -0.01),
 }
-MOST = 2**29  # entries of the co-occurrence matrix: 4 GiB
 
 
 @dataclass(frozen=True)
@@ -36,9 +35,7 @@ class PolynomialScorer(CatalogueScorer):
 
     def catalogue(self) -> Float[Tensor, "Q I"]:
         start = self.linear.catalogue().T.contiguous().numpy()
-        indptr, indices, values = (
-            part.numpy() for part in (self.linear.indptr, self.linear.indices, self.linear.values)
-        )
+        indptr, indices, values = self.linear.weights
         bounds = Lists.of(indptr, indices).bounds
         total = start * start.dtype.type(self.coefficients[-1])
         for c in self.coefficients[-2::-1]:
@@ -87,21 +84,14 @@ class TurboCF(SparseItemModel):
 
     def fit(self, interactions: Interactions) -> None:
         matrix: Any = interactions.to_scipy()
-        pairs = float(np.square(np.diff(matrix.indptr), dtype=np.float64).sum())
-        if min(pairs, interactions.n_items**2) > MOST:
-            raise TrainingError(
-                f"model turbo_cf: up to {pairs:,.0f} pairs of items with a common user, more than the {MOST:,} that fit in 4 "
-                f"GiB; drop rare items and long histories (filter), or use model=gf_cf, which does not store pairs"
-            )
         exponents = {1: -self.alpha, 0: self.alpha - 1}
         scale = [np.maximum(np.asarray(matrix.sum(axis)).ravel(), 1.0) ** power for axis, power in exponents.items()]
         scaled: Any = sp.csr_array(sp.diags_array(scale[0]) @ matrix @ sp.diags_array(scale[1]), dtype=np.float32)
-        weights = sp.csr_array(scaled.T) @ scaled
+        weights = gram(scaled, "turbo_cf")
         np.power(weights.data, self.power, out=weights.data)
-        weights.sort_indices()
-        self.set_weights(weights)
+        self.weights.set(weights)
 
     def scorer(self, histories: ItemLists) -> CatalogueScorer:
         """Return the scorer of histories."""
-        linear = SparseScorer(histories, self.indptr, self.indices, self.values)
+        linear = SparseScorer(histories, self.weights.arrays())
         return linear if self.filter == "linear" else PolynomialScorer(linear, COEFFICIENTS[self.filter])

@@ -14,12 +14,15 @@ from recpair.batch import Batch
 from recpair.data.interactions import Interactions
 from recpair.data.vocabulary import Vocabulary
 from recpair.errors import TrainingError
-from recpair.models import MODELS, kernels, slim, turbo_cf
+from recpair.models import MODELS, kernels, slim
 from recpair.models.bspm import BSPM
+from recpair.models.ease import EASE
 from recpair.models.gf_cf import GFCF
 from recpair.models.ials import IALS
 from recpair.models.rp3beta import RP3Beta
+from recpair.models.sansa import SANSA
 from recpair.models.slim import SLIM
+from recpair.models.sparse import gram
 from recpair.models.turbo_cf import TurboCF
 from recpair.seeds import isolated
 
@@ -181,7 +184,7 @@ def test_slim_equals_an_elastic_net_for_each_item(l1, l2, slots, monkeypatch):
         net = ElasticNet(alpha=alpha, l1_ratio=share, fit_intercept=False, positive=True, tol=1e-12, max_iter=100_000)
         expected[others, item] = net.fit(matrix[:, others], matrix[:, item]).coef_ if l1 else ridge(matrix, item, l2)
     np.testing.assert_allclose(model.fold_in(list(np.arange(15)[:, None])).catalogue(), expected, atol=1e-6)
-    assert (model.values > 0).all()
+    assert (model.weights.values > 0).all()
 
 
 def ridge(matrix, item, l2):
@@ -202,10 +205,41 @@ def test_slim_stops_at_the_tolerance_or_the_number_of_sweeps():
     assert 0 < gaps[0] < 1e-2 < gaps[1]
 
 
-def test_turbo_cf_refuses_a_matrix_that_is_too_large(monkeypatch):
-    monkeypatch.setattr(turbo_cf, "MOST", 100)
-    with pytest.raises(TrainingError, match=r"turbo_cf: up to \d+ pairs of items .* use model=gf_cf"):
-        scores_of(TurboCF, random_matrix(20, 15))
+@pytest.mark.parametrize(("shape", "density"), [((20, 15), 0.001), ((60, 50), 1.0)])
+def test_sansa_with_all_entries_is_ease(shape, density):
+    """30 entries a row are always kept, so a small catalogue is exact at any density."""
+    matrix = random_matrix(*shape)
+    expected = scores_of(EASE, matrix, torch.float32, ridge=5.0)
+    found = scores_of(SANSA, matrix, torch.float32, ridge=5.0, density=density)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_sansa_regresses_each_item_on_the_strongest_earlier_items():
+    """W by a loop over items in order of popularity, with the normal equations of the kept ones."""
+    matrix, ridge, n = random_matrix(80, 45), 5.0, 30
+    order = np.argsort(-matrix.sum(0), kind="stable")
+    a = matrix.T @ matrix + ridge * np.eye(45)
+    w, variances = np.eye(45), np.zeros(45)
+    for place, item in enumerate(order):
+        earlier = order[:place]
+        if place > n:
+            strength = a[item, earlier] ** 2 / np.diag(a)[earlier]
+            best = np.argsort(-strength, kind="stable")[:n]
+            earlier = earlier[np.sort(best[strength[best] > 0])]
+        kept = earlier
+        w[item, kept] = -np.linalg.solve(a[np.ix_(kept, kept)], a[kept, item])
+        variances[item] = w[item] @ a @ w[item]
+    p = w.T @ np.diag(1 / variances) @ w
+    expected = matrix @ (np.eye(45) - p / np.diag(p))
+    np.testing.assert_allclose(scores_of(SANSA, matrix, ridge=ridge), expected, atol=1e-5)
+    assert np.abs(scores_of(EASE, matrix, torch.float32, ridge=ridge) - expected).max() > 1e-3
+
+
+def test_co_occurrences_that_are_too_many_are_refused(monkeypatch):
+    monkeypatch.setattr(gram, "MOST", 100)
+    for kind in (TurboCF, SANSA):
+        with pytest.raises(TrainingError, match=r"up to \d+ pairs of items with a common user, .* use model=gf_cf"):
+            scores_of(kind, random_matrix(20, 15))
 
 
 def test_damaged_sparse_weights_are_refused():
@@ -214,15 +248,15 @@ def test_damaged_sparse_weights_are_refused():
     model = TurboCF(train)
     model.fit(train)
     damaged = {
-        "indices": model.indices.clone().fill_(15),
-        "indptr": model.indptr.flip(0),
-        "values": model.values[:-1],
+        "weights.indices": model.weights.indices.clone().fill_(15),
+        "weights.indptr": model.weights.indptr.flip(0),
+        "weights.values": model.weights.values[:-1],
     }
     for name, tensor in damaged.items():
         with pytest.raises(RuntimeError, match="are not a sparse matrix of items × items"):
             TurboCF(train).load_state_dict(model.state_dict() | {name: tensor})
     with pytest.raises(RuntimeError, match=r"Missing key.*values"):
-        TurboCF(train).load_state_dict({n: t for n, t in model.state_dict().items() if n != "values"})
+        TurboCF(train).load_state_dict({n: t for n, t in model.state_dict().items() if n != "weights.values"})
 
 
 def test_ials_by_conjugate_gradients_reaches_the_objective_of_exact_half_steps():
@@ -263,7 +297,14 @@ def test_conjugate_gradients_equal_scipy(steps):
     np.testing.assert_allclose(start[0], expected, rtol=1e-10)
 
 
-KINDS = {"gf_cf": {"k": 6}, "bspm": {"k": 6}, "rp3beta": {}, "slim": {"tolerance": 1e-9}, "turbo_cf": {"power": 0.7}}
+KINDS = {
+    "gf_cf": {"k": 6},
+    "bspm": {"k": 6},
+    "rp3beta": {},
+    "sansa": {},
+    "slim": {"tolerance": 1e-9},
+    "turbo_cf": {"power": 0.7},
+}
 
 
 @pytest.mark.parametrize("name", KINDS)

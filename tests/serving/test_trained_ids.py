@@ -65,7 +65,7 @@ def test_no_model_recommends_an_item_without_a_training_event(name):
         assert set(frame["item_id"]) == {f"i{i:02}" for i in range(ITEMS)} - UNKNOWN_ITEMS
 
 
-SIMILAR = ["mf", "lightgcn", "sasrec", "ease", "item_knn", "gf_cf", "bspm", "rp3beta", "slim", "turbo_cf"]
+SIMILAR = ["mf", "lightgcn", "sasrec", "ease", "item_knn", "gf_cf", "bspm", "rp3beta", "sansa", "slim", "turbo_cf"]
 SIMILAR += ["recbole/EASE", "recbole/ItemKNN"]
 
 

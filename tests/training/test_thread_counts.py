@@ -20,6 +20,7 @@ CONFIGS = {
     "gf_cf": {"model": {"name": "gf_cf", "k": 32}},
     "bspm": {"model": {"name": "bspm", "k": 32}},
     "rp3beta": {"model": "rp3beta"},
+    "sansa": {"model": {"name": "sansa"}},
     "slim": {"model": "slim"},
     "gru4rec": {"model": {"name": "gru4rec"}, "sampler": SEQUENCES},
 }

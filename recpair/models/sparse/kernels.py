@@ -15,6 +15,17 @@ def add_rows(starts, items, indptr, indices, values, out):
 
 
 @numba.njit(parallel=True, nogil=True, cache=True)
+def add_weighted_rows(dense, indptr, indices, values, out):
+    """out (Q, C) += dense (Q, R) · CSR (R, C), for dense rows with many zeros."""
+    for q in numba.prange(len(dense)):
+        for row in range(dense.shape[1]):
+            weight = dense[q, row]
+            if weight != 0:
+                for entry in range(indptr[row], indptr[row + 1]):
+                    out[q, indices[entry]] += weight * values[entry]
+
+
+@numba.njit(parallel=True, nogil=True, cache=True)
 def add_to_users(starts, items, weights, indptr, users, out):
     """out (U, Q)[u, q] += weights[i] for each item i of query q and each user u of the item, as listed by a CSR (I, U)."""
     for q in numba.prange(len(starts) - 1):
@@ -182,3 +193,79 @@ def slim(first, items, users, penalties, limits, slots, found, values, counts):
             weights[candidates] = 0.0
             used[candidates] = False
             counts[column] = place - slots[column]
+
+
+@numba.njit(nogil=True, cache=True)
+def _place(ascending, low, high, value):
+    """The first place in low … high whose value is not below ``value``."""
+    while low < high:
+        middle = (low + high) // 2
+        if ascending[middle] < value:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@numba.njit(nogil=True, cache=True)
+def _submatrix(indptr, indices, values, diagonal, chosen, left):
+    """The lower triangle of left (n, n) = the rows and columns ``chosen`` (ascending) of a CSR with another diagonal."""
+    for r in range(len(chosen)):
+        place, end = indptr[chosen[r]], indptr[chosen[r] + 1]
+        for c in range(r):
+            place = _place(indices, place, end, chosen[c])
+            left[r, c] = values[place] if place < end and indices[place] == chosen[c] else 0.0
+        left[r, r] = diagonal[chosen[r]]
+
+
+@numba.njit(nogil=True, cache=True)
+def _solve(left, x):
+    """Replace x by the solution of left · x = x, left (n, n) positive definite, given and destroyed in its lower triangle."""
+    n = len(x)
+    for r in range(n):
+        for c in range(r + 1):
+            total = left[r, c]
+            for k in range(c):
+                total -= left[r, k] * left[c, k]
+            left[r, c] = np.sqrt(total) if r == c else total / left[c, c]
+        total = x[r]
+        for k in range(r):
+            total -= left[r, k] * x[k]
+        x[r] = total / left[r, r]
+    for r in range(n - 1, -1, -1):
+        x[r] /= left[r, r]
+        for k in range(r):
+            x[k] -= left[r, k] * x[r]
+
+
+@numba.njit(parallel=True, nogil=True, cache=True)
+def inverse_factor(indptr, indices, values, diagonal, found, factor, counts, variances):
+    """Sparse approximate inverse factor: WᵀD⁻¹W ≈ A⁻¹, W (I, I) unit lower triangular with n entries below it a row.
+
+    Row i of W minimises w A wᵀ over all items before i if there are at most n, else over the n with the largest positive
+    a_ij² / a_jj, in ``found`` (I, n), ``factor`` (I, n) and ``counts`` (I,); ``variances`` D (I,) are the minima. A is a CSR
+    with sorted indices, its diagonal replaced.
+    """
+    n_items, n = found.shape
+    n_parts = 256
+    for part in numba.prange(n_parts):
+        left = np.empty((n, n))
+        for item in range(part, n_items, n_parts):
+            start = indptr[item]
+            end = _place(indices, start, indptr[item + 1], item)
+            chosen, right = indices[start:end], values[start:end].astype(np.float64)
+            if item <= n:
+                chosen, entries = np.arange(item).astype(np.int32), right
+                right = np.zeros(item)
+                right[indices[start:end]] = entries
+            elif len(chosen) > n:
+                strongest = np.argsort(-(right**2) / diagonal[chosen], kind="mergesort")[:n]
+                strongest.sort()
+                chosen, right = chosen[strongest], right[strongest]
+            _submatrix(indptr, indices, values, diagonal, chosen, left)
+            solution = right.copy()
+            _solve(left, solution)
+            counts[item] = len(chosen)
+            found[item, : len(chosen)] = chosen
+            factor[item, : len(chosen)] = -solution
+            variances[item] = diagonal[item] - np.sum(right * solution)
