@@ -1,5 +1,6 @@
 """Collaborative models fitted without a loss: golden numbers, dense matrices, and invariance to the order of ids."""
 
+import numba
 import numpy as np
 import pytest
 import scipy.linalg
@@ -23,6 +24,8 @@ from recpair.models.rp3beta import RP3Beta
 from recpair.models.sansa import SANSA
 from recpair.models.slim import SLIM
 from recpair.models.sparse import gram
+from recpair.models.sparse.graph import Graph
+from recpair.models.sparse.svd import right_singular_vectors
 from recpair.models.turbo_cf import TurboCF
 from recpair.seeds import isolated
 
@@ -91,6 +94,17 @@ def test_gf_cf_equals_dense_matrices(shape, k):
     p = normalised(matrix).T @ normalised(matrix)
     expected = matrix @ (p + 0.3 * low_pass(matrix, k))
     np.testing.assert_allclose(scores_of(GFCF, matrix, k=k), expected, atol=1e-10)
+
+
+def test_singular_vectors_of_more_users_and_items_than_the_iteration_holds():
+    """Four groups of users and items with a little noise: a spectrum with a gap after the fourth value."""
+    matrix = np.kron(np.eye(4), np.ones((50, 30)))
+    matrix = np.where(np.random.default_rng(0).random(matrix.shape) < 0.1, 1 - matrix, matrix)
+    for each in (matrix, matrix.T):  # more users than items, and fewer
+        with isolated(0):
+            found = right_singular_vectors(Graph(interactions(each)), 4, torch.float64).numpy()
+        expected = np.linalg.svd(normalised(each))[2][:4].T
+        np.testing.assert_allclose(found @ found.T, expected @ expected.T, atol=1e-6)
 
 
 def test_bspm_without_sharpening_is_gf_cf():
@@ -327,3 +341,22 @@ def test_a_history_is_scored_as_the_user_with_the_same_items(name):
     histories = [np.flatnonzero(row)[::-1] for row in matrix]
     expected = model.score(Batch.of_users(torch.arange(12))).catalogue()
     torch.testing.assert_close(model.fold_in(histories).catalogue(), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_scores_do_not_depend_on_the_number_of_threads_or_the_block(name):
+    """Of 90 users at once, and of each one, on one thread and on all."""
+    train = interactions(random_matrix(90, 40))
+    with isolated(0):
+        model = MODELS[name](train, **KINDS[name])
+    model.fit(train)
+    everyone, threads, found = Batch.of_users(torch.arange(90)), numba.get_num_threads(), []
+    for n in (1, threads):
+        numba.set_num_threads(n)
+        try:
+            found.append(model.score(everyone).catalogue())
+        finally:
+            numba.set_num_threads(threads)
+    assert torch.equal(*found)
+    single = torch.cat([model.score(Batch.of_users(torch.tensor([user]))).catalogue() for user in range(90)])
+    torch.testing.assert_close(single, found[0], rtol=1e-5, atol=1e-6)
