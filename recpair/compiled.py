@@ -11,6 +11,7 @@ from pathlib import Path
 
 VARIABLE = "NUMBA_CACHE_DIR"
 PACKAGE = Path(__file__).parent
+FOLDERS = ("data", "evaluation", "models", "models/sparse", "sampling")  # of kernels
 
 
 def provide_folder() -> None:
@@ -28,7 +29,7 @@ def provide_folder() -> None:
 
 
 def _beside_the_kernels() -> list[Path]:
-    return [PACKAGE / folder / "__pycache__" for folder in ("data", "evaluation", "models", "sampling")]
+    return [PACKAGE / folder / "__pycache__" for folder in FOLDERS]
 
 
 def _users_cache() -> Path:

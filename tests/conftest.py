@@ -23,6 +23,9 @@ CHECKED += [
     "recpair.training.objective",
 ]
 CHECKED += [f"recpair.models.{path.stem}" for path in (PACKAGE / "models").glob("*.py") if path.stem != "kernels"]
+CHECKED += [
+    f"recpair.models.sparse.{path.stem}" for path in (PACKAGE / "models/sparse").glob("*.py") if path.stem != "kernels"
+]
 HOOK = jaxtyping.install_import_hook(CHECKED, "beartype.beartype")
 
 # On a busy machine an example takes seconds (or compiles a kernel): time is no property that these tests check.

@@ -22,7 +22,9 @@ def shop():
     return pl.DataFrame({"user_id": np.concatenate(users), "item_id": np.concatenate(items)})
 
 
-@pytest.mark.parametrize("model", ["mf", "lightgcn", "ease", "item_knn"])
+@pytest.mark.parametrize(
+    "model", ["mf", "lightgcn", "ease", "item_knn", "gf_cf", "bspm", "rp3beta", "sansa", "slim", "turbo_cf"]
+)
 def test_the_defaults_are_above_the_most_popular_items(shop, tmp_path, model, caplog):
     run = recpair.fit({"model": model, "tracking": None, "output": str(tmp_path / "run")}, data=shop)
     ours, popular = run.metrics["test"]["ndcg@10"], run.metrics["popularity"]["ndcg@10"]

@@ -1,31 +1,27 @@
 """EASE: a closed-form linear item-to-item model."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
 import scipy.linalg
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from recpair.batch import Batch
 from recpair.data.interactions import Interactions
 from recpair.data.item_lists import ItemLists
-from recpair.models.contract import FittedModel
+from recpair.models.scorer import CatalogueScorer
+from recpair.models.sparse.item_weights import ItemToItemModel
 
 
 @dataclass(frozen=True)
-class LinearScorer:
+class LinearScorer(CatalogueScorer):
     """score(q, i) = Σ_j B[j, i] over the items j of q's history."""
 
     histories: ItemLists
     weights: Float[Tensor, "I I"]
-
-    def of(self, items: Int[Tensor, "_ C"]) -> Float[Tensor, "Q C"]:
-        return self.catalogue().gather(1, items.expand(len(self.histories), -1))
 
     def catalogue(self) -> Float[Tensor, "Q I"]:
         device = self.weights.device
@@ -34,11 +30,8 @@ class LinearScorer:
         )
         return torch.nn.functional.embedding_bag(items, self.weights, starts, mode="sum", include_last_offset=True)
 
-    def log_partition(self) -> Float[Tensor, "Q 1"]:
-        return self.catalogue().logsumexp(dim=1, keepdim=True)
 
-
-class EASE(FittedModel):
+class EASE(ItemToItemModel):
     """Item–item weights B with zero diagonal that minimise ‖X − XB‖² + λ‖B‖².
 
     B = 1 − P·diag(P)⁻¹ off the diagonal, P = (XᵀX + λ·1)⁻¹. Source: Steck, WWW 2019, equation 8. Memory: two float32
@@ -46,13 +39,11 @@ class EASE(FittedModel):
     threads, weights agree to six digits: LAPACK sums in a different order.
     """
 
-    item_to_item = True
     weights: Tensor
 
     def __init__(self, interactions: Interactions, *, ridge: Annotated[float, Field(gt=0)] = 250.0) -> None:
-        super().__init__()
+        super().__init__(interactions)
         self.ridge = ridge
-        self.histories = ItemLists.of_users(interactions)
         self.register_buffer("weights", torch.zeros(interactions.n_items, interactions.n_items))
 
     def fit(self, interactions: Interactions) -> None:
@@ -71,8 +62,6 @@ class EASE(FittedModel):
         weights *= scale
         weights[diagonal] = 0.0
 
-    def score(self, batch: Batch) -> LinearScorer:
-        return LinearScorer(self.histories.rows(batch.user.cpu().numpy()), self.weights)
-
-    def fold_in(self, histories: Sequence[np.ndarray]) -> LinearScorer:
-        return LinearScorer(ItemLists.of_lists(histories), self.weights)
+    def scorer(self, histories: ItemLists) -> LinearScorer:
+        """Return the scorer of histories."""
+        return LinearScorer(histories, self.weights)

@@ -1,44 +1,16 @@
 """ItemKNN: an item-based neighbourhood model."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
-import torch
-from jaxtyping import Float, Int
 from pydantic import Field
-from torch import Tensor
 
-from recpair.batch import Batch
 from recpair.data.interactions import Interactions
-from recpair.data.item_lists import ItemLists
 from recpair.models import kernels
-from recpair.models.contract import FittedModel
+from recpair.models.sparse.item_weights import NeighbourModel
 
 
-@dataclass(frozen=True)
-class NeighbourScorer:
-    """score(q, i) = Σ_j weight(j, i) over the items j of q's history."""
-
-    histories: ItemLists
-    neighbours: Int[Tensor, "I K"]
-    weights: Float[Tensor, "I K"]
-
-    def of(self, items: Int[Tensor, "_ C"]) -> Float[Tensor, "Q C"]:
-        return self.catalogue().gather(1, items.to("cpu").expand(len(self.histories), -1))
-
-    def catalogue(self) -> Float[Tensor, "Q I"]:
-        out = np.zeros((len(self.histories), len(self.neighbours)), dtype=np.float32)
-        neighbours, weights = self.neighbours.cpu().numpy(), self.weights.cpu().numpy()
-        kernels.add_neighbours(self.histories.indptr, self.histories.items, neighbours, weights, out)
-        return torch.from_numpy(out)
-
-    def log_partition(self) -> Float[Tensor, "Q 1"]:
-        return self.catalogue().logsumexp(dim=1, keepdim=True)
-
-
-class ItemKNN(FittedModel):
+class ItemKNN(NeighbourModel):
     """The k most similar items of each item, by cosine with shrinkage: ⟨x_i, x_j⟩ / (‖x_i‖·‖x_j‖ + shrinkage).
 
     x_i (U,) holds the weights of the events with item i, 1 unless the data has weights; with weights of 1, the
@@ -48,10 +20,7 @@ class ItemKNN(FittedModel):
     from the items of the user's history to the item, each limited to its own neighbours.
     """
 
-    item_to_item = True
     weighs_events = True
-    neighbours: Tensor
-    weights: Tensor
 
     def __init__(
         self,
@@ -60,12 +29,8 @@ class ItemKNN(FittedModel):
         k: Annotated[int, Field(gt=0)] = 100,
         shrinkage: Annotated[float, Field(ge=0)] = 10.0,
     ) -> None:
-        super().__init__()
+        super().__init__(interactions, k)
         self.shrinkage = shrinkage
-        self.histories = ItemLists.of_users(interactions)
-        shape = interactions.n_items, min(k, interactions.n_items)
-        self.register_buffer("neighbours", torch.zeros(shape, dtype=torch.int32))
-        self.register_buffer("weights", torch.zeros(shape))
 
     def fit(self, interactions: Interactions) -> None:
         users = interactions.to_scipy()
@@ -75,10 +40,4 @@ class ItemKNN(FittedModel):
         norms = np.sqrt(squares).astype(np.float32)
         tables = (items.indptr, items.indices, items.data, users.indptr, users.indices, users.data)
         shrinkage = np.float32(self.shrinkage)
-        kernels.nearest_by_cosine(*tables, norms, shrinkage, self.neighbours.numpy(), self.weights.numpy())
-
-    def score(self, batch: Batch) -> NeighbourScorer:
-        return NeighbourScorer(self.histories.rows(batch.user.cpu().numpy()), self.neighbours, self.weights)
-
-    def fold_in(self, histories: Sequence[np.ndarray]) -> NeighbourScorer:
-        return NeighbourScorer(ItemLists.of_lists(histories), self.neighbours, self.weights)
+        kernels.nearest(*tables, norms, norms, shrinkage, False, self.neighbours.numpy(), self.weights.numpy())

@@ -18,26 +18,6 @@ def multiply(indptr, indices, values, dense, bounds, out):
 
 
 @numba.njit(parallel=True, nogil=True, cache=True)
-def add_neighbours(indptr, items, neighbours, weights, out):
-    """out (Q, I) = sum over each query's items of their neighbours' weights."""
-    for q in numba.prange(len(indptr) - 1):
-        for entry in range(indptr[q], indptr[q + 1]):
-            item = items[entry]
-            for j in range(neighbours.shape[1]):
-                out[q, neighbours[item, j]] += weights[item, j]
-
-
-@numba.njit(parallel=True, nogil=True, cache=True)
-def add_sparse_product(indptr, indices, values, other_indptr, other_indices, other_values, out):
-    """out (Q, C) += CSR (Q, R) · CSR (R, C); each row is summed by one thread, in the order of its entries."""
-    for q in numba.prange(len(indptr) - 1):
-        for entry in range(indptr[q], indptr[q + 1]):
-            row, value = indices[entry], values[entry]
-            for place in range(other_indptr[row], other_indptr[row + 1]):
-                out[q, other_indices[place]] += value * other_values[place]
-
-
-@numba.njit(parallel=True, nogil=True, cache=True)
 def least_squares(indptr, indices, values, fixed, gram, weight, ridge, out):
     """One half-step of implicit ALS: out (R, D), each row from the vectors (C, D) of its entries.
 
@@ -58,14 +38,102 @@ def least_squares(indptr, indices, values, fixed, gram, weight, ridge, out):
         out[row] = np.linalg.solve(left, right)
 
 
-@numba.njit(parallel=True, nogil=True, cache=True)
-def nearest_by_cosine(
-    indptr, indices, values, columns_indptr, columns, column_values, norms, shrinkage, neighbours, weights
-):
-    """Find the most similar items of each item: neighbours (I, k) and cosines with shrinkage (I, k), best first.
+@numba.njit(nogil=True, cache=True, fastmath={"reassoc"})
+def _dot(a, b):
+    """⟨a, b⟩ of two rows (D,), summed in the order that is fastest with vector instructions.
 
-    ``indptr, indices, values`` are users by item, ``columns_indptr, columns, column_values`` items by user. The
-    products of two values must not be 0. Unused entries keep weight 0. Ties are broken by the lower item index.
+    A separate function, so that this order is fixed before it is inlined: inlined as source, code from Numba's cache
+    and newly compiled code round differently.
+    """
+    total = a.dtype.type(0)
+    for d in range(len(a)):
+        total += a[d] * b[d]
+    return total
+
+
+@numba.njit(nogil=True, cache=True)
+def _add(factor, vector, out):
+    for d in range(len(out)):
+        out[d] += factor * vector[d]
+
+
+@numba.njit(nogil=True, cache=True)
+def _gram_times(gram, ridge, x, out):
+    """out (D,) = (G + λ·1) x, four rows of G (D, D) at a time."""
+    dim = len(out)
+    for d in range(dim):
+        out[d] = ridge * x[d]
+    whole = dim - dim % 4
+    for k in range(0, whole, 4):
+        first, second, third, fourth = gram[k], gram[k + 1], gram[k + 2], gram[k + 3]
+        a, b, c, e = x[k], x[k + 1], x[k + 2], x[k + 3]
+        for d in range(dim):
+            out[d] += (a * first[d] + b * second[d]) + (c * third[d] + e * fourth[d])
+    for k in range(whole, dim):
+        _add(x[k], gram[k], out)
+
+
+@numba.njit(nogil=True, cache=True)
+def _conjugate_gradients(rows, values, fixed, gram, weight, ridge, steps, x, work):
+    """Improve the solution x (D,) of one row of ``least_squares`` by some steps, with ``work`` (3, D)."""
+    residual, direction, product = work[0], work[1], work[2]  # unpacked, Numba would not know that they are contiguous
+    one = x.dtype.type(1)
+    _gram_times(gram, ridge, x, residual)
+    for d in range(len(x)):
+        residual[d] = -residual[d]
+    for entry in range(len(rows)):
+        vector, confidence = fixed[rows[entry]], weight * values[entry]
+        _add(one + confidence - confidence * _dot(vector, x), vector, residual)
+    direction[:] = residual
+    square = _dot(residual, residual)
+    for _ in range(steps):
+        if square < 1e-20:
+            return
+        _gram_times(gram, ridge, direction, product)
+        for entry in range(len(rows)):
+            vector = fixed[rows[entry]]
+            _add(weight * values[entry] * _dot(vector, direction), vector, product)
+        step = square / _dot(direction, product)
+        _add(step, direction, x)
+        _add(-step, product, residual)
+        last, square = square, _dot(residual, residual)
+        for d in range(len(x)):
+            direction[d] = residual[d] + square / last * direction[d]
+
+
+@numba.njit(parallel=True, nogil=True, cache=True)
+def approximate_least_squares(indptr, indices, values, fixed, gram, weight, ridge, steps, bounds, out):
+    """``least_squares`` by some steps of conjugate gradients from the given ``out`` (R, D).
+
+    Threads process rows between ``bounds``, with equal entry counts.
+    """
+    for part in numba.prange(len(bounds) - 1):
+        work = np.empty((3, fixed.shape[1]), fixed.dtype)
+        for row in range(bounds[part], bounds[part + 1]):
+            own = slice(indptr[row], indptr[row + 1])
+            _conjugate_gradients(indices[own], values[own], fixed, gram, weight, ridge, steps, out[row], work)
+
+
+@numba.njit(parallel=True, nogil=True, cache=True)
+def nearest(
+    indptr,
+    indices,
+    values,
+    columns_indptr,
+    columns,
+    column_values,
+    row_norms,
+    norms,
+    shrinkage,
+    with_self,
+    neighbours,
+    weights,
+):
+    """Find the items with the largest weights of each item: neighbours (I, k) and weights (I, k), best first.
+
+    weight(i, j) = Σ_u x_ui · y_uj / (row_norms[i] · norms[j] + shrinkage), with x in ``indptr, indices, values`` (users
+    by item) and y in ``columns_indptr, columns, column_values`` (items by user), whose products must not be 0.
+    ``with_self`` includes j = i. Unused entries keep weight 0. Ties are broken by the lower item index.
     """
     n_items, k = neighbours.shape
     n_parts = 64
@@ -78,37 +146,24 @@ def nearest_by_cosine(
                 user = indices[entry]
                 for place in range(columns_indptr[user], columns_indptr[user + 1]):
                     other = columns[place]
-                    if other != item:
+                    if with_self or other != item:
                         if common[other] == 0.0:
                             touched[n_touched] = other
                             n_touched += 1
                         common[other] += values[entry] * column_values[place]
             found = np.sort(touched[:n_touched])
-            cosine = np.empty(n_touched, dtype=np.float32)
+            weight = np.empty(n_touched, dtype=np.float32)
             for j in range(n_touched):
                 other = found[j]
-                cosine[j] = common[other] / (norms[item] * norms[other] + shrinkage)
+                weight[j] = common[other] / (row_norms[item] * norms[other] + shrinkage)
                 common[other] = 0.0
-            best = np.argsort(-cosine, kind="mergesort")[:k]
+            best = np.argsort(-weight, kind="mergesort")[:k]
             for j in range(len(best)):
                 neighbours[item, j] = found[best[j]]
-                weights[item, j] = cosine[best[j]]
+                weights[item, j] = weight[best[j]]
 
 
 WORTH_THREADS = 2**21  # multiplications from which a second thread saves more than it costs to wake
-
-
-@numba.njit(nogil=True, cache=True, fastmath={"reassoc"})
-def _dot(a, b):
-    """⟨a, b⟩ of two rows (D,), summed in the order that is fastest with vector instructions.
-
-    A separate function, so that this order is fixed before it is inlined: inlined as source, code from Numba's cache
-    and newly compiled code round differently.
-    """
-    total = a.dtype.type(0)
-    for d in range(len(a)):
-        total += a[d] * b[d]
-    return total
 
 
 @numba.njit(nogil=True, cache=True)

@@ -1,5 +1,6 @@
 """Scorers: the interface between models and losses, denoisers, contrastive terms and rankings."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
@@ -59,17 +60,26 @@ class Vectors:
         return log_partition(self.queries, self.items)
 
 
+class CatalogueScorer(ABC):
+    """Scorer of models that compute the scores of all items at once."""
+
+    @abstractmethod
+    def catalogue(self) -> Float[Tensor, "Q I"]:
+        """Return the scores of all items."""
+
+    def of(self, items: Int[Tensor, "_ C"]) -> Float[Tensor, "Q C"]:
+        scores = self.catalogue()
+        return scores.gather(1, items.to(scores.device).expand(len(scores), -1))
+
+    def log_partition(self) -> Float[Tensor, "Q 1"]:
+        return self.catalogue().logsumexp(dim=1, keepdim=True)
+
+
 @dataclass(frozen=True)
-class TableScorer:
+class TableScorer(CatalogueScorer):
     """Scores of the whole catalogue, from a model that returns them all at once."""
 
     scores: Float[Tensor, "Q I"]
 
-    def of(self, items: Int[Tensor, "_ C"]) -> Float[Tensor, "Q C"]:
-        return self.scores.gather(1, items.to(self.scores.device).expand(len(self.scores), -1))
-
     def catalogue(self) -> Float[Tensor, "Q I"]:
         return self.scores
-
-    def log_partition(self) -> Float[Tensor, "Q 1"]:
-        return self.scores.logsumexp(dim=1, keepdim=True)

@@ -7,7 +7,7 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor, nn
 
-from recpair.models.sparse import SparseMatrix, dense_product
+from recpair.models.sparse.matrix import SparseMatrix, dense_product
 
 
 class SemanticItems(nn.Module):

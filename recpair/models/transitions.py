@@ -15,7 +15,7 @@ from recpair.data.interactions import Interactions
 from recpair.models.contract import FittedModel, HistoryModel
 from recpair.models.scorer import TableScorer
 from recpair.models.semantic_items import SemanticItems
-from recpair.models.sparse import SparseMatrix, dense_product
+from recpair.models.sparse.matrix import SparseMatrix, dense_product
 
 logger = logging.getLogger("recpair")
 

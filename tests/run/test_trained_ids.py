@@ -66,7 +66,11 @@ def test_no_model_recommends_an_item_without_a_training_event(name):
         assert set(frame["item_id"]) == {f"i{i:02}" for i in range(ITEMS)} - UNKNOWN_ITEMS
 
 
-@pytest.mark.parametrize("name", ["mf", "lightgcn", "sasrec", "ease", "item_knn", "recbole/EASE", "recbole/ItemKNN"])
+SIMILAR = ["mf", "lightgcn", "sasrec", "ease", "item_knn", "gf_cf", "bspm", "rp3beta", "sansa", "slim", "turbo_cf"]
+SIMILAR += ["recbole/EASE", "recbole/ItemKNN"]
+
+
+@pytest.mark.parametrize("name", SIMILAR)
 def test_no_item_without_a_training_event_is_similar(name):
     frame = recommender(name).similar_items(["i01", "i02"], k=11)
     assert len(frame) > 0

@@ -17,6 +17,11 @@ CONFIGS = {
     "neumf": {"model": {"name": "neumf", "dropout": 0.2}},
     "ials": {"model": {"name": "ials", "iterations": 2}},
     "item_knn": {"model": "item_knn"},
+    "gf_cf": {"model": {"name": "gf_cf", "k": 32}},
+    "bspm": {"model": {"name": "bspm", "k": 32}},
+    "rp3beta": {"model": "rp3beta"},
+    "sansa": {"model": {"name": "sansa"}},
+    "slim": {"model": "slim"},
     "gru4rec": {"model": {"name": "gru4rec"}, "sampler": SEQUENCES},
 }
 

@@ -8,7 +8,7 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor, nn
 
-from recpair.models import kernels
+from recpair.models.sparse import kernels
 
 
 class SparseMatrix(nn.Module):
@@ -30,8 +30,9 @@ class SparseMatrix(nn.Module):
         self.register_buffer("indices", torch.zeros(0, dtype=torch.int32))
         self.register_buffer("values", torch.zeros(0))
 
-    def assign(self, matrix: sp.csr_matrix) -> None:
-        """Store the entries of a matrix of the same size."""
+    def assign(self, matrix: Any) -> None:
+        """Store the entries of a scipy matrix of the same size."""
+        matrix = sp.csr_array(matrix)
         self.indptr = torch.from_numpy(matrix.indptr.astype(np.int64))
         self.indices = torch.from_numpy(matrix.indices.astype(np.int32))
         self.values = torch.from_numpy(matrix.data.astype(np.float32))
@@ -43,6 +44,10 @@ class SparseMatrix(nn.Module):
         values, indices, indptr = (buffer.cpu().numpy() for buffer in (self.values, self.indices, self.indptr))
         n_columns = indices.max(initial=-1) + 1 if self.n_columns is None else self.n_columns
         return sp.csr_matrix((values, indices, indptr), shape=(len(indptr) - 1, n_columns))
+
+    def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return indptr, indices and values."""
+        return self.indptr.cpu().numpy(), self.indices.cpu().numpy(), self.values.cpu().numpy()
 
     @cached_property
     def transposed(self) -> sp.csr_matrix:
@@ -64,7 +69,7 @@ class SparseMatrix(nn.Module):
         try:
             self.matrix.check_format(full_check=True)
         except ValueError as error:
-            lists[-1].append(f"{prefix.removesuffix('.')} is no sparse matrix: {error}")
+            lists[-1].append(f"{prefix.removesuffix('.')} is not a sparse matrix: {error}")
 
 
 def dense_product(left: sp.csr_matrix, right: sp.csr_matrix) -> np.ndarray:
