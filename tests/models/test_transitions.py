@@ -232,5 +232,5 @@ def test_a_damaged_matrix_is_refused(tmp_path, succession, bare):
     tensors["transitions.indices"] += 30
     write_tensors(path, tensors)
     (run.folder / "manifest.json").unlink()  # as in runs of earlier versions, without checksums
-    with pytest.raises(RunError, match="transitions is no sparse matrix"):
+    with pytest.raises(RunError, match="transitions is not a sparse matrix"):
         recpair.load(run.folder)
