@@ -22,7 +22,7 @@ from recpair.evaluation.evaluator import Evaluation, Evaluator
 from recpair.experiment.build import Components, build
 from recpair.experiment.loading import load_config
 from recpair.experiment.prepare import Evaluators, evaluators_of, prepare
-from recpair.experiment.resume import begin
+from recpair.experiment.resume import Begun, begin
 from recpair.experiment.titles import components as components_of
 from recpair.experiment.titles import title
 from recpair.experiment.tracked import close_run, data_record, open_run, reconcile, tracker_of
@@ -118,12 +118,7 @@ def fit_into(
     fabric = launch(**options_in(config["train"], launch))
     begun = fabric.broadcast(begin(output, config, splits.fingerprint, resume) if fabric.is_global_zero else None)
     if begun.finished:
-        logger.info("%s is already finished", output.final)
-        run = Run.open(begun.folder)
-        if fabric.is_global_zero:
-            with tracker_of(config["tracking"]) as tracker:
-                reconcile(tracker, run, components_of(config), config.flat())
-        return run
+        return _finished(output, config, begun, fabric)
     output.work = begun.folder
     with fabric.rank_zero_first():  # the first rank writes the cache of the semantic stage
         components = build(config, splits)
@@ -158,6 +153,16 @@ def fit_into(
     del components, training, outcome, report  # free memory before the run is loaded
     fabric.barrier()
     return Run.open(output.work)
+
+
+def _finished(output: Output, config: Config, begun: Begun, fabric: "Fabric") -> Run:
+    """Return a run that needs no more training; the first rank completes its record in MLflow."""
+    logger.info("%s is already finished", output.final)
+    run = Run.open(begun.folder)
+    if fabric.is_global_zero:
+        with tracker_of(config["tracking"]) as tracker:
+            reconcile(tracker, run, components_of(config), config.flat())
+    return run
 
 
 def _training(

@@ -67,8 +67,7 @@ def train(
     progress = (checkpoint.restore(objective, optimiser) if resume else None) or Progress()
     _require_same(progress, checkpoint, fabric)
     divergence = Divergence(checkpoint, learning_rate, resumed_after=progress.epoch)
-    shared = SharedSums(objective, fabric)
-    steps = _steps(sampler, fabric)
+    shared, steps = SharedSums(objective, fabric), _steps(sampler, fabric)
 
     while progress.epoch < epochs and (patience is None or progress.stale < patience):
         progress.epoch += 1
@@ -102,13 +101,25 @@ def train(
         progress.log(values)
         log.epoch(progress.epoch, values)
         if _is_due(progress, checkpoint_every, epochs, patience):
-            if fabric.is_global_zero:
-                checkpoint.save(objective, optimiser, progress)
-            divergence.last_saved = progress.epoch
+            _save(checkpoint, objective, optimiser, progress, divergence, fabric)
 
     objective.load_state_dict(progress.best_weights)
     objective.eval()
     return progress
+
+
+def _save(
+    checkpoint: Checkpoint,
+    objective: Objective,
+    optimiser: torch.optim.Optimizer,
+    progress: Progress,
+    divergence: Divergence,
+    fabric: "Fabric",
+) -> None:
+    """Write a checkpoint, on the first rank only."""
+    if fabric.is_global_zero:
+        checkpoint.save(objective, optimiser, progress)
+    divergence.last_saved = progress.epoch
 
 
 def _adam(objective: Objective, fabric: "Fabric", learning_rate: float, weight_decay: float) -> torch.optim.Optimizer:
