@@ -1,6 +1,7 @@
 """Members, weights and paired test of a blend, from its ``metrics.json``."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -14,7 +15,7 @@ def table(metrics: dict[str, Any]) -> pl.DataFrame:
     metric, members = record["metric"], record["members"]
     rows = [
         {
-            "run": member["path"],
+            "run": Path(member["path"]).name,
             "model": member["model"],
             f"valid {metric}": member["valid"][metric],
             f"test {metric}": member["test"][metric],
