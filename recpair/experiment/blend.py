@@ -71,6 +71,12 @@ class Choice:
     value: float
     readings: int = 0
 
+    def record(self) -> dict[str, Any]:
+        """Return the fields as plain values."""
+        weights = [list(each) for each in self.weights]
+        chosen = {"calibration": self.calibration, "readings": self.readings}
+        return chosen | {"edges": self.edges.tolist(), "weights": weights}
+
     def model(self, train: Interactions, parts: Sequence[Model], sections: Sequence[dict[str, Any]]) -> Blend:
         """Return the blend of the parts."""
         made = Blend(train, parts, members=sections, calibration=self.calibration, groups=len(self.weights))
@@ -166,15 +172,9 @@ def _blend_into(
     warnings = advice(outcome, metric, 0, "none", None)
     for warning in warnings:
         logger.warning(warning)
-    record = {
-        "metric": metric,
-        "calibration": chosen.calibration,
-        "readings": chosen.readings,
-        "edges": chosen.edges.tolist(),
-        "weights": [list(each) for each in chosen.weights],
-        "members": [record_of(run, each.means) for run, each in zip(runs, valids, strict=True)],
-        "paired": _paired(test, splits, runs[0], metric),
-    }
+    members = [record_of(run, each.means) for run, each in zip(runs, valids, strict=True)]
+    compared = {"members": members, "paired": _paired(test, splits, runs[0], metric)}
+    record = {"metric": metric} | chosen.record() | compared
     written = {"data": data_record(splits, config["data"] | {"split": config["split"]}), "warnings": warnings}
     metrics = outcome.metrics() | written | {"blend": record, "mlflow_run_id": None}
     output.start(config.to_yaml(), splits.fingerprint, State.EMPTY)
