@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from recpair.errors import ConfigError, RunError
 from recpair.evaluation.evaluator import Evaluator
 from recpair.experiment.compare import compare
 from recpair.experiment.track import track
+from recpair.models import MODELS as registry
 
 MODELS = {
     "ease": {"model": {"name": "ease", "ridge": 5}},
@@ -306,16 +308,14 @@ def test_a_member_from_outside_is_named_to_load_the_blend(runs, tmp_path, monkey
     own = recpair.fit(config)
     made = recpair.blend([runs["ease"], own], tmp_path / "blend", weights=[1, 1])
     assert recpair.load(tmp_path / "blend", plugins=["mine"]).recommend(k=3).equals(made.recommend(k=3))
-    from recpair.models import MODELS as registry
-
-    monkeypatch.delitem(registry, "mine:Mine")
-    monkeypatch.delitem(__import__("sys").modules, "mine")
+    del registry["mine:Mine"], sys.modules["mine"]
     with pytest.raises(
         RunError, match=r"a component outside recpair; if you trust module mine, name it with --plugins"
     ):
         recpair.load(tmp_path / "blend")
-    assert "mine" not in __import__("sys").modules
+    assert "mine" not in sys.modules
     assert len(recpair.load(tmp_path / "blend", plugins=["mine"]).recommend(k=3))
+    del registry["mine:Mine"], sys.modules["mine"]
 
 
 @pytest.mark.parametrize(
