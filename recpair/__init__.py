@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from recpair.config import Config as Config
     from recpair.data.interactions import Interactions as Interactions
     from recpair.errors import RecpairError as RecpairError
+    from recpair.experiment.blend import blend as blend
     from recpair.experiment.evaluate import evaluate as evaluate
     from recpair.experiment.fit import fit as fit
     from recpair.experiment.load import load as load
@@ -27,12 +28,13 @@ _HOME = {
     "Interactions": "data.interactions",
     "RecpairError": "errors",
     "Run": "run.run",
+    "blend": "experiment.blend",
     "evaluate": "experiment.evaluate",
     "fit": "experiment.fit",
     "load": "experiment.load",
     "load_config": "experiment.loading",
 }
-__all__ = ["Config", "Interactions", "RecpairError", "Run", "evaluate", "fit", "load", "load_config"]
+__all__ = ["Config", "Interactions", "RecpairError", "Run", "blend", "evaluate", "fit", "load", "load_config"]
 __version__ = "0.1.0"
 compiled.provide_folder()  # before numba is imported
 

@@ -130,9 +130,17 @@ def _names(raw: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
         found = raw.get(outer)
         found = found.get(inner) if inner and isinstance(found, Mapping) else found
         for place, entry in enumerate(found if isinstance(found, list) else [found]):
-            name = entry.get("name") if isinstance(entry, Mapping) else entry
-            if isinstance(name, str):
-                yield section, f"{section}.{place}.name" if isinstance(found, list) else f"{section}.name", name
+            yield from _named_in(section, f"{section}.{place}" if isinstance(found, list) else section, entry)
+
+
+def _named_in(section: str, key: str, entry: Any) -> Iterator[tuple[str, str, str]]:
+    """Yield section, config key and name of a component, and of the members of a blend."""
+    name = entry.get("name") if isinstance(entry, Mapping) else entry
+    if isinstance(name, str):
+        yield section, f"{key}.name", name
+    members = entry.get("members") if section == "model" and isinstance(entry, Mapping) else None
+    for place, member in enumerate(members if isinstance(members, list) else []):
+        yield from _named_in(section, f"{key}.members.{place}", member)
 
 
 def import_modules(plugins: Sequence[str | ModuleType]) -> list[str]:

@@ -34,7 +34,7 @@ def evaluate(run: Run, overrides: Sequence[str] = (), *, data: Any = None) -> tu
     changed = differences(load_stored(run.config), config)
     if changed := [key for key in changed if key == MONITOR or not key.startswith(("evaluate", "data"))]:
         raise ConfigError(f"{changed[0]} cannot change after training; override evaluate.… or data.… only")
-    splits = _same_splits(run, config, data)
+    splits = same_splits(run, config, data)
     test = evaluators_of(config, splits).test
     if test is None:
         raise RunError(
@@ -56,14 +56,14 @@ def export(run: Run, folder: str | Path) -> list[Path]:
     require_run(run)
     parts = {"train": run.recommender.train}
     try:
-        splits = _same_splits(run, load_stored(run.config), None)
+        splits = same_splits(run, load_stored(run.config), None)
         parts |= {name: part for name, part in (("valid", splits.valid), ("test", splits.test)) if len(part)}
     except (ConfigError, DataError, RunError) as reason:
         logger.info("only the training events are exported; the other parts cannot be read: %s", reason)
     return write_atomic(Path(folder), parts, run.items)
 
 
-def _same_splits(run: Run, config: Config, data: Any) -> Splits:
+def same_splits(run: Run, config: Config, data: Any) -> Splits:
     """Read the data set of a run again and split it.
 
     Raises:

@@ -26,6 +26,7 @@ from recpair.experiment.resume import Begun, begin
 from recpair.experiment.titles import components as components_of
 from recpair.experiment.titles import title
 from recpair.experiment.tracked import close_run, data_record, open_run, reconcile, tracker_of
+from recpair.integrations import BLEND
 from recpair.models import MODELS, FittedModel
 from recpair.models.popularity import Popularity
 from recpair.notebook import in_notebook, progress
@@ -106,6 +107,7 @@ def fit_into(
     tags: Mapping[str, str] | None = None,
 ) -> Run:
     """``fit`` with a checked config and an output folder that is locked by the caller."""
+    _refuse_blend(config)
     require_machine(config["train"]["device"])
     _require_loop(config)
     for note in config.notes:
@@ -249,6 +251,12 @@ def _validate(config: Config, components: Components, splits: Splits, evaluator:
         losses = held_out_losses(components.objective, splits.valid, splits.train, config["train"]["seed"])
         evaluator = evaluator.on(splits.valid.select(losses <= np.quantile(losses, 1 - trim)))
     return evaluator.evaluate(components.model).means
+
+
+def _refuse_blend(config: Config) -> None:
+    """Raise a ConfigError for a blend, whose members are finished runs."""
+    if config["model"]["name"] == BLEND:
+        raise ConfigError("model.name is blend, which is made from finished runs; use recpair blend RUN RUN --out RUN")
 
 
 def _require_loop(config: Config) -> None:

@@ -9,13 +9,14 @@ def title(config: Config, data: str) -> str:
 
 
 def components(config: Config) -> list[str]:
-    """Names of the model, the loss, the denoiser and the terms of a run."""
+    """Names of the model (and the members of a blend), the loss, the denoiser and the terms of a run."""
     from recpair.integrations.all_models import ALL_MODELS  # imports torch
     from recpair.models import GradientModel
     from recpair.terms.entries import labels
 
     gradient = issubclass(ALL_MODELS[config["model"]["name"]], GradientModel)
-    parts = [config["model"]["name"], config["loss"]["name"] if gradient else ""]
+    members = [member["name"] for member in config["model"].get("members", [])]
+    parts = [config["model"]["name"], *members, config["loss"]["name"] if gradient else ""]
     parts += [
         config["denoise"]["name"] if config["denoise"] else "",
         *labels([entry for entry in config["terms"] if entry["name"] != "l2"]),

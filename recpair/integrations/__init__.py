@@ -12,22 +12,26 @@ from recpair.signatures import Component, Reference, ancestors, registry
 
 T = TypeVar("T")
 
+BLEND = "blend"  # name of the model that recpair.blend makes of runs
 OWN = "own"  # name of the loss that a model of another package provides
 
 
 class Bridged(Mapping[str, T]):
     """Mapping of recpair's own models by name, and of another package's by ``<bridge>/<name>``.
 
-    Iteration yields recpair's own models only. Another package's model is looked up by its bridge.
+    Iteration yields recpair's own models only. Another package's model is looked up by its bridge. Models ``made`` of
+    finished runs are found by name, but not listed: no config is written for them.
 
     Raises:
         ConfigError: the bridge has no such model, or its package is not installed.
     """
 
-    def __init__(self, own: Mapping[str, T], bridges: Mapping[str, Callable[[str], T]]) -> None:
-        self._own, self._bridges = own, bridges
+    def __init__(self, own: Mapping[str, T], bridges: Mapping[str, Callable[[str], T]], made: Mapping[str, T]) -> None:
+        self._own, self._bridges, self._made = own, bridges, made
 
     def __getitem__(self, name: str) -> T:
+        if name in self._made:
+            return self._made[name]
         bridge, slash, theirs = name.partition("/")
         return self._bridges[bridge](theirs) if slash else self._own[name]
 
@@ -49,6 +53,10 @@ def is_sequence_model(model: str) -> bool:
     return isinstance(found, type) and "SequenceModel" in {base.__name__ for base in found.__mro__}
 
 
-MODEL_SIGNATURES: Bridged[Component] = Bridged(registry("recpair.models:MODELS"), {"recbole": properties.signature})
+MODEL_SIGNATURES: Bridged[Component] = Bridged(
+    registry("recpair.models:MODELS"),
+    {"recbole": properties.signature},
+    {BLEND: Reference.of("recpair.models.blend:Blend")},
+)
 
-__all__ = ["MODEL_SIGNATURES", "OWN", "Bridged", "is_sequence_model"]
+__all__ = ["BLEND", "MODEL_SIGNATURES", "OWN", "Bridged", "is_sequence_model"]

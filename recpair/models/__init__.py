@@ -1,5 +1,6 @@
 """Models, which return a Scorer for a mini-batch."""
 
+from recpair.models.blend import Blend
 from recpair.models.bspm import BSPM
 from recpair.models.contract import (
     FittedModel,
@@ -52,6 +53,7 @@ MODELS: dict[str, type[Model]] = {
 
 __all__ = [
     "MODELS",
+    "Blend",
     "FittedModel",
     "GradientModel",
     "HistoryModel",

@@ -51,10 +51,13 @@ def _metric_table(metrics: Mapping[str, Any]) -> str:
 
 
 def _model(config: Mapping[str, Any], by_loss: bool) -> str:
-    """Names of the components: ``mf · bpr · pld``."""
+    """Names of the components: ``mf · bpr · pld``, ``blend · ease · mf``."""
     terms = config.get("terms", config.get("contrast"))
     terms = terms if isinstance(terms, list) else []
-    sections = [config.get("model"), *([config.get("loss"), config.get("denoise")] if by_loss else [])]
+    model = config.get("model")
+    members = model.get("members") if isinstance(model, Mapping) else None
+    members = members if isinstance(members, list) else []
+    sections = [model, *members, *([config.get("loss"), config.get("denoise")] if by_loss else [])]
     names = [section.get("name") for section in [*sections, *terms] if isinstance(section, Mapping)]
     return " · ".join(map(str, names))
 

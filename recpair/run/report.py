@@ -78,6 +78,7 @@ class RunReport:
         title: for example ``mf · bpr · pld on ml-100k``.
         monitor: the metric that chose the epoch; None if the last epoch was kept.
         warnings, notes: warnings about the result, and notes on the config, for the summary.
+        details: further lines of the summary, in Markdown.
     """
 
     folder: Path
@@ -87,6 +88,7 @@ class RunReport:
     outcome: Outcome
     warnings: Sequence[str] = ()
     notes: Sequence[str] = ()
+    details: Sequence[str] = ()
     figures: dict[str, "Figure"] = field(default_factory=dict)
 
     def write(self, evaluator: Evaluator | None) -> None:
@@ -156,6 +158,7 @@ class RunReport:
                 f"{self._choice()}{tested}.",
                 "",
                 *rows,
+                *self.details,
                 *(f"- Warning: {escaped(warning)}." for warning in self.warnings),
                 *(f"- Note: {escaped(note)}." for note in (*self.notes, *self.splits.notes)),
                 "",

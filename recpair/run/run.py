@@ -10,13 +10,11 @@ from typing import Any, Literal
 import polars as pl
 
 from recpair.boundary import boundary
-from recpair.config import Section, parse
 from recpair.denoising.audit import audit
 from recpair.errors import ConfigError, RunError
 from recpair.evaluation.noise_detection import quality
 from recpair.files import damaged
-from recpair.integrations import MODEL_SIGNATURES
-from recpair.integrations.all_models import ALL_MODELS
+from recpair.integrations.all_models import construct
 from recpair.models import GradientModel, Model
 from recpair.plugins import resolve
 from recpair.run.asked import flag, id_column, is_pandas
@@ -26,8 +24,6 @@ from recpair.run.recommend import OnUnknown, Recommender
 from recpair.seeds import isolated
 
 logger = logging.getLogger("recpair")
-
-MODEL_SECTION = {"model": Section(choices=MODEL_SIGNATURES)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,12 +71,10 @@ class Run:
         train = files.training_data()
         try:
             resolve(config, plugins)
-            section = dict(parse({"model": config.get("model")}, MODEL_SECTION)["model"])
+            with isolated(0):  # the initial weights are overwritten; the random state of the caller is preserved
+                model = construct(config.get("model"), train)
         except ConfigError as error:
             raise RunError(f"{files.path / CONFIG}: {error}") from None
-        component = ALL_MODELS[section.pop("name")]
-        with isolated(0):  # the initial weights are overwritten; the random state of the caller is preserved
-            model = component(train, **section)
         files.load_weights(model)
         model.eval()
         items = files.frame(ITEMS) if files.has(ITEMS) else None

@@ -1,0 +1,63 @@
+"""Members, weights and paired test of a blend, from its ``metrics.json``."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from recpair.markdown import escaped
+
+
+def table(metrics: dict[str, Any]) -> pl.DataFrame:
+    """Return a row per member, the best one first, and one for the blend: run, model, validation and test metric, weights."""
+    record = metrics["blend"]
+    metric, members = record["metric"], record["members"]
+    rows = [
+        {
+            "run": Path(member["path"]).name,
+            "model": member["model"],
+            f"valid {metric}": member["valid"][metric],
+            f"test {metric}": member["test"][metric],
+            **{name: row[place] for name, row in zip(_groups(record["edges"]), record["weights"], strict=True)},
+        }
+        for place, member in enumerate(members)
+    ]
+    own = {"run": "blend", "model": record["calibration"]}
+    return pl.DataFrame([*rows, own | {f"{part} {metric}": metrics[part][metric] for part in ("valid", "test")}])
+
+
+def verdict(metrics: dict[str, Any]) -> str:
+    """Return a line on the paired test of the blend against its best member."""
+    record = metrics["blend"]
+    test, best = record["paired"], record["members"][0]
+    return (
+        f"test {record['metric']} of the blend minus that of {best['path']}, the best member on the validation part: "
+        f"{test['difference']:+.4f} ({test['low']:+.4f} to {test['high']:+.4f}), paired t-test p = {test['t_test']:.2g}, "
+        f"Wilcoxon p = {test['wilcoxon']:.2g}"
+    )
+
+
+def summary(metrics: dict[str, Any]) -> list[str]:
+    """Return the lines on members, weights and the paired test for SUMMARY.md."""
+    record, frame = metrics["blend"], table(metrics)
+    cells = [["" if v is None else f"{v:.4f}" if isinstance(v, float) else escaped(v) for v in r] for r in frame.rows()]
+    n = len(record["weights"]) * (len(record["members"]) - 1)
+    return [
+        f"| {' | '.join(frame.columns)} |",
+        f"|{'---|' * 2}{'---:|' * (len(frame.columns) - 2)}",
+        *(f"| {' | '.join(row)} |" for row in cells),
+        "",
+        f"The weights ({n} free parameters) and the calibration ({record['calibration']}) were chosen by validation "
+        f"{record['metric']} in {record['readings']} readings of the validation part.",
+        "",
+        f"{escaped(verdict(metrics))}.",
+        "",
+    ]
+
+
+def _groups(edges: Sequence[int]) -> list[str]:
+    """Return the titles of the weights of each group of users."""
+    if not edges:
+        return ["weight"]
+    return [*(f"weight to {edge} events" for edge in edges), f"weight above {edges[-1]} events"]
