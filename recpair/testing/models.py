@@ -24,7 +24,7 @@ def checkerboard() -> pl.DataFrame:
     """
     user, item = np.nonzero(np.add.outer(np.arange(SIZE), np.arange(SIZE)) % 2 == 0)
     split = np.where(item == user, "test", np.where(item == (user + 2) % SIZE, "valid", "train"))
-    time = np.datetime64("2024-01-01") + np.arange(len(user)).astype("timedelta64[h]")
+    time = np.datetime64("2024-01-01", "us") + np.arange(len(user)).astype("timedelta64[h]")
     return pl.DataFrame({"user_id": user, "item_id": item, "timestamp": time, "split": split})
 
 

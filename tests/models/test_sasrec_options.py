@@ -13,7 +13,6 @@ from recpair.data.vocabulary import Vocabulary
 from recpair.errors import ConfigError
 from recpair.models.sasrec import SASRec
 from recpair.models.text_projection import LazyVectors, principal
-from recpair.schema import load_config
 from recpair.seeds import isolated
 from recpair.semantics.encoders import normalised
 from recpair.testing import check_model
@@ -156,7 +155,7 @@ def test_evaluation_computes_the_table_once_for_the_same_weights():
 def test_longer_vectors_are_cut_to_their_principal_directions():
     """The best approximation by the singular value decomposition; zeros stay zeros, and short vectors stay as they are."""
     vectors = np.concatenate([VECTORS, np.zeros((1, 6), np.float32)])
-    u, s, v = np.linalg.svd(vectors.astype(np.float64))
+    u, s, _ = np.linalg.svd(vectors.astype(np.float64))
     best = u[:, :2] * s[:2]
     kept = principal(vectors, 2)
     np.testing.assert_allclose(kept @ kept.T, best @ best.T, atol=1e-6)
@@ -184,7 +183,7 @@ def test_gated_blocks_are_pre_norm():
 def test_text_needs_semantics(next_item):
     message = r"^model\.text is add, which needs vectors of item texts; add semantics: \{name: wordllama\}"
     with pytest.raises(ConfigError, match=message):
-        load_config(next_item, ["model.text=add"])
+        recpair.load_config(next_item, ["model.text=add"])
 
 
 @pytest.fixture
