@@ -9,6 +9,7 @@ interrupted one is resumed.
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,18 @@ RUNS: dict[str, dict[str, Any]] = {
     "ligr, softmax, text": SOFTMAX | {"model": LIGR | TEXT},
     "sasrec, softmax, text": SOFTMAX | {"model": POST | TEXT},
 }
+
+
+class Printed:
+    """Log of a run: a line for each validation."""
+
+    def step(self, epoch: int, step: int, steps: int) -> None:
+        """Print nothing within an epoch."""
+
+    def epoch(self, epoch: int, values: Mapping[str, float]) -> None:
+        """Print the validation value of an epoch, if it has one."""
+        if (value := values.get(f"valid/{METRIC}")) is not None:
+            print(f"epoch {epoch}: {value:.4f}", flush=True)
 
 
 def main() -> None:
@@ -57,7 +70,8 @@ def main() -> None:
 def measured(run: str, name: str, arguments: argparse.Namespace) -> dict[str, Any]:
     """Train a run unless its folder is complete, and return its validation values."""
     folder = arguments.runs / run.replace(", ", "-").replace(" ", "-").replace("=", "-")
-    fitted = recpair.fit(config(name, arguments) | {"output": str(folder)}, arguments.set, resume=True)
+    settings = config(name, arguments) | {"output": str(folder)}
+    fitted = recpair.fit(settings, arguments.set, resume=True, log=Printed())
     metrics = fitted.metrics
     row = {"run": run, "valid": metrics["valid"], "epoch": metrics["best_epoch"], "epochs": metrics["epochs"]}
     row |= {"epoch_s": round(metrics["timing"]["epoch_s"], 1)}
