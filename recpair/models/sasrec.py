@@ -69,9 +69,7 @@ class SASRec(SequenceModel):
                 f"choose a multiple of model.n_heads"
             )
         if block == "ligr" and norm == "post":
-            raise ConfigError(
-                "model.block is ligr, whose layers normalise their input, but model.norm is post; set it to pre"
-            )
+            raise ConfigError("model.block is ligr, which is pre-norm, but model.norm is post; set model.norm=pre")
         super().__init__()
         self.history_length, self.similarity = history_length, similarity
         self.rate, self.pre = dropout, norm == "pre"

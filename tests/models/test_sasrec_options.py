@@ -176,7 +176,7 @@ def test_the_contract_of_models(options):
 
 
 def test_gated_blocks_are_pre_norm():
-    with pytest.raises(ConfigError, match=r"^model\.block is ligr, .* but model\.norm is post; set it to pre$"):
+    with pytest.raises(ConfigError, match=r"^model\.block is ligr, .* but model\.norm is post; set model\.norm=pre$"):
         made(block="ligr", norm="post")
 
 
