@@ -16,8 +16,8 @@ import numpy as np
 import polars as pl
 from table import alternate, page, peak_memory, summary
 
-from recpair.experiment import evaluators_of, prepare
-from recpair.schema import load_config
+from recpair.experiment.loading import load_config
+from recpair.experiment.prepare import evaluators_of, prepare
 
 ROUNDS = 3
 LARGE = 10  # millions of events from which on the first variant alone is measured

@@ -19,8 +19,8 @@ from typing import Any
 from recbole_peer import recbole
 
 import recpair
-from recpair import runs
 from recpair.errors import RecpairError
+from recpair.experiment.evaluate import export
 from recpair.integrations.recbole.properties import kind, models
 
 BASE: dict[str, Any] = {
@@ -130,7 +130,7 @@ def comparison(epochs: int, folder: Path) -> list[str]:
     for name in COMPARED:
         ours = recpair.load(folder / name)
         if not data.exists():
-            runs.export(ours, data)
+            export(ours, data)
         theirs = by_recbole(name, epochs, data)
         test = ours.metrics["test"]
         cells = [test["ndcg@10"], theirs["ndcg@10"], test["recall@10"], theirs["recall@10"]]

@@ -13,8 +13,8 @@ import numpy as np
 import polars as pl
 from table import page, peak_memory
 
-from recpair.experiment import prepare
-from recpair.schema import load_config
+from recpair.experiment.loading import load_config
+from recpair.experiment.prepare import prepare
 from recpair.semantics import ENCODERS
 from recpair.semantics.display import near_history, near_item, titles
 from recpair.semantics.encoders import normalised

@@ -22,9 +22,9 @@ from table import alternate, page
 from recpair.data.interactions import Interactions
 from recpair.data.vocabulary import Ids, Vocabulary
 from recpair.models.mf import MF
-from recpair.serving.recommend import Recommender
-from recpair.serving.run import Run
-from recpair.serving.run_folder import RunFolder
+from recpair.run.folder import RunFolder
+from recpair.run.recommend import Recommender
+from recpair.run.run import Run
 
 USERS, DIM, EVENTS_PER_USER = 20_000, 64, 40
 CONFIG = {"model": {"name": "mf"}, "data": {"columns": None}}

@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     from recpair.config import Config as Config
     from recpair.data.interactions import Interactions as Interactions
     from recpair.errors import RecpairError as RecpairError
-    from recpair.experiment import fit as fit
-    from recpair.runs import evaluate as evaluate
-    from recpair.runs import load as load
-    from recpair.schema import load_config as load_config
-    from recpair.serving.run import Run as Run
+    from recpair.experiment.evaluate import evaluate as evaluate
+    from recpair.experiment.fit import fit as fit
+    from recpair.experiment.load import load as load
+    from recpair.experiment.loading import load_config as load_config
+    from recpair.run.run import Run as Run
 
 _HOME = {
     "Config": "config",
     "Interactions": "data.interactions",
     "RecpairError": "errors",
-    "Run": "serving.run",
-    "evaluate": "runs",
-    "fit": "experiment",
-    "load": "runs",
-    "load_config": "schema",
+    "Run": "run.run",
+    "evaluate": "experiment.evaluate",
+    "fit": "experiment.fit",
+    "load": "experiment.load",
+    "load_config": "experiment.loading",
 }
 __all__ = ["Config", "Interactions", "RecpairError", "Run", "evaluate", "fit", "load", "load_config"]
 __version__ = "0.1.0"

@@ -51,6 +51,12 @@ def checkerboard():
 
 
 @pytest.fixture
+def bare(quick):
+    """``quick`` for models that are fitted without a loss."""
+    return {name: section for name, section in quick.items() if name not in ("sampler", "model", "train")}
+
+
+@pytest.fixture
 def quick(tmp_path):
     """A config that trains on the checkerboard in a second, into a folder of the test's own."""
     return {

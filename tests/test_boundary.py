@@ -52,8 +52,8 @@ def test_own_faults_pass_unchanged():
 
 
 def test_the_command_line_reports_own_faults_in_one_line(monkeypatch, capsys):
-    from recpair import overview
     from recpair.cli import main
+    from recpair.experiment import overview
 
     monkeypatch.setattr(overview, "describe", lambda *args: {}["no\nkey"])
     assert main(["data", "describe", "x"]) == 70
@@ -71,7 +71,7 @@ def ask(folder: str, answers) -> None:
         answers.put(str(error))
 
 
-@pytest.mark.parametrize(("start", "expected"), [("fork", "start processes with the method spawn"), ("spawn", 2)])
+@pytest.mark.parametrize(("start", "expected"), [("fork", "use the start method spawn"), ("spawn", 2)])
 def test_a_fork_is_refused_and_a_new_process_answers(tmp_path, start, expected):
     frame = pl.DataFrame({"user_id": [u for u in range(8) for _ in range(6)], "item_id": [i % 9 for i in range(48)]})
     config = {"model": "popularity", "evaluate": {"cutoffs": [3], "monitor": "ndcg@3"}, "tracking": None}

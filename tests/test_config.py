@@ -11,7 +11,8 @@ import yaml
 
 from recpair import raw_config
 from recpair.errors import ConfigError, shown
-from recpair.schema import SCHEMA, load_config
+from recpair.experiment.loading import load_config
+from recpair.experiment.schema import SCHEMA
 
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*/*.yaml"))
 

@@ -12,9 +12,9 @@ import recpair
 from recpair.comparison import COMPARISONS, Comparison
 from recpair.diagnostics import DIAGNOSTICS
 from recpair.errors import ConfigError
+from recpair.experiment.compare import comparison
 from recpair.losses import positives
 from recpair.plugins import SLOTS
-from recpair.report.compare import comparison
 from recpair.terms import Term
 from recpair.testing import check_loss, check_metric, check_term
 

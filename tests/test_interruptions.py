@@ -16,9 +16,11 @@ import polars as pl
 import pytest
 
 import recpair
-from recpair import runs
 from recpair.errors import ConfigError
-from recpair.report.run_report import RunReport
+from recpair.experiment.seeds import fit_seeds
+from recpair.experiment.semantics import embed
+from recpair.experiment.track import track
+from recpair.run.report import RunReport
 from recpair.tracking.mlflow_tracker import MlflowTracker
 
 CHANGING = ("os.rename", "os.rmdir", "os.mkdir", "shutil.rmtree", "os.remove")
@@ -169,7 +171,7 @@ def test_more_epochs_for_a_complete_run(fit, tmp_path):
 
 def test_several_seeds(fit, checkerboard):
     def act(resume=False):
-        return runs.fit_seeds(fit.config, [1, 2], ["train.epochs=1"], data=checkerboard, resume=resume)
+        return fit_seeds(fit.config, [1, 2], ["train.epochs=1"], data=checkerboard, resume=resume)
 
     count = KILLER.run(act, fit.output.parent)
     expected = {name: content(fit.output / name) for name in ("seed-1", "seed-2")}
@@ -189,7 +191,7 @@ def test_the_semantic_stage(fit, checkerboard, tmp_path):
     config = fit.config | {"data": {"path": str(tmp_path / "events.parquet")}}
     config["semantics"] = {"name": "file", "path": str(tmp_path / "vectors.parquet"), "k": 3}
     kept = fit.output.parent / ".semantics"
-    act = lambda: runs.embed(config)  # noqa: E731
+    act = lambda: embed(config)  # noqa: E731
     count = KILLER.run(act, kept)
     expected = {path.name: path.read_bytes() for path in kept.iterdir()}
     assert expected
@@ -205,7 +207,7 @@ def test_tracking_a_complete_run(fit, tmp_path):
     expected = content(fit.output)
     shutil.copytree(fit.output, tmp_path / "before")
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
-    act = lambda: runs.track(recpair.load(fit.output), uri=uri)  # noqa: E731
+    act = lambda: track(recpair.load(fit.output), uri=uri)  # noqa: E731
     count = KILLER.run(act, fit.output)
     assert count > 3
     for moment in moments(count, 2):

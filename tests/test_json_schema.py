@@ -8,8 +8,8 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from recpair.cli import main
-from recpair.json_schema import json_schema
-from recpair.schema import load_config
+from recpair.experiment.json_schema import json_schema
+from recpair.experiment.loading import load_config
 
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*/*.yaml"))
 

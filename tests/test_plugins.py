@@ -17,11 +17,11 @@ from recpair import plugins
 from recpair.cli import main
 from recpair.denoising import DENOISERS, Choice
 from recpair.errors import ConfigError, RunError
+from recpair.experiment.loading import load_config
+from recpair.experiment.track import track
 from recpair.losses import LOSSES
 from recpair.models import MODELS
 from recpair.models.mf import MF
-from recpair.runs import track
-from recpair.schema import load_config
 from recpair.signatures import registry
 from recpair.terms import TERMS, Term
 

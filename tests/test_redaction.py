@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recpair.errors import ConfigError
+from recpair.experiment.loading import load_config
 from recpair.redaction import redacted, redacted_values
-from recpair.schema import load_config
 
 CASES = {
     "http://user:S3cr3t@127.0.0.1:9": "http://user:***@127.0.0.1:9",

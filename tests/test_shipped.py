@@ -12,7 +12,7 @@ import recpair
 from recpair import shipped
 from recpair.cli import main
 from recpair.errors import ConfigError
-from recpair.schema import load_config
+from recpair.experiment.loading import load_config
 
 ROOT = Path(__file__).parent.parent
 

@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
-from recpair import schema, signatures
+from recpair import signatures
 from recpair.evaluation import METRICS, metrics
+from recpair.experiment import schema
 from recpair.integrations import MODEL_SIGNATURES
 from recpair.losses import Pointwise
 from recpair.registry import options
@@ -54,7 +55,7 @@ def test_every_component_of_every_registry_is_read():
 def test_a_mistake_is_reported_before_the_heavy_libraries_load(overrides, message):
     """In a process of its own: here they have been imported long ago."""
     code = (
-        "import sys; from recpair.cli import main; from recpair.schema import load_config; import recpair\n"
+        "import sys; from recpair.cli import main; from recpair.experiment.loading import load_config; import recpair\n"
         "try: load_config({}, sys.argv[1:])\n"
         "except recpair.RecpairError as error: print(error)\n"
         f"print([name for name in {HEAVY!r} if name in sys.modules])"

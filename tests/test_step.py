@@ -15,7 +15,6 @@ from torch.nn.functional import softplus
 
 import recpair
 from recpair.batch import Batch
-from recpair.building import build
 from recpair.data.features import Features
 from recpair.data.interactions import Interactions
 from recpair.data.vocabulary import Ids, Vocabulary
@@ -25,13 +24,14 @@ from recpair.denoising.r_ce import RCE
 from recpair.denoising.t_ce import TCE
 from recpair.diagnostics import DIAGNOSTICS
 from recpair.errors import ConfigError, DataError
-from recpair.experiment import prepare
+from recpair.experiment.build import build
+from recpair.experiment.loading import load_config
+from recpair.experiment.prepare import prepare
+from recpair.experiment.requirements import MESSAGES, gives, needs
 from recpair.losses import LOSSES, kind_of, pointwise
 from recpair.mining import MINERS
 from recpair.models import MODELS
 from recpair.models.mf import MF
-from recpair.requirements import MESSAGES, gives, needs
-from recpair.schema import load_config
 from recpair.seeds import isolated
 from recpair.step import SUPPLIES, Step, Tables, supplied_names
 from recpair.terms import TERMS
@@ -309,12 +309,12 @@ def test_what_has_one_legal_value_is_inferred(name):
             {"terms": ["direct_au"], "model": "neumf"},
             "terms.0.name is direct_au, which needs vectors of queries and items",
         ),
-        ({"terms": ["duorec"]}, "terms.0.name is duorec, which compares histories, but model mf reads none"),
+        ({"terms": ["duorec"]}, "terms.0.name is duorec, which needs histories, which model mf does not read"),
         ({"terms": ["cwcl_items"]}, "terms.0.name is cwcl_items, which needs semantic neighbours"),
         ({"loss": "none", "denoise": "pld"}, "denoise.name is pld, but loss none is one number for a batch"),
         (
             {"loss": "softmax", "sampler": {"negatives": "uniform"}},
-            "loss.name is softmax, which compares with the whole",
+            "loss.name is softmax, which needs the scores of the whole",
         ),
         ({"loss": "bpr", "sampler": {"negatives": "all"}}, "sampler.negatives is 'all', which loss bpr cannot use"),
         ({"sampler": {"n_positives": 2}, "denoise": "pld"}, "sampler.n_positives is 2, but denoise.candidates needs 5"),

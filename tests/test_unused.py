@@ -7,7 +7,7 @@ import yaml
 
 import recpair
 from recpair.errors import ConfigError
-from recpair.schema import load_config, load_stored
+from recpair.experiment.loading import load_config, load_stored
 
 GRADIENT = {
     "model": {"name": "mf", "embedding_dim": 16},

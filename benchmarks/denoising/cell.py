@@ -13,8 +13,9 @@ from recpair.data.interactions import Interactions
 from recpair.data.splitting import Splits
 from recpair.evaluation.evaluator import Evaluator
 from recpair.evaluation.noise_detection import quality
-from recpair.experiment import Components, build, prepare
-from recpair.schema import load_config
+from recpair.experiment.build import Components, build
+from recpair.experiment.loading import load_config
+from recpair.experiment.prepare import prepare
 from recpair.training.checkpoint import Checkpoint
 from recpair.training.inspection import event_losses, held_out_losses
 from recpair.training.launch import launch

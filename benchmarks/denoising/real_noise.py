@@ -20,8 +20,8 @@ import polars as pl
 
 from benchmarks.denoising import cell, study
 from recpair.data.splitting import Splits
-from recpair.experiment import prepare
-from recpair.schema import load_config
+from recpair.experiment.loading import load_config
+from recpair.experiment.prepare import prepare
 
 
 def modcloth(path: Path, config: dict[str, Any], noise: float) -> cell.Data:

@@ -16,8 +16,8 @@ import torch
 
 import recpair
 from recpair.batch import Batch
-from recpair.building import Components, build
-from recpair.experiment import prepare
+from recpair.experiment.build import Components, build
+from recpair.experiment.prepare import prepare
 
 LOSSES: dict[str, dict[str, Any]] = {
     "softmax": {"loss": {"name": "softmax"}, "sampler": {"negatives": "all"}},

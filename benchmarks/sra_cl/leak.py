@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recpair import building
 from recpair.data.interactions import Interactions
 from recpair.data.splitting import Splits
+from recpair.experiment.build import build as building
 from recpair.terms import TERMS
 from recpair.terms.contrast.anchors import Anchors
 from recpair.terms.contrast.sra_cl import CrossUser

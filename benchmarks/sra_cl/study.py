@@ -30,7 +30,7 @@ import recpair
 from benchmarks.sra_cl.leak import NAME as LEAKY
 from benchmarks.sra_cl.leak import leaking
 from recpair.comparison.significance import paired
-from recpair.experiment import prepare
+from recpair.experiment.prepare import prepare
 
 GROUPS = 4
 METRIC = "ndcg@10"

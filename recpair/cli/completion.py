@@ -24,8 +24,8 @@ def runs(incomplete: str) -> list[str]:
 
 def keys(incomplete: str) -> list[str]:
     """Config keys that begin with the text, ``train.epochs=``."""
+    from recpair.experiment.schema import SCHEMA
     from recpair.registry import options
-    from recpair.schema import SCHEMA
 
     found = [f"{name}.name=" for name, section in SCHEMA.items() if section.choices is not None]
     for name, section in SCHEMA.items():

@@ -19,14 +19,14 @@ def schema() -> None:
 
     Editors with a YAML language server read it if the first line of a config is
 
-      # yaml-language-server: $schema=recpair.schema.json
+      # yaml-language-server: $schema=recpair.experiment.schema.json
 
     [bold]Example[/]
 
-      recpair config schema > recpair.schema.json
+      recpair config schema > recpair.experiment.schema.json
     """
     import json
 
-    from recpair.json_schema import json_schema
+    from recpair.experiment.json_schema import json_schema
 
     print(json.dumps(json_schema(), indent=1, ensure_ascii=False))

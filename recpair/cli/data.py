@@ -27,7 +27,8 @@ def describe(
 
       recpair data describe events.csv data.columns.user=uid data.columns.item=sku
     """
-    from recpair import console, overview
+    from recpair.cli import console
+    from recpair.experiment import overview
 
     with console.notes():
         description, filtered = overview.describe(source, overrides or [])
@@ -54,7 +55,7 @@ def fetch(
 
       recpair data fetch ml-1m
     """
-    from recpair import console
+    from recpair.cli import console
     from recpair.data.events import data_root
     from recpair.data.fetch import fetch as download
 

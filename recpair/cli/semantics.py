@@ -37,14 +37,15 @@ def embed(
 
       recpair embed --config my.yaml describe.model=gpt-x describe.price_in=0.15 describe.price_out=0.6 --dry-run
     """
-    from recpair import console, runs
+    from recpair.cli import console
+    from recpair.experiment import semantics as stage
 
     with console.notes():
         if dry_run:
-            console.pair_table("What is left to do", runs.semantic_estimates(config, overrides or []))
+            console.pair_table("What is left to do", stage.semantic_estimates(config, overrides or []))
             return
         with console.StageBar() as bar:
-            rows = runs.embed(config, overrides or [], report=bar)
+            rows = stage.embed(config, overrides or [], report=bar)
     console.pair_table(f"Vectors and neighbours: {config}", rows)
 
 
@@ -71,7 +72,8 @@ def neighbours(
 
       recpair neighbours --user 196 --run runs/ml-100k-sasrec semantics.k=5
     """
-    from recpair import console, runs
+    from recpair.cli import console
+    from recpair.experiment import semantics as stage
 
     given = overrides or []
     if user is not None and item_id is not None:  # the first argument is then an override
@@ -84,5 +86,5 @@ def neighbours(
         config, given = run / "config.yaml", [f"output={json.dumps(str(run))}", *given]
     assert config is not None
     with console.notes(), console.StageBar() as bar:
-        title, frame = runs.neighbours(config, given, item=item_id, user=user, report=bar, of_run=run is not None)
+        title, frame = stage.neighbours(config, given, item=item_id, user=user, report=bar, of_run=run is not None)
     console.frame_table(title, frame)

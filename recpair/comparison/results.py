@@ -13,7 +13,7 @@ from recpair.data.fingerprint import same_kind
 from recpair.errors import RunError
 from recpair.evaluation.names import metric_options
 from recpair.registry import nearest, options
-from recpair.serving.run_folder import PER_USER, SEEDS, RunFolder, consistent
+from recpair.run.folder import PER_USER, SEEDS, RunFolder, consistent
 from recpair.signatures import Reference
 
 logger = logging.getLogger("recpair")

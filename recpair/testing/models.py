@@ -81,8 +81,8 @@ def _made(model: type[Model], data: Interactions, seed: int, options: dict[str, 
 
 
 def _solve(model: type[Model], name: str, events: pl.DataFrame, train: dict[str, Any], options: dict[str, Any]) -> None:
-    from recpair.experiment import fit
-    from recpair.runs import load
+    from recpair.experiment.fit import fit
+    from recpair.experiment.load import load
 
     with tempfile.TemporaryDirectory() as folder:
         config = {

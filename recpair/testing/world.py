@@ -10,11 +10,11 @@ from recpair.batch import Batch
 from recpair.data.histories import before
 from recpair.data.interactions import Interactions
 from recpair.data.vocabulary import Vocabulary
+from recpair.experiment.requirements import needs
 from recpair.models import GradientModel
 from recpair.models.mf import MF
 from recpair.models.sasrec import SASRec
 from recpair.registry import options
-from recpair.requirements import needs
 from recpair.seeds import isolated
 from recpair.semantics import Retrieved
 from recpair.step import Step, Tables, make

@@ -144,7 +144,7 @@ def test_debug_shows_the_traceback(project):
 
 
 def test_interrupting_is_no_traceback(project, monkeypatch, capsys):
-    from recpair import experiment
+    from recpair.experiment import fit as experiment
 
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt

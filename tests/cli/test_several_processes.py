@@ -70,7 +70,7 @@ def test_a_loss_that_is_not_finite_ends_both(project):
     [
         ({"TORCHELASTIC_RUN_ID": "none"}, ["--seeds", "1,2"], "start them without torchrun"),
         ({"TORCHELASTIC_RUN_ID": "none"}, ["model=ease", "denoise=null"], "model ease trains in one process only"),
-        ({}, [], "start them with torchrun"),
+        ({}, [], "start several processes with torchrun"),
     ],
 )
 def test_what_one_process_alone_can_do(project, monkeypatch, capsys, variables, arguments, message):

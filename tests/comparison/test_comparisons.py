@@ -12,7 +12,7 @@ from recpair.comparison import COMPARISONS, Comparison
 from recpair.comparison.plots import intervals
 from recpair.comparison.results import Results
 from recpair.errors import RunError
-from recpair.report.compare import comparison, draw
+from recpair.experiment.compare import comparison, draw
 
 
 def results(n: int, users: int = 30) -> list[Results]:

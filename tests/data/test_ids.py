@@ -151,4 +151,4 @@ def test_events_and_side_tables_of_other_types_name_the_same_ids(tmp_path):
 
 def test_floats_too_large_to_tell_integers_apart_are_noted():
     notes = events_from(pl.DataFrame({"user_id": [2.0**54, 1.0], "item_id": [1, 2]})).notes
-    assert "neighbouring integers are one number" in notes[0]
+    assert "cannot distinguish neighbouring integers" in notes[0]

@@ -8,8 +8,8 @@ import pytest
 
 from recpair.data.events import read_data
 from recpair.data.vocabulary import Ids
+from recpair.run.batch import read_users
 from recpair.semantics.encoders.vector_file import VectorFile
-from recpair.serving.batch import read_users
 
 PACKAGE = Path(__file__).parents[2] / "recpair"
 NAMES = ("a[1]", "a*", "a?", "a b %20", "ä😀", "a{1,2}")

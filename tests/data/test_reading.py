@@ -149,7 +149,7 @@ def test_a_bad_file_is_named_with_its_line(tmp_path, content, message):
     [
         ("events.parquet", b"PAR1 cut", "not a readable Parquet"),
         ("events.jsonl", b'{"user_id": 1,', "not a JSON object"),
-        ("events.xls", b"whatever", "unknown ending"),
+        ("events.xls", b"whatever", "unknown extension"),
     ],
 )
 def test_damaged_and_unknown_files(tmp_path, name, content, message):
@@ -176,7 +176,7 @@ def test_a_set_that_was_not_fetched_says_how(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("ids", "message"),
     [
-        ((10, 10), r"line 3: item_id 10 is there twice"),
+        ((10, 10), r"line 3: item_id 10 occurs twice"),
         ((110, 120), r"i\.csv: no item_id is among the events' \(here 110, there 10\)"),
     ],
 )

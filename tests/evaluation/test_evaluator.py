@@ -233,7 +233,7 @@ def test_scikit_learn_agrees_on_pooled_auc(seed):
 
 
 def test_pooled_auc_chooses_no_epoch():
-    with pytest.raises(ConfigError, match="chooses no epoch"):
+    with pytest.raises(ConfigError, match="cannot select the epoch"):
         parse_metric("pooled_auc@10")
 
 
@@ -251,7 +251,7 @@ def test_users_without_held_out_events_are_not_counted():
         ({"cutoffs": [2, 50]}, r"evaluate\.cutoffs: 50 is larger than the catalogue of 3 items"),
         ({"cutoffs": [0]}, r"evaluate\.cutoffs must be at least 1, got 0"),
         ({"cutoffs": [-1, 2]}, r"evaluate\.cutoffs must be at least 1, got -1"),
-        ({"metrics": ["ndcg@1"]}, "evaluate.metrics holds 'ndcg@1'"),
+        ({"metrics": ["ndcg@1"]}, "evaluate.metrics contains 'ndcg@1'"),
         ({"metrics": []}, "at least one"),
         ({"cutoffs": []}, "at least one"),
     ],

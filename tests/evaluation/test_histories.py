@@ -12,7 +12,7 @@ from recpair.data.vocabulary import Vocabulary
 from recpair.errors import ConfigError
 from recpair.evaluation.evaluator import Evaluator
 from recpair.models.contract import SequenceModel
-from recpair.serving.recommend import Recommender
+from recpair.run.recommend import Recommender
 
 N = 12
 

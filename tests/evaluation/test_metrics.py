@@ -21,9 +21,9 @@ from recpair.evaluation.measure import Measure, measures_of
 from recpair.evaluation.metrics import METRICS
 from recpair.evaluation.names import needs, parse_metric
 from recpair.evaluation.supplies import Context, Lists
+from recpair.experiment.loading import check_keys, load_config
 from recpair.models.ease import EASE
 from recpair.models.mf import MF
-from recpair.schema import check_keys, load_config
 from recpair.testing.metrics import random_lists
 
 RANGES = {
@@ -280,6 +280,6 @@ def test_vectors_are_read_without_gradients():
 def test_a_borrowed_model_without_vectors_is_refused_before_it_trains(checkerboard, quick, monkeypatch):
     pytest.importorskip("recbole")
     quick["evaluate"]["metrics"] = ["ndcg", "ils"]
-    monkeypatch.setattr("recpair.experiment.train", lambda *_, **__: pytest.fail("it trained"))
+    monkeypatch.setattr("recpair.experiment.fit.train", lambda *_, **__: pytest.fail("it trained"))
     with pytest.raises(ConfigError, match="ils needs item vectors"):
         recpair.fit(quick | {"model": "recbole/NeuMF"}, data=checkerboard)

@@ -18,7 +18,7 @@ import pytest
 import recpair
 from recpair.cli import main
 from recpair.errors import LIMIT, RecpairError
-from recpair.report.run_report import RunReport
+from recpair.run.report import RunReport
 
 ASKED = os.environ.get("RECPAIR_FUZZ", "")
 SECONDS = 10.0

@@ -12,8 +12,9 @@ import pytest
 
 import recpair
 from recpair.config import Section
+from recpair.experiment.loading import load_config
+from recpair.experiment.schema import SCHEMA
 from recpair.registry import options
-from recpair.schema import SCHEMA, load_config
 
 VALUES: list[Any] = [
     None, True, False, 0, 1, 2, 3, -1, -(2**31), 2**31, 2**53 + 1, 2**63 - 1, 2**63, 10**30, 10**5000,

@@ -15,7 +15,7 @@ import pytest
 from safetensors.numpy import save_file
 
 import recpair
-from recpair.serving.manifest import MANIFEST, Manifest
+from recpair.run.manifest import MANIFEST, Manifest
 
 FILES = [
     "config.yaml", "metrics.json", "history.parquet", "model.safetensors", "vocabulary.parquet", "train.parquet",

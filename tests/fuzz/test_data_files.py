@@ -12,10 +12,10 @@ import polars as pl
 import pytest
 
 import recpair
-from recpair import overview
 from recpair.boundary import boundary
 from recpair.data.events import read_data
-from recpair.serving.batch import read_users
+from recpair.experiment import overview
+from recpair.run.batch import read_users
 
 HEADER = ["user_id", "item_id", "timestamp"]
 ROWS = [

@@ -6,10 +6,10 @@ import polars as pl
 import pytest
 
 import recpair
-from recpair import runs
 from recpair.cli import main
 from recpair.data.interactions import Interactions
 from recpair.errors import RunError
+from recpair.experiment.evaluate import export
 from recpair.integrations.atomic import item_table
 from recpair.integrations.recbole.borrowed import borrowed
 from recpair.integrations.recbole.dataset import TrainingSet
@@ -46,12 +46,12 @@ def test_what_is_exported_is_read_back(run, checkerboard, tmp_path, capsys):
         "0\tFilm 0\t1990",
     ]
     with pytest.raises(RunError, match="is not empty"):
-        runs.export(run, folder)
+        export(run, folder)
 
 
 def test_without_the_data_set_what_was_trained_on_is_exported(run, tmp_path):
     (tmp_path / "events.csv").unlink()
-    assert [path.name for path in runs.export(run, tmp_path / "board")] == ["board.inter", "board.item"]
+    assert [path.name for path in export(run, tmp_path / "board")] == ["board.inter", "board.item"]
     read = Interactions.read(tmp_path / "board" / "board.inter").to_polars()
     assert pairs(read) == pairs(run.recommender.train.to_polars())
 
@@ -59,7 +59,7 @@ def test_without_the_data_set_what_was_trained_on_is_exported(run, tmp_path):
 @pytest.mark.skipif(importlib.util.find_spec("recbole") is None, reason="recbole needs Python 3.11")
 def test_recboles_dataset_reads_it_and_says_what_ours_says(run, tmp_path, monkeypatch):
     """Same sizes, same matrix, same histories, by external ids. (token_seq columns it reads under pandas 2 only.)"""
-    runs.export(run, tmp_path / "board")
+    export(run, tmp_path / "board")
     monkeypatch.chdir(tmp_path)
     options = {
         "data_path": str(tmp_path),

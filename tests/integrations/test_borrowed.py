@@ -92,7 +92,7 @@ def test_random_numbers_inside_follow_from_the_seed_alone():
 def test_help_and_ordinary_configs_do_not_import_recbole():
     code = (
         "import sys; from recpair.cli import main; main(['--help']); "
-        "from recpair.schema import load_config; load_config({'model': 'lightgcn'}); "
+        "from recpair.experiment.loading import load_config; load_config({'model': 'lightgcn'}); "
         "sys.exit('recbole' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0

@@ -11,13 +11,13 @@ import recpair
 from recpair.batch import Batch
 from recpair.data.interactions import Interactions
 from recpair.errors import ConfigError, RunError, TrainingError
+from recpair.experiment.loading import load_config
 from recpair.integrations.all_models import ALL_MODELS
 from recpair.integrations.recbole import properties
 from recpair.integrations.recbole.dataset import ITEM, LABEL, NEGATIVE, USER, TrainingSet
 from recpair.models import Scorer
 from recpair.models.ease import EASE
 from recpair.registry import options
-from recpair.schema import load_config
 from recpair.seeds import isolated
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("recbole") is None, reason="recbole needs Python 3.11")
@@ -59,7 +59,7 @@ def test_the_signature_is_the_property_file():
         ({"name": "recbole/SGL", "type": "EE"}, "model.type: input should be 'ED', 'ND' or 'RW'"),
         ({"name": "recbole/LigthGCN"}, "unknown name 'recbole/LigthGCN'; did you mean recbole/LightGCN?"),
         ({"name": "recbole/DeepFM"}, "is not a general or sequential model"),
-        ({"name": "recbole/RecVAE"}, "not carried: it alternates two optimisers"),
+        ({"name": "recbole/RecVAE"}, "not supported: it alternates two optimisers"),
     ],
 )
 def test_mistakes_are_named(model, message):
@@ -84,9 +84,9 @@ def test_the_own_loss_is_the_default_and_needs_a_model_that_has_one():
     assert load_config({"model": "recbole/SGL"})["loss"] == {"name": "own"}
     assert load_config({"model": "recbole/SGL"}, ["loss=bce"])["loss"] == {"name": "bce"}
     assert load_config({"model": "recbole/EASE"})["loss"] == {"name": "bpr"}  # fitted: nothing reads it
-    with pytest.raises(ConfigError, match="model mf brings no loss"):
+    with pytest.raises(ConfigError, match="model mf does not define a loss"):
         load_config({"loss": "own"})
-    with pytest.raises(ConfigError, match=r"denoise.name is pld, which looks at losses of pairs"):
+    with pytest.raises(ConfigError, match=r"denoise.name is pld, which needs losses of pairs"):
         load_config({"model": "recbole/SGL", "denoise": "pld"})
 
 

@@ -13,6 +13,7 @@ from recpair.batch import Batch
 from recpair.data.interactions import Interactions
 from recpair.data.vocabulary import Vocabulary
 from recpair.errors import ConfigError
+from recpair.experiment.loading import load_config
 from recpair.integrations.all_models import ALL_MODELS
 from recpair.integrations.recbole.borrowed import borrowed
 from recpair.integrations.recbole.dataset import HISTORY, ITEM, LENGTH, NEGATIVE
@@ -20,7 +21,6 @@ from recpair.integrations.recbole.properties import models
 from recpair.integrations.recbole.sequence_traits import SEQUENCE_TRAITS
 from recpair.models import OwnLossModel, SequenceModel
 from recpair.registry import options
-from recpair.schema import load_config
 from recpair.seeds import isolated
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("recbole") is None, reason="recbole needs Python 3.11")

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 import recpair
+from recpair.experiment.requirements import needs
 from recpair.losses import LOSSES, kind_of
 from recpair.mining import MINERS, Miner
 from recpair.mining.dns import DNS
-from recpair.requirements import needs
 
 OVER_CATALOGUE = {name for name, loss in LOSSES.items() if "catalogue" in needs(loss)}
 OF_PAIRS = {name for name, loss in LOSSES.items() if kind_of(loss) == "Q P"}

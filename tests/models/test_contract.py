@@ -88,9 +88,9 @@ def fitted(model, train):
         (lambda frame: frame.with_columns(timestamp=pl.arange(len(frame))), "model.days counts days, but the unit"),
     ],
 )
-def test_recent_popularity_needs_times_of_a_known_unit(change, message, timed, quick):
+def test_recent_popularity_needs_times_of_a_known_unit(change, message, timed, bare):
     with pytest.raises(RecpairError, match=message):
-        recpair.fit(quick | {"model": "popular_recent"}, data=change(timed))
+        recpair.fit(bare | {"model": "popular_recent"}, data=change(timed))
 
 
 def test_fold_in_is_the_ridge_solution():

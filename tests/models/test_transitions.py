@@ -166,11 +166,11 @@ def test_a_markov_chain_ranks_by_the_share_of_followers(histories):
 
 
 @pytest.mark.parametrize("name", FITTED)
-def test_a_succession_is_learnt(name, succession, quick):
+def test_a_succession_is_learnt(name, succession, bare):
     """The next item stands first for known and unknown users, also after loading; popularity finds next to nothing."""
-    quick |= {"split": "leave_last", "model": name}
-    quick["evaluate"]["mask_seen"] = False
-    run = recpair.load(recpair.fit(quick, data=succession).folder)
+    bare |= {"split": "leave_last", "model": name}
+    bare["evaluate"]["mask_seen"] = False
+    run = recpair.load(recpair.fit(bare, data=succession).folder)
     assert run.metrics["test"]["hit@1"] >= 0.9
     assert run.metrics["popularity"]["hit@1"] < 0.3
     found = run.recommend(histories=[[(item - 1) % 30, item] for item in range(30)], k=1)["item_id"]
@@ -182,23 +182,23 @@ def test_a_succession_is_learnt(name, succession, quick):
 
 
 @pytest.mark.parametrize("name", FITTED)
-def test_histories_need_times(name, succession, quick):
-    quick |= {"model": name, "split": "ratio"}
+def test_histories_need_times(name, succession, bare):
+    bare |= {"model": name, "split": "ratio"}
     with pytest.raises(ConfigError, match=f"model.name: {name} needs a time column"):
-        recpair.fit(quick, data=succession.drop("timestamp"))
+        recpair.fit(bare, data=succession.drop("timestamp"))
 
 
 TITLES = pl.DataFrame({"item_id": range(30), "title": [f"{['red', 'blue'][i % 2]} shoe number {i}" for i in range(30)]})
 
 
 @pytest.mark.parametrize("encoder", ["tfidf", "wordllama"])
-def test_texts_are_part_of_the_run_folder(encoder, succession, quick, tmp_path):
+def test_texts_are_part_of_the_run_folder(encoder, succession, bare, tmp_path):
     """Loaded without events and titles, a run scores known and unknown users as before; unseen items have a score."""
     if encoder == "wordllama":
         pytest.importorskip("wordllama", reason="needs recpair[text]")
-    quick |= {"split": "leave_last", "model": "transitions"}
-    quick |= {"semantics": {"name": encoder, "template": "{title}"}}
-    run = recpair.fit(quick, data=succession, items=TITLES)
+    bare |= {"split": "leave_last", "model": "transitions"}
+    bare |= {"semantics": {"name": encoder, "template": "{title}"}}
+    run = recpair.fit(bare, data=succession, items=TITLES)
     loaded = recpair.load(run.folder)
     for histories in ([[3], [4, 5], [29, 0, 1]], [[7]]):
         asked = run.recommend(histories=histories, k=5)
@@ -209,24 +209,24 @@ def test_texts_are_part_of_the_run_folder(encoder, succession, quick, tmp_path):
     score = dict(near.select("item_id", "score").iter_rows())
     assert score[4] > score[2]  # 4 follows 3
     assert score[19] > score[20]  # neither does: 19 has the colour of 3
-    graph = recpair.fit(quick | {"semantics": None, "output": str(tmp_path / "graph")}, data=succession)
+    graph = recpair.fit(bare | {"semantics": None, "output": str(tmp_path / "graph")}, data=succession)
     assert graph.recommend(histories=[[3]], k=29)["score"].is_sorted(descending=True)
 
 
-def test_transitions_alone_note_that_there_is_no_text(succession, quick, caplog):
+def test_transitions_alone_note_that_there_is_no_text(succession, bare, caplog):
     caplog.set_level("INFO", "recpair")
-    run = recpair.fit(quick | {"split": "leave_last", "model": "transitions"}, data=succession)
+    run = recpair.fit(bare | {"split": "leave_last", "model": "transitions"}, data=succession)
     assert "model.text_weight has no effect without item texts; add semantics: {name: tfidf}" in caplog.text
     assert not run.model.text.known
     caplog.clear()
-    quick |= {"semantics": {"name": "tfidf", "template": "{title}"}, "output": quick["output"] + "-markov"}
-    recpair.fit(quick | {"split": "leave_last", "model": "markov"}, data=succession, items=TITLES)
+    bare |= {"semantics": {"name": "tfidf", "template": "{title}"}, "output": bare["output"] + "-markov"}
+    recpair.fit(bare | {"split": "leave_last", "model": "markov"}, data=succession, items=TITLES)
     assert "no component uses semantics; nothing is encoded" in caplog.text
     assert "text_weight" not in caplog.text
 
 
-def test_a_damaged_matrix_is_refused(tmp_path, succession, quick):
-    run = recpair.fit(quick | {"split": "leave_last", "model": "transitions"}, data=succession)
+def test_a_damaged_matrix_is_refused(tmp_path, succession, bare):
+    run = recpair.fit(bare | {"split": "leave_last", "model": "transitions"}, data=succession)
     path = run.folder / "model.safetensors"
     tensors, _ = read_tensors(path)
     tensors["transitions.indices"] += 30

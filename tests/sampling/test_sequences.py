@@ -122,5 +122,5 @@ def test_where_only_the_target_is_excluded_the_rest_of_the_history_is_drawn_and_
 
 
 def test_histories_of_one_event_are_refused():
-    with pytest.raises(TrainingError, match="no user has two training interactions"):
+    with pytest.raises(TrainingError, match="no user has two or more training interactions"):
         SequenceSampler(histories([1, 1, 0]), 1, 0, 5)

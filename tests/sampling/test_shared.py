@@ -12,11 +12,11 @@ import recpair
 from recpair.batch import Batch
 from recpair.data.interactions import Interactions
 from recpair.data.vocabulary import Vocabulary
+from recpair.experiment.requirements import needs
 from recpair.losses import LOSSES, kind_of
 from recpair.losses.sampled_softmax import sampled_softmax
 from recpair.models.mf import MF
 from recpair.models.neumf import NeuMF
-from recpair.requirements import needs
 from recpair.sampling.negative_sampler import log_expected
 from recpair.sampling.pairs import PairSampler
 from recpair.step import Tables

@@ -9,10 +9,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from recpair.building import retrieved_of
 from recpair.errors import DataError
-from recpair.experiment import prepare
-from recpair.schema import load_config
+from recpair.experiment.build import retrieved_of
+from recpair.experiment.loading import load_config
+from recpair.experiment.prepare import prepare
 from recpair.semantics import ENCODERS, retrieve
 from recpair.semantics.encoders import VectorFile
 

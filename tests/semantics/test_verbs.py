@@ -62,7 +62,7 @@ def test_neighbours_of_an_item(project, capsys):
 
 
 def test_neighbours_of_a_users_history(project, capsys, monkeypatch):
-    monkeypatch.setattr("recpair.console.console.width", 200)
+    monkeypatch.setattr("recpair.cli.console.console.width", 200)
     events = pl.read_csv("events.csv").filter(pl.col("user_id") == 4)
     titles = dict(pl.read_csv("items.csv").iter_rows())
     taken = [titles[item] for item in dict.fromkeys(events["item_id"])][
@@ -120,7 +120,7 @@ def test_mistakes_are_one_line(project, capsys, arguments, message):
 
 
 def test_a_dry_run_asks_nothing_and_writes_nothing(project, capsys, server, monkeypatch):
-    monkeypatch.setattr("recpair.console.console.width", 200)
+    monkeypatch.setattr("recpair.cli.console.console.width", 200)
     describe = [f"describe.base_url={server.url}", "describe.model=m", "describe.key_variable=null"]
     prices = ["describe.price_in=1", "describe.price_out=2"]
     assert main(["embed", "-c", "config.yaml", *describe, *prices, "--dry-run"]) == 0
@@ -156,7 +156,7 @@ def with_sections(folder: Path, **sections) -> None:
     [
         (
             {"describe": {"model": "m", "base_url": "http://127.0.0.1:9/v1", "key_variable": "AWS_SECRET_ACCESS_KEY"}},
-            "describe.base_url http://127.0.0.1:9/v1 is named by a run folder",
+            "describe.base_url http://127.0.0.1:9/v1 comes from a run folder",
         ),
         (
             {
@@ -168,7 +168,7 @@ def with_sections(folder: Path, **sections) -> None:
                     "key_variable": "AWS_SECRET_ACCESS_KEY",
                 }
             },
-            "semantics.base_url http://127.0.0.1:9/v1 is named by a run folder",
+            "semantics.base_url http://127.0.0.1:9/v1 comes from a run folder",
         ),
         (
             {"semantics": {"name": "file", "path": "/etc/passwd"}},

@@ -9,9 +9,11 @@ import torch
 
 import recpair
 from recpair.errors import ConfigError
-from recpair.experiment import build, load_config, prepare
+from recpair.experiment.build import build
+from recpair.experiment.loading import load_config
+from recpair.experiment.prepare import prepare
+from recpair.experiment.requirements import needs
 from recpair.models.sphere import alignment, uniformity
-from recpair.requirements import needs
 from recpair.terms import TERMS
 
 
@@ -139,7 +141,7 @@ def test_terms_have_weights_and_defaults(sequential):
         ({"contrast": [{"name": "cl4srec", "label": "loss"}]}, "logged as loss, like the log of every epoch"),
         (
             {"contrast": ["cl4srec"], "model": "mf", "sampler": "pairs"},
-            "terms.0.name is cl4srec, which compares histories, but model mf reads none",
+            "terms.0.name is cl4srec, which needs histories, which model mf does not read",
         ),
     ],
 )

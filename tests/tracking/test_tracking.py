@@ -18,8 +18,9 @@ from mlflow.utils.validation import _validate_metric_name
 import recpair
 from recpair.cli import main
 from recpair.errors import RunError
-from recpair.runs import fit_seeds, track, tracking_page
-from recpair.schema import load_config
+from recpair.experiment.loading import load_config
+from recpair.experiment.seeds import fit_seeds
+from recpair.experiment.track import track, tracking_page
 from recpair.tracking import store as stores
 from recpair.tracking.mlflow_tracker import metric_key
 

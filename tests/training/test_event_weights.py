@@ -11,12 +11,12 @@ import recpair
 from recpair.batch import Batch
 from recpair.data.interactions import Interactions
 from recpair.denoising import Choice
+from recpair.experiment.loading import load_config
 from recpair.losses.bce import bce
 from recpair.losses.bpr import bpr
 from recpair.models.ials import IALS
 from recpair.models.item_knn import ItemKNN
 from recpair.models.mf import MF
-from recpair.schema import load_config
 from recpair.seeds import isolated
 from recpair.step import Tables
 from recpair.training.objective import Objective

@@ -11,9 +11,9 @@ from recpair.data.vocabulary import Vocabulary
 from recpair.denoising.memory import Memory
 from recpair.denoising.pld import PLD
 from recpair.denoising.udt import UDT
+from recpair.experiment.requirements import needs
 from recpair.losses import LOSSES, kind_of
 from recpair.models.gru4rec import GRU4Rec
-from recpair.requirements import needs
 from recpair.sampling.sequences import SequenceSampler
 from recpair.seeds import isolated
 from recpair.step import Tables

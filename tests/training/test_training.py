@@ -19,14 +19,14 @@ from recpair.data.interactions import Interactions
 from recpair.denoising import DENOISERS
 from recpair.denoising.pld import PLD
 from recpair.errors import ConfigError, RunError
-from recpair.experiment import prepare
+from recpair.experiment.compare import compare
+from recpair.experiment.loading import load_config
+from recpair.experiment.prepare import prepare
+from recpair.experiment.requirements import needs
 from recpair.files import read_tensors
 from recpair.losses import LOSSES, kind_of
 from recpair.losses.bpr import bpr
 from recpair.models.mf import MF
-from recpair.report.compare import compare
-from recpair.requirements import needs
-from recpair.schema import load_config
 from recpair.seeds import derive, isolated
 from recpair.terms.regularisers.l2 import L2
 from recpair.training.checkpoint import Checkpoint

@@ -1,0 +1,106 @@
+"""Command that trains."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from recpair.cli import completion
+from recpair.cli.app import OverridesArgument, app
+from recpair.errors import shown
+
+if TYPE_CHECKING:
+    from recpair.config import Config
+    from recpair.run.run import Run
+
+
+@app.command()
+def fit(
+    config: Annotated[
+        Path,
+        typer.Option(
+            "--config",
+            "-c",
+            help="A YAML or TOML file, or the name of a config that ships with recpair.",
+            autocompletion=completion.configs,
+        ),
+    ],
+    overrides: OverridesArgument = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue from the last checkpoint in the output folder, if any.")
+    ] = False,
+    seeds: Annotated[
+        str | None, typer.Option("--seeds", help="Train once per seed (1,2,3): mean ± sd, one MLflow parent run.")
+    ] = None,
+) -> None:
+    """Train, evaluate, track and save one run.
+
+    The config's sections are data, filter, split, noise, sampler, model, loss,
+    denoise, hard_negatives, semantics, describe, terms, train, evaluate,
+    tracking and output.
+    A misspelt key stops the run before any data is read.
+
+    An earlier run in the output folder can be loaded until the new one is complete, then it becomes OUTPUT.1
+    (output_keep sets the number of earlier runs to keep).
+
+    [bold]Examples[/]
+
+      recpair fit --config configs/ml-100k/mf-bpr-pld.yaml
+
+      recpair fit --config my.yaml train.epochs=30 denoise.temperature=0.2 output=runs/warmer
+
+      recpair fit --config my.yaml denoise=null            (plain training)
+
+      recpair fit --config my.yaml --resume                (after an interruption)
+
+      recpair fit --config my.yaml --seeds 1,2,3,4,5
+    """
+    from recpair.cli import console
+    from recpair.experiment import loading
+
+    numbers = None if seeds is None else _numbers(seeds)
+    checked = loading.load_config(config, overrides or [])
+
+    from recpair.experiment import (
+        fit as fitting,  # imports torch and numba (seconds), so only after the config is checked
+    )
+    from recpair.experiment.seeds import fit_seeds
+
+    with console.notes(), console.EpochBar(checked["train"]["epochs"], checked["evaluate"]["monitor"]) as bar:
+        if numbers is not None:
+            summary = fit_seeds(checked, numbers, resume=resume, log=bar)
+        else:
+            run = fitting.fit(checked, resume=resume, log=bar)
+    if numbers is None:
+        _print_run(run, checked)
+        return
+    columns = {kind: {name: both[kind] for name, both in summary["test"].items()} for kind in ("mean", "sd")}
+    console.metric_table(f"Test metrics over {len(summary['runs'])} seeds", columns)
+    console.console.print(f"run folders: {checked['output']}/seed-…, together in seeds.json")
+
+
+def _print_run(run: "Run", config: "Config") -> None:
+    """Print the test metrics of a run, and how to use it."""
+    from recpair.cli import console
+    from recpair.experiment.titles import title
+    from recpair.experiment.track import tracking_page
+
+    metrics = run.metrics
+    columns = {"this model": metrics["test"], "most popular": metrics["popularity"]}
+    console.metric_table(f"Test metrics: {title(config, metrics['data']['name'])}", columns)
+    console.console.print(console.training_line(metrics, config["evaluate"]["monitor"]))
+    console.console.print(f"run folder:  {run.folder}  (SUMMARY.md, plots/)")
+    console.console.print(f"recommend:   recpair recommend {run.folder} --all --k 20 --out recs.csv")
+    if metrics["mlflow_run_id"]:
+        shown = "\n             ".join(tracking_page(config))
+        console.console.print(f"MLflow:      {shown}   (run {metrics['mlflow_run_id']})", markup=False)
+
+
+app.command("train", hidden=True, help="The same as fit.")(fit)
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise typer.BadParameter(f"seeds are {shown(text)}; expected numbers such as 1,2,3") from None

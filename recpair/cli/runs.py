@@ -1,0 +1,217 @@
+"""Commands that use finished runs."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from recpair.cli import completion
+from recpair.cli.app import OverridesArgument, PluginsOption, RunArgument, app
+
+OnUnknown = Literal["raise", "skip", "popular"]
+SHOWN = ["run", "seeds", "mean", "low", "high", "difference", "t_test_holm", "wilcoxon_holm"]
+
+
+@app.command()
+def evaluate(run: RunArgument, overrides: OverridesArgument = None, plugins: PluginsOption = None) -> None:
+    r"""Evaluate a run on its test data again, optionally with other metrics or cut-offs; the run folder is not changed.
+
+    Reads the data set of the run's config, and fails if it differs from the data that the run was trained on.
+
+    [bold]Example[/]
+
+      recpair evaluate runs/ml-100k-mf-bpr-pld evaluate.metrics=\[recall,ndcg,map] evaluate.cutoffs=[5,100]
+    """
+    from recpair.cli import console
+    from recpair.experiment import evaluate as evaluating
+    from recpair.experiment.load import load
+
+    with console.notes():
+        model, floor = evaluating.evaluate(load(run, plugins=plugins or []), overrides or [])
+    columns = {"this model": model.means, "most popular": floor.means}
+    console.metric_table(f"Test metrics: {run}, {model.n_users:,} users", columns)
+
+
+@app.command()
+def recommend(
+    run: RunArgument,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Output file: .csv, .parquet or .jsonl.")],
+    users: Annotated[
+        Path | None,
+        typer.Option(
+            "--users",
+            help="A table with the column user_id or the user column of the run's data, or a .txt file with one id per line.",
+        ),
+    ] = None,
+    everyone: Annotated[bool, typer.Option("--all", help="Recommend for every user with a training event.")] = False,
+    k: Annotated[int, typer.Option("--k", "-k", help="Items per user.")] = 10,
+    include_seen: Annotated[bool, typer.Option("--include-seen", help="Also rank items seen in training.")] = False,
+    titles: Annotated[
+        bool,
+        typer.Option(
+            "--titles",
+            help="Add the columns of the item table. In a .csv, lists are joined with |, other nested values are JSON.",
+        ),
+    ] = False,
+    on_unknown: Annotated[
+        OnUnknown,
+        typer.Option(
+            help="For users without training events: raise an error, skip them, or return the most popular items, "
+            "marked in the column fallback."
+        ),
+    ] = "raise",
+    plugins: PluginsOption = None,
+) -> None:
+    """Write the k best items of each user: user_id, item_id, score, rank.
+
+    Does not read the data set. Ids are those of your data; items seen in training are excluded.
+
+    [bold]Examples[/]
+
+      recpair recommend runs/ml-100k-mf-bpr-pld --all --k 20 --out recs.parquet
+
+      recpair recommend runs/ml-100k-mf-bpr-pld --users users.csv --on-unknown popular --out recs.csv
+    """
+    from recpair.cli import console
+    from recpair.experiment.load import load
+    from recpair.run import batch
+
+    if (users is None) == (not everyone):
+        raise typer.BadParameter("give either --users FILE or --all")
+    if users is not None and users.resolve() == out.resolve():
+        raise typer.BadParameter("--out would overwrite the file of --users; give another name")
+    batch.check_output(out)
+    loaded = load(run, plugins=plugins or [])
+    with console.notes():
+        frame = loaded.recommend(
+            None if users is None else batch.read_users(users, loaded.id_columns("user")),
+            k=k,
+            exclude_seen=not include_seen,
+            on_unknown=on_unknown,
+            titles=titles,
+        )
+        batch.write_table(out, frame)
+    console.console.print(f"{len(frame):,} recommendations for {frame['user_id'].n_unique():,} users in {out}")
+
+
+@app.command()
+def compare(
+    run_folders: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RUN RUN...", help="Run folders; the first is the baseline.", autocompletion=completion.runs
+        ),
+    ],
+    metric: Annotated[str, typer.Option("--metric", "-m", help="A metric with per-user values.")] = "ndcg@10",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Also write the table: .csv, .parquet or .jsonl.")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option("--plot", help="Also draw a plot: .png, .pdf or .svg.")] = None,
+) -> None:
+    """Compare runs on the same test set: means, bootstrap intervals over users, paired tests with Holm's correction.
+
+    A folder written by fit --seeds counts as one run: each user's value is averaged over the seeds.
+
+    [bold]Example[/]
+
+      recpair compare runs/plain runs/pld --metric ndcg@20 --out table.csv --plot plot.png
+    """
+    from recpair.cli import console
+    from recpair.experiment import compare as comparing
+    from recpair.run import batch
+
+    if out is not None:
+        batch.check_output(out)
+    if plot is not None:
+        comparing.check_plot(plot)
+    compared = comparing.comparison(run_folders, metric)
+    table = compared.table
+    console.frame_table(f"Test {metric}; differences and tests are against {table['run'][0]}", table.select(SHOWN))
+    if out is not None:
+        batch.write_table(out, table)
+    if plot is not None:
+        comparing.draw(compared, plot)
+
+
+@app.command()
+def audit(
+    run: RunArgument,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Output file: .csv, .parquet or .jsonl.")],
+    top: Annotated[int | None, typer.Option("--top", min=1, help="Write only the N most suspicious events.")] = None,
+    plugins: PluginsOption = None,
+) -> None:
+    """Write a table of likely noisy training events, the most suspicious first.
+
+    Compares the loss of each event with the losses of the same user's other events.
+    If noise was injected, also prints how well it is detected.
+
+    [bold]Example[/]
+
+      recpair audit runs/ml-100k-mf-bpr-pld --top 1000 --out suspicious.csv
+    """
+    from recpair.cli import console
+    from recpair.experiment.load import load
+    from recpair.run import batch
+
+    batch.check_output(out)
+    loaded = load(run, plugins=plugins or [])
+    frame = loaded.audit() if top is None else loaded.audit().head(top)
+    batch.write_table(out, frame)
+    console.console.print(f"{len(frame):,} of {len(loaded.recommender.train):,} training events in {out}")
+    if (found := loaded.audit_quality()) is not None:
+        for row in found.iter_rows(named=True):
+            shown = [(name, f"{value:.4f}") for name, value in row.items() if name not in ("users", "events")]
+            console.pair_table(f"injected noise found, users: {row['users']} ({row['events']:,} events)", shown)
+
+
+@app.command()
+def track(
+    run: RunArgument,
+    uri: Annotated[
+        str | None, typer.Option(help="URI of the MLflow store; by default that of the run's config.")
+    ] = None,
+    plugins: PluginsOption = None,
+) -> None:
+    """Upload a finished run to MLflow, for example if the server was unavailable during training.
+
+    [bold]Example[/]
+
+      recpair track runs/ml-100k-mf-bpr-pld --uri http://tracking.example:5000
+    """
+    from recpair.cli import console
+    from recpair.experiment import track as tracking
+    from recpair.experiment.load import load
+
+    with console.notes():
+        run_id = tracking.track(load(run, plugins=plugins or []), uri=uri)
+    if run_id is None:
+        raise typer.Exit(2)
+    console.console.print(f"tracked as MLflow run {run_id}")
+
+
+@app.command()
+def export(
+    run: RunArgument,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="An empty or new folder; its name is the name of the data set.")
+    ],
+    format: Annotated[Literal["recbole"], typer.Option("--format", help="File format.")] = "recbole",
+    plugins: PluginsOption = None,
+) -> None:
+    """Write a run's data as RecBole's atomic files: NAME.train.inter, NAME.valid.inter, NAME.test.inter, NAME.item.
+
+    RecBole reads them with data_path: the folder above, dataset: NAME, benchmark_filename: [train, valid, test].
+    If the run's data set can no longer be read, NAME.inter holds the training events.
+
+    [bold]Example[/]
+
+      recpair export runs/ml-100k-mf-bpr --format recbole --out recbole/ml-100k-split
+    """
+    from recpair.cli import console
+    from recpair.experiment import evaluate as evaluating
+    from recpair.experiment.load import load
+
+    with console.notes():
+        paths = evaluating.export(load(run, plugins=plugins or []), out)
+    for path in paths:
+        console.console.print(f"{path}")

@@ -1,0 +1,72 @@
+"""Comparison of run folders, its plot, and the summary of a run with several seeds."""
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from recpair import files
+from recpair.comparison import COMPARISONS, Comparison
+from recpair.comparison.results import Results
+from recpair.errors import RunError
+from recpair.registry import lookup
+from recpair.run.asked import is_list
+from recpair.run.folder import SEEDS, RunFolder
+
+PLOT_ENDINGS = (".png", ".pdf", ".svg")
+
+
+def compare(folders: Sequence[Path], metric: str) -> pl.DataFrame:
+    """The table of ``comparison``: by default a row per run with its mean, its interval and its paired tests."""
+    return comparison(folders, metric).table
+
+
+def comparison(folders: Sequence[Path], metric: str, name: str = "paired", **options: Any) -> Comparison:
+    """Compare runs on the same test set; the first run is the baseline.
+
+    Args:
+        metric: a metric with per-user values, ``ndcg@10``.
+        name: of ``COMPARISONS``, with its options.
+
+    Raises:
+        RunError: fewer than two runs, an unknown metric, or different test sets.
+        ConfigError: unknown comparison.
+    """
+    if not is_list(folders) or len(folders) < 2:
+        raise RunError("expected at least two runs to compare; the first is the baseline")
+    results = [Results.of(folder) for folder in folders]
+    for each in results:
+        results[0].test.require_same(each.test)
+        each.require_metric(metric)
+    return lookup(COMPARISONS, name, "comparison")(results=results, metric=metric, **options)
+
+
+def draw(compared: Comparison, path: Path) -> None:
+    """Draw a comparison into a file, in the format of its extension."""
+    check_plot(path)
+    figure = compared.plot()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")  # of names in a script that the font lacks
+        files.write(path, lambda partial: figure.savefig(partial, format=path.suffix[1:].lower(), dpi=130))
+
+
+def check_plot(path: Path) -> None:
+    """Raise a RunError unless the extension of the path is a supported plot format; called before the comparison."""
+    if path.suffix.lower() not in PLOT_ENDINGS:
+        raise RunError(f"{path} has the extension {path.suffix!r}; expected one of {', '.join(PLOT_ENDINGS)}")
+
+
+def summarise_seeds(folder: Path, members: Sequence[str]) -> dict[str, Any]:
+    """Write ``seeds.json`` (members, mean and standard deviation of each test metric) and return its content."""
+    records = [RunFolder.open(folder / member).metrics()["test"] for member in members]
+    test = {
+        name: {"mean": float(np.mean(values)), "sd": float(np.std(values, ddof=1)) if len(values) > 1 else 0.0}
+        for name in records[0]
+        for values in [[record[name] for record in records]]
+    }
+    summary: dict[str, Any] = {"runs": list(members), "test": test}
+    files.write_json(folder / SEEDS, summary)
+    return summary

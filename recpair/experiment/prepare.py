@@ -1,0 +1,73 @@
+"""Data of a run: read, filtered and split, with the evaluators of its parts."""
+
+import logging
+from dataclasses import dataclass, replace
+from typing import Any
+
+from recpair.config import Config
+from recpair.data import SPLITS
+from recpair.data.dataset import Dataset
+from recpair.data.events import events_from, read_data, require_something_to_rank
+from recpair.data.filtering import filter_events
+from recpair.data.histories import notes_on_histories
+from recpair.data.noise import add_noise
+from recpair.data.splitting import Splits, apply_split
+from recpair.evaluation.evaluator import Evaluator
+from recpair.evaluation.names import parse_metric, with_metric
+from recpair.integrations.all_models import ALL_MODELS
+from recpair.models import HistoryModel
+from recpair.registry import options_in
+
+logger = logging.getLogger("recpair")
+
+
+@dataclass(frozen=True)
+class Evaluators:
+    """Evaluators of the validation part, which chooses the epoch, and of the test part; None without such a part."""
+
+    valid: Evaluator | None
+    test: Evaluator | None
+
+
+def prepare(config: Config, data: Any = None, items: Any = None) -> Splits:
+    """Read, filter and split the data into train, valid and test parts, with notes on them."""
+    section = config["data"]
+    as_read = options_in(section, events_from)
+    events = read_data(**section) if data is None else events_from(data, section["columns"], items, **as_read)
+    events, filtered = filter_events(events, **config["filter"])
+    require_something_to_rank(events)
+    dataset = Dataset.from_events(events)
+    split = dict(config["split"])
+    name = split.pop("name")
+    labels = SPLITS[name](dataset, **split)
+    splits = apply_split(dataset, labels, name, validate=config["evaluate"]["monitor"] is not None)
+    splits = replace(splits, notes=(*events.notes, *splits.notes))
+    if config["noise"] is not None:
+        splits = add_noise(splits, **config["noise"])
+    if issubclass(ALL_MODELS[config["model"]["name"]], HistoryModel):
+        notes = notes_on_histories(splits.train, splits.valid, splits.test)
+        splits = replace(splits, notes=(*splits.notes, *notes))
+    lost = [
+        f"{name} left {left:,}"
+        for (name, left), (_, before) in zip(filtered[1:], filtered, strict=False)
+        if left < before
+    ]
+    if lost:
+        logger.info("of %s events %s", f"{filtered[0][1]:,}", ", ".join(lost))
+    for note in splits.notes:
+        logger.info(note)
+    return splits
+
+
+def evaluators_of(config: Config, splits: Splits) -> Evaluators:
+    """Create the evaluators: validation masks the training events, the test also masks the validation events."""
+    section = options_in(config["evaluate"], Evaluator)
+    test = Evaluator(splits.train, splits.test, (splits.valid,), **section) if len(splits.test) else None
+    if config["evaluate"]["monitor"] is None:
+        return Evaluators(None, test)
+    metric, cutoff = parse_metric(config["evaluate"]["monitor"])
+    watched = section | {
+        "metrics": with_metric(section["metrics"], metric),
+        "cutoffs": sorted({*section["cutoffs"], cutoff}),
+    }
+    return Evaluators(Evaluator(splits.train, splits.valid, **watched), test)

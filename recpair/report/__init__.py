@@ -1,1 +1,0 @@
-"""Reports of runs: run folder, plots and summary page."""

@@ -1,0 +1,219 @@
+"""Trained run, as returned by ``fit`` and ``load``."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+
+from recpair.boundary import boundary
+from recpair.config import Section, parse
+from recpair.denoising.audit import audit
+from recpair.errors import ConfigError, RunError
+from recpair.evaluation.noise_detection import quality
+from recpair.files import damaged
+from recpair.integrations import MODEL_SIGNATURES
+from recpair.integrations.all_models import ALL_MODELS
+from recpair.models import GradientModel, Model
+from recpair.plugins import resolve
+from recpair.run.asked import flag, id_column, is_pandas
+from recpair.run.display import run_html
+from recpair.run.folder import AUDIT, CONFIG, HISTORY, ITEMS, PER_USER, SEEDS, TRAIN, RunFolder, consistent
+from recpair.run.recommend import OnUnknown, Recommender
+from recpair.seeds import isolated
+
+logger = logging.getLogger("recpair")
+
+MODEL_SECTION = {"model": Section(choices=MODEL_SIGNATURES)}
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """Run folder with its model in memory; the data set is not needed.
+
+    Attributes:
+        files: the run folder, with a checksum of each file.
+        config: the effective config, by section.
+        metrics: the content of ``metrics.json``: ``metrics["test"]["ndcg@10"]``.
+        recommender: recommendations in external ids.
+        items: the item table (titles, categories), or None.
+    """
+
+    files: RunFolder
+    config: dict[str, Any]
+    metrics: dict[str, Any]
+    recommender: Recommender
+    items: pl.DataFrame | None
+
+    @classmethod
+    @boundary
+    def open(cls, folder: str | Path, plugins: Sequence[str] = ()) -> "Run":
+        """Load a finished run.
+
+        Args:
+            plugins: imported modules of components from outside recpair.
+
+        Raises:
+            RunError: a file is missing or damaged, or the config names a model or an option that does not exist.
+        """
+        if not isinstance(folder, str | Path):
+            raise RunError(f"a run is given by its folder or MLflow run id, not by {type(folder).__name__}")
+        run = consistent(Path(folder), partial(cls._read, plugins=plugins))
+        if run.files.manifest is None:
+            logger.info("%s is a run of an earlier version: it has no checksums", folder)
+        return run
+
+    @classmethod
+    def _read(cls, files: RunFolder, plugins: Sequence[str]) -> "Run":
+        if files.has(SEEDS):
+            members = ", ".join(str(name) for name in files.json(SEEDS)["runs"][:3])
+            raise RunError(f"{files.path} holds several seeds; open one of its runs ({members})")
+        metrics, config = files.metrics(), files.config()
+        train = files.training_data()
+        try:
+            resolve(config, plugins)
+            section = dict(parse({"model": config.get("model")}, MODEL_SECTION)["model"])
+        except ConfigError as error:
+            raise RunError(f"{files.path / CONFIG}: {error}") from None
+        component = ALL_MODELS[section.pop("name")]
+        with isolated(0):  # the initial weights are overwritten; the random state of the caller is preserved
+            model = component(train, **section)
+        files.load_weights(model)
+        model.eval()
+        items = files.frame(ITEMS) if files.has(ITEMS) else None
+        return cls(files, config, metrics, Recommender(model, train), items)
+
+    @property
+    def folder(self) -> Path:
+        """Path of the run folder."""
+        return self.files.path
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.folder)!r}, model={self.config['model']['name']!r}, {self.recommender.train!r})"
+
+    def _repr_html_(self) -> str:
+        """HTML representation for notebooks."""
+        return run_html(self.folder, self.config, self.metrics, isinstance(self.model, GradientModel))
+
+    @property
+    def model(self) -> Model:
+        return self.recommender.model
+
+    @cached_property
+    def history(self) -> pl.DataFrame:
+        """One row per epoch and metric: epoch, metric, value."""
+        return self.files.frame(HISTORY)
+
+    @cached_property
+    def per_user(self) -> pl.DataFrame:
+        """Test metrics of each user: user_id and a column per metric."""
+        return self.files.frame(PER_USER)
+
+    @boundary
+    def audit(self) -> pl.DataFrame:
+        """Return the training interactions, the most suspicious first, as ``recpair.denoising.audit`` defines it.
+
+        Raises:
+            RunError: the run's model was not trained by a loss.
+        """
+        return audit(self.recommender.train, self._losses)
+
+    def audit_quality(self) -> pl.DataFrame | None:
+        """Return the detection quality of injected noise, for all users and by activity; None without injected noise."""
+        noise = self.files.frame(TRAIN).get_column("noise", default=None)
+        return None if noise is None else quality(self.recommender.train, self._losses, noise.to_numpy())
+
+    @cached_property
+    def _losses(self) -> pl.DataFrame:
+        if not self.files.lists(AUDIT):
+            raise RunError(
+                f"{self.folder} has no {AUDIT}: its model was not trained by a loss of pairs, so there is nothing to audit; "
+                f"choose a run of a model such as mf"
+            )
+        losses, events = self.files.frame(AUDIT), len(self.recommender.train)
+        if len(losses) != events:
+            raise damaged(
+                self.folder / AUDIT, f"expected {events:,} rows, one per training event, found {len(losses):,}"
+            )
+        return losses
+
+    @boundary
+    def recommend(
+        self,
+        users: Any = None,
+        *,
+        histories: Any = None,
+        k: int = 10,
+        exclude_seen: bool = True,
+        items: Any = None,
+        on_unknown: OnUnknown = "raise",
+        titles: bool = False,
+    ) -> Any:
+        """Return the k best items for each user: user_id, item_id, score, rank.
+
+        ``users`` is a list, a polars or pandas column, or a frame with a column ``user_id`` or the user
+        column of the run's data (``data.columns.user``); for pandas input, the result is a pandas frame.
+        ``titles`` adds the columns of the item table. Other arguments, the column ``fallback`` and the errors
+        are those of ``Recommender.recommend``.
+        """
+        flag(titles, "titles")
+        frame = self.recommender.recommend(
+            None if users is None else self.ids_of(users, "user"),
+            histories=histories,
+            k=k,
+            exclude_seen=exclude_seen,
+            items=None if items is None else self.ids_of(items, "item", "items"),
+            on_unknown=on_unknown,
+        )
+        return self._delivered(frame, "item_id", titles, is_pandas(users))
+
+    @boundary
+    def similar_items(self, items: Any, k: int = 10, *, titles: bool = False) -> Any:
+        """Return the k most similar items of each item: item_id, similar_item_id, score, rank.
+
+        The score is the cosine similarity of the item vectors, or the weight between the items in models of
+        item–item weights (ease, item_knn); see ``Recommender.similar_items`` for details and errors.
+        """
+        flag(titles, "titles")
+        frame = self.recommender.similar_items(self.ids_of(items, "item"), k)
+        return self._delivered(frame, "similar_item_id", titles, is_pandas(items))
+
+    @boundary
+    def score(self, users: Any, items: Any) -> Any:
+        """Return the model's score of each (user, item) pair: user_id, item_id, score."""
+        frame = self.recommender.score(self.ids_of(users, "user"), self.ids_of(items, "item"))
+        return self._delivered(frame, "item_id", False, is_pandas(users))
+
+    def id_columns(self, kind: Literal["user", "item"]) -> list[str]:
+        """Names of the id column of a table: that of the run's data, then ``user_id`` or ``item_id``."""
+        data = self.config.get("data")
+        columns = data.get("columns") if isinstance(data, dict) else None
+        own = columns.get(kind) if isinstance(columns, dict) else None
+        return [*([own] if isinstance(own, str) else []), f"{kind}_id"]
+
+    def ids_of(self, ids: Any, kind: Literal["user", "item"], name: str | None = None) -> pl.Series:
+        """Return the ids in a list, a column or a frame, as ``asked.id_column`` does."""
+        return id_column(ids, name or f"{kind}_id", self.id_columns(kind))
+
+    def _delivered(self, frame: pl.DataFrame, key: str, titles: bool, pandas: bool) -> Any:
+        if titles and self._side_table is None:
+            logger.info("%s has no item table, so titles adds no columns", self.folder)
+        elif titles and self._side_table is not None:
+            suffix = "_right"  # for item table columns with the same name as a column of the recommendations
+            while {f"{column}{suffix}" for column in frame.columns} & {*self._side_table.columns}:
+                suffix += "_right"
+            table = self._side_table.rename({"item_id": key})
+            frame = frame.join(table, on=key, how="left", maintain_order="left", suffix=suffix)
+        return frame.to_pandas() if pandas else frame
+
+    @cached_property
+    def _side_table(self) -> pl.DataFrame | None:
+        """Item table with the ids of the vocabulary, without other items."""
+        if self.items is None:
+            return None
+        ids = self.recommender.train.vocabulary.items
+        place = ids.find(self.items["item_id"])
+        return self.items.filter(pl.Series(place >= 0)).with_columns(ids.of(place[place >= 0]).alias("item_id"))
