@@ -78,6 +78,7 @@ SUPPLIES: dict[str, Supply] = {
     "embedding_dim": Supply("D, the length of the model's vectors", "", "vectors", building=True),
     "history_length": Supply("T, the longest history that the model reads", "", "history", building=True),
     "semantic_items": Supply("semantic vectors of the items, dense or sparse", "", "semantics", building=True),
+    "semantic_vectors": Supply("dense semantic vectors of the items", "I S", "semantics", building=True),
     "retrieved": Supply("vectors and neighbours by meaning", "", "semantics", building=True),
 }
 

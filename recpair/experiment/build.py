@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,14 @@ from recpair.denoising import DENOISERS
 from recpair.denoising.memory import Memory
 from recpair.diagnostics import DIAGNOSTICS
 from recpair.errors import ConfigError, DataError
-from recpair.experiment.requirements import candidates, declared_positives, gives, named_components, needs
+from recpair.experiment.requirements import (
+    asked_by_model,
+    candidates,
+    declared_positives,
+    gives,
+    named_components,
+    needs,
+)
 from recpair.integrations import OWN
 from recpair.integrations.all_models import ALL_MODELS
 from recpair.losses import LOSSES
@@ -64,7 +72,7 @@ def build(config: Config, splits: Splits) -> Components:
     component = ALL_MODELS[name]
     if component.needs_times:
         require_times(splits.train, f"model.name: {name}")
-    asked = {*supplied_names(component), *(_asked(config) if issubclass(component, GradientModel) else ())}
+    asked = {*asked_by_model(config["model"]), *(_asked(config) if issubclass(component, GradientModel) else ())}
     supplies = _supplies(config, splits, asked)
     with isolated(config["train"]["seed"]):
         model = make(component, supplies, **section)
@@ -113,19 +121,20 @@ def retrieved_of(config: Config, splits: Splits, report: Report = silent, *, clo
 def _supplies(config: Config, splits: Splits, asked: set[str]) -> dict[str, Any]:
     """Values supplied at construction; the semantic stage runs only if its results are asked for."""
     section, train = config["semantics"], splits.train
-    of_stage = {"retrieved", "judged", "semantic_items"} & asked
+    of_stage = {"retrieved", "judged", "semantic_items", "semantic_vectors"} & asked
     if section is not None and not of_stage:
         logger.info("no component uses semantics; nothing is encoded")
-    vectors = None
-    if section is not None and "semantic_items" in asked:
-        vectors = encode_items(splits, config["describe"], config["output"], **section)
+    encode = partial(encode_items, splits, config["describe"], config["output"], **(section or {}))
+    retrieved = retrieved_of(config, splits) if {"retrieved", "judged"} & asked else None
+    dense = None if retrieved is None else retrieved.item_vectors
     return {
         "interactions": train,
         "n_items": train.n_items,
         "n_users": train.n_users,
         "n_events": len(train),
-        "retrieved": retrieved_of(config, splits) if of_stage - {"semantic_items"} else None,
-        "semantic_items": vectors,
+        "retrieved": retrieved,
+        "semantic_items": encode() if section is not None and "semantic_items" in asked else None,
+        "semantic_vectors": encode(dense=True) if dense is None and "semantic_vectors" in asked else dense,
     }
 
 

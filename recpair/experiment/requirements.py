@@ -65,6 +65,12 @@ def needs(*components: Callable[..., Any]) -> set[str]:
     return {need for name in names if (need := SUPPLIES[name].needs) is not None}
 
 
+def asked_by_model(section: Mapping[str, Any]) -> set[str]:
+    """Return the supplied values in the signature of a model; vectors of texts only if its option ``text`` is not none."""
+    names = set(supplied_names(ALL_MODELS[section["name"]]))
+    return names - {"semantic_vectors"} if section.get("text") == "none" else names
+
+
 def inferred(config: Config, given: Given) -> Config:
     """Fill in values that follow from the class of the model, unless they are given: its own loss, one vector a history."""
     model = ALL_MODELS[config["model"]["name"]]
@@ -120,6 +126,7 @@ def require(config: Config) -> None:
         _require_supplies(config, name, gives(model))
         _require_sampler(config, name, model)
         _require_reference(config)
+    _require_texts(config)
     _require_labels(config)
     _require_metrics(config, model)
     if config["loss"]["name"] == OWN:
@@ -195,6 +202,17 @@ def _require_reference(config: Config) -> None:
     if config["train"]["reference"] is not None and "reference" not in asked:
         raise ConfigError(
             f"train.reference is {config['train']['reference']}, but neither the loss nor a term uses a reference; drop it"
+        )
+
+
+def _require_texts(config: Config) -> None:
+    """Check that a model that is constructed from vectors of item texts has them."""
+    section = config["model"]
+    if config["semantics"] is None and "semantic_vectors" in asked_by_model(section):
+        key = "text" if "text" in section else "name"
+        raise ConfigError(
+            f"model.{key} is {section[key]}, which needs vectors of item texts; add semantics: {{name: wordllama}} or "
+            f"{{name: tfidf}}"
         )
 
 

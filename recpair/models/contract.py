@@ -124,18 +124,26 @@ class SequenceModel(HistoryModel, GradientModel):
     def item_vectors(self) -> Float[Tensor, "I D"]:
         """Return the item vectors, which are multiplied with the query vectors."""
 
-    def score(self, batch: Batch) -> Vectors:
+    def raw_item_vectors(self) -> Float[Tensor, "I D"]:
+        """Return the embeddings of the items, a parameter; overridden by models that compute item vectors from them."""
+        return self.item_vectors()
+
+    def queries(self, batch: Batch) -> Float[Tensor, "Q D"]:
+        """Return the query vectors: the last position of each history, or the positions of the batch."""
         assert batch.history is not None, "a sequence model needs histories"
-        history, at = batch.history, batch.at
-        queries = self.encode_last(history) if at is None else self.encode(history).flatten(0, 1)[at]
-        return Vectors.compared(queries, self.item_vectors(), self.similarity)
+        if batch.at is None:
+            return self.encode_last(batch.history)
+        return self.encode(batch.history).flatten(0, 1)[batch.at]
+
+    def score(self, batch: Batch) -> Vectors:
+        return Vectors.compared(self.queries(batch), self.item_vectors(), self.similarity)
 
     def regularised(self, batch: Batch) -> tuple[Touched, ...]:
         """Return the last item of each query (in place of a user), the positives and the negatives."""
         assert batch.history is not None, "a sequence model needs histories"
         current = batch.history[:, -1] if batch.at is None else batch.history.flatten()[batch.at]
         items = (batch.positives,) if batch.negatives is None else (batch.positives, batch.negatives)
-        return tuple((self.item_vectors(), rows) for rows in (current.clamp_min(0), *items))
+        return tuple((self.raw_item_vectors(), rows) for rows in (current.clamp_min(0), *items))
 
 
 class FittedModel(Model):

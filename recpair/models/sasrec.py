@@ -1,159 +1,24 @@
 """SASRec: a causal transformer over the history of a user."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
-import torch
-from jaxtyping import Bool, Float, Int
+import numpy as np
+from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn.functional import gelu, linear, relu, scaled_dot_product_attention, silu
 
+from recpair.batch import Batch
 from recpair.data.interactions import Interactions
 from recpair.errors import ConfigError
 from recpair.models.contract import SequenceModel
 from recpair.models.dropout import dropout
-from recpair.models.layers import Embedding, Linear
+from recpair.models.layers import Embedding
+from recpair.models.ligr import GatedBlock
 from recpair.models.lookup import look_up
-from recpair.models.scorer import Similarity
-from recpair.seeds import generator, lent
-
-Activation = Literal["gelu", "relu", "silu"]
-ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {"gelu": gelu, "relu": relu, "silu": silu}
-
-
-@dataclass(frozen=True)
-class Packing:
-    """Positions of a batch of histories that hold an item; all layers but attention operate on these R positions only.
-
-    Attributes:
-        real: True where a position holds an item.
-        places: indices of the R positions among the H · T, or None if all positions hold an item.
-        mask: attention mask: a position attends to itself and to items before it; None for a plain causal mask.
-    """
-
-    real: Bool[Tensor, "H T"]
-    places: Int[Tensor, "R"] | None
-    mask: Bool[Tensor, "H 1 T T"] | None
-
-    @classmethod
-    def of(cls, history: Int[Tensor, "H T"]) -> "Packing":
-        real = history >= 0
-        if bool(real.all()):
-            return cls(real, None, None)
-        t = history.shape[1]
-        ones = torch.ones(t, t, dtype=torch.bool, device=history.device)
-        # A padding position attends to itself: attention over nothing would be 0/0.
-        mask = (ones.tril() & real[:, None, None, :]) | ones.diag().diag()
-        return cls(real, real.flatten().nonzero().squeeze(1), mask)
-
-    def pack(self, padded: Float[Tensor, "H T _"]) -> Float[Tensor, "R _"]:
-        flat = padded.flatten(0, 1)
-        return flat if self.places is None else flat[self.places]
-
-    def spread(self, packed: Float[Tensor, "R _"]) -> Float[Tensor, "H T _"]:
-        """Return to shape (H, T, _), with zeros at positions without an item."""
-        if self.places is None:
-            return packed.view(*self.real.shape, -1)
-        empty = packed.new_zeros(self.real.numel(), packed.shape[1])
-        return empty.index_copy(0, self.places, packed).view(*self.real.shape, -1)
-
-    def last(self, packed: Float[Tensor, "R _"]) -> Float[Tensor, "H _"]:
-        """Return the last position of each history; arbitrary values for an empty history."""
-        return packed[(self.real.sum(1).cumsum(0) - 1).clamp_min(0)]
-
-    def seen_from_the_last(self) -> Bool[Tensor, "H 1 1 T"] | None:
-        """Return the attention mask of the last position: all items, and itself; None for all positions."""
-        if self.places is None:
-            return None
-        seen = self.real.clone()
-        seen[:, -1] = True  # attention over nothing would be 0/0
-        return seen[:, None, None, :]
-
-
-class Attention(nn.Module):
-    """Causal multi-head self-attention, with the fused kernel if the device has one."""
-
-    def __init__(self, dim: int, n_heads: int, rate: float) -> None:
-        super().__init__()
-        self.n_heads, self.rate = n_heads, rate
-        self.queries_keys_values = Linear(dim, 3 * dim)
-        self.out = Linear(dim, dim)
-
-    def forward(self, x: Float[Tensor, "R D"], packing: Packing) -> Float[Tensor, "R D"]:
-        queries, keys, values = self._heads(packing.spread(self.queries_keys_values(x)))
-        mixed = self._mixed(queries, keys, values, packing.mask)
-        out: Tensor = self.out(packing.pack(mixed.transpose(1, 2).flatten(2)))
-        return out
-
-    def last(self, x: Float[Tensor, "R D"], packing: Packing) -> Float[Tensor, "H D"]:
-        """Compute the last positions only; all others serve as keys and values."""
-        dim, weight, bias = x.shape[1], self.queries_keys_values.weight, self.queries_keys_values.bias
-        (queries,) = self._heads(linear(packing.last(x), weight[:dim], bias[:dim]).unsqueeze(1))
-        keys, values = self._heads(packing.spread(linear(x, weight[dim:], bias[dim:])))
-        out: Tensor = self.out(self._mixed(queries, keys, values, packing.seen_from_the_last()).flatten(1))
-        return out
-
-    def _heads(self, stacked: Float[Tensor, "H T _"]) -> tuple[Tensor, ...]:
-        """Split the stacked projections (H, T, D) into heads, each (H, heads, T, D / heads)."""
-        dim = self.out.in_features
-        parts: tuple[Tensor, ...] = stacked.unflatten(2, (-1, self.n_heads, dim // self.n_heads)).permute(2, 0, 3, 1, 4)
-        return tuple(parts)
-
-    def _mixed(self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
-        """Apply attention to the values; without a mask it is causal, and the last query is at the last position."""
-        causal = mask is None and queries.shape[-2] > 1
-        if not (self.training and self.rate):
-            return scaled_dot_product_attention(queries, keys, values, attn_mask=mask, is_causal=causal)
-        if queries.device.type == "cuda":
-            with lent(queries.device):
-                return scaled_dot_product_attention(queries, keys, values, mask, self.rate, causal)
-        # Fused kernels of other devices have no attention dropout, or draw it from torch's process-wide generator.
-        scores = (queries @ keys.transpose(-2, -1)).div_(queries.shape[-1] ** 0.5)
-        if causal:
-            mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
-        if mask is not None:
-            scores = scores.masked_fill(~mask, -torch.inf)
-        return dropout(scores.softmax(-1), self.rate, True) @ values
-
-
-class Block(nn.Module):
-    """Attention and two linear layers with residual connections, normalised before (pre) or after (post)."""
-
-    def __init__(
-        self, dim: int, n_heads: int, inner_dim: int, rate: float, activation: Activation, pre: bool, epsilon: float
-    ) -> None:
-        super().__init__()
-        self.pre, self.rate, self.activation = pre, rate, ACTIVATIONS[activation]
-        self.attention = Attention(dim, n_heads, rate)
-        self.attention_norm = nn.LayerNorm(dim, eps=epsilon)
-        self.inner, self.outer = Linear(dim, inner_dim), Linear(inner_dim, dim)
-        self.feed_forward_norm = nn.LayerNorm(dim, eps=epsilon)
-
-    def forward(self, x: Float[Tensor, "R D"], packing: Packing) -> Float[Tensor, "R D"]:
-        return self._added(x, self.attention(self.attention_norm(x) if self.pre else x, packing))
-
-    def last(self, x: Float[Tensor, "R D"], packing: Packing) -> Float[Tensor, "H D"]:
-        """Compute the last positions only."""
-        attended = self.attention.last(self.attention_norm(x) if self.pre else x, packing)
-        return self._added(packing.last(x), attended)
-
-    def _added(self, x: Tensor, attended: Tensor) -> Tensor:
-        """Add the attention output, then the feed-forward output, to the input."""
-        x = x + self._dropped(attended)
-        if self.pre:
-            return x + self._dropped(self._feed_forward(self.feed_forward_norm(x)))
-        x = self.attention_norm(x)
-        normed: Tensor = self.feed_forward_norm(x + self._dropped(self._feed_forward(x)))
-        return normed
-
-    def _feed_forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.outer(self.activation(self.inner(x)))
-        return out
-
-    def _dropped(self, x: Tensor) -> Tensor:
-        return dropout(x, self.rate, self.training)
+from recpair.models.scorer import Similarity, Vectors
+from recpair.models.text_projection import LazyVectors, TextProjection
+from recpair.models.transformer import Activation, Block, Packing
+from recpair.seeds import generator
 
 
 class SASRec(SequenceModel):
@@ -161,13 +26,17 @@ class SASRec(SequenceModel):
 
     Source: Kang & McAuley, ICDM 2018. ``norm: post`` is the transformer of BERT, as used by RecBole and SRA-CL (NeurIPS
     2025): the embeddings and each residual sum are normalised. ``norm: pre`` normalises the input of each layer and the
-    final output. Deviations: learned positions count from the end, so that a batch is only as long as its longest
-    history; padding is computed in attention only. An empty history has the vector 0.
+    final output. ``block: ligr`` has the gated blocks of LiGR (``GatedBlock``), as eSASRec does (Tikhonovich et al.,
+    RecSys 2025). With ``text: add``, e_i is the sum of an embedding of the item and W x_i, with x the dense vectors of
+    the config section ``semantics`` and W learnt, in histories and in scores, so that items with few or no training
+    events have a place too. Deviations: learned positions count from the end, so that a batch is only as long as its
+    longest history; padding is computed in attention only. An empty history has the vector 0.
     """
 
     def __init__(
         self,
         interactions: Interactions,
+        semantic_vectors: np.ndarray | None = None,
         *,
         history_length: Annotated[int, Field(gt=0)] = 50,
         embedding_dim: Annotated[int, Field(gt=0)] = 64,
@@ -175,21 +44,32 @@ class SASRec(SequenceModel):
         n_heads: Annotated[int, Field(gt=0)] = 2,
         inner_dim: Annotated[int, Field(gt=0)] = 256,
         dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5,
-        activation: Activation = "gelu",
+        activation: Activation | None = None,
         norm: Literal["pre", "post"] = "pre",
         norm_epsilon: Annotated[float, Field(gt=0)] = 1e-12,
         init_std: Annotated[float, Field(gt=0)] = 0.02,
         similarity: Similarity = "dot",
+        block: Literal["transformer", "ligr"] = "transformer",
+        text: Literal["none", "add"] = "none",
+        text_dim: Annotated[int, Field(gt=0)] = 64,
     ) -> None:
         """
+        Args:
+            activation: of the feed-forward layers, by default gelu; of their gates with ``block: ligr``, by default silu.
+            block: transformer, or ligr with gated residual connections, which requires ``norm: pre``.
+            text: add, to add a projection of the item's semantic vector to its embedding.
+            text_dim: S, the number of principal directions of longer semantic vectors that are kept.
+
         Raises:
-            ConfigError: ``embedding_dim`` is not divisible by ``n_heads``.
+            ConfigError: ``embedding_dim`` is not divisible by ``n_heads``, or ``block: ligr`` is used with ``norm: post``.
         """
         if embedding_dim % n_heads:
             raise ConfigError(
                 f"model.embedding_dim is {embedding_dim}, not divisible by {n_heads} heads; "
                 f"choose a multiple of model.n_heads"
             )
+        if block == "ligr" and norm == "post":
+            raise ConfigError("model.block is ligr, which is pre-norm, but model.norm is post; set model.norm=pre")
         super().__init__()
         self.history_length, self.similarity = history_length, similarity
         self.rate, self.pre = dropout, norm == "pre"
@@ -197,7 +77,9 @@ class SASRec(SequenceModel):
         self.position_embedding = Embedding(history_length, embedding_dim)  # the last row belongs to the latest item
         self.norm = nn.LayerNorm(embedding_dim, eps=norm_epsilon)
         self.blocks = nn.ModuleList(
-            Block(embedding_dim, n_heads, inner_dim, dropout, activation, self.pre, norm_epsilon)
+            GatedBlock(embedding_dim, n_heads, inner_dim, dropout, activation or "silu", norm_epsilon)
+            if block == "ligr"
+            else Block(embedding_dim, n_heads, inner_dim, dropout, activation or "gelu", self.pre, norm_epsilon)
             for _ in range(n_layers)
         )
         for module in self.modules():
@@ -205,6 +87,9 @@ class SASRec(SequenceModel):
                 nn.init.normal_(module.weight, std=init_std, generator=generator())
             if isinstance(module, nn.Linear):
                 nn.init.zeros_(module.bias)
+        self.text: TextProjection | None = None
+        if text == "add":
+            self.text = TextProjection(interactions.n_items, semantic_vectors, text_dim, embedding_dim, init_std)
 
     def encode(self, history: Int[Tensor, "H T"]) -> Float[Tensor, "H T D"]:
         packing = Packing.of(history)
@@ -220,7 +105,7 @@ class SASRec(SequenceModel):
         if len(x) == 0:  # all histories are empty
             return packing.spread(x)[:, -1]
         *blocks, top = self.blocks
-        assert isinstance(top, Block)
+        assert isinstance(top, Block | GatedBlock)
         for block in blocks:
             x = block(x, packing)
         x = top.last(x, packing)
@@ -229,8 +114,21 @@ class SASRec(SequenceModel):
     def _embedded(self, history: Int[Tensor, "H T"], packing: Packing) -> Float[Tensor, "R D"]:
         positions = self.position_embedding.weight[-history.shape[1] :].expand(len(history), -1, -1)
         items = history[packing.real]
-        x = look_up(self.item_embedding.weight, items) + packing.pack(positions)
+        x = self._rows(items) + packing.pack(positions)
         return dropout(x if self.pre else self.norm(x), self.rate, self.training)
 
+    def _rows(self, items: Int[Tensor, "R"]) -> Float[Tensor, "R D"]:
+        embeddings = self.item_embedding.weight
+        return look_up(embeddings, items) if self.text is None else self.text.rows(embeddings, items)
+
     def item_vectors(self) -> Float[Tensor, "I D"]:
+        embeddings = self.item_embedding.weight
+        return embeddings if self.text is None else self.text.table(embeddings)
+
+    def raw_item_vectors(self) -> Float[Tensor, "I D"]:
         return self.item_embedding.weight
+
+    def score(self, batch: Batch) -> Vectors:
+        if self.text is None or self.similarity != "dot":
+            return super().score(batch)
+        return LazyVectors(self.queries(batch), self.item_embedding.weight, self.text)

@@ -145,6 +145,7 @@ def encode_items(
     splits: Splits,
     describe: Mapping[str, Any] | None = None,
     output: str | None = None,
+    dense: bool = False,
     *,
     template: str,
     folder: str | None = None,
@@ -152,14 +153,14 @@ def encode_items(
 ) -> np.ndarray | sp.csr_matrix:
     """Return the vectors of the items (I, S) without any search: sparse from an encoder of words (tfidf), else dense.
 
-    They have length one; those of items without text are zero. Arguments and errors are those of ``retrieve``; the
-    options of its searches have no effect.
+    They have length one; those of items without text are zero. With ``dense``, those of an encoder of words are dense
+    too. Arguments and errors are those of ``retrieve``; the options of its searches have no effect.
     """
     stage = Stage(splits.train, splits.items, folder_of(folder, output), silent)
     encoder = {key: value for key, value in section.items() if key not in options(retrieve)}
     with stage.locked():
         describer, source = _components(describe, encoder, closed=False)
-        if isinstance(source, CorpusEncoder):
+        if isinstance(source, CorpusEncoder) and not dense:
             return source.rows(stage.texts(source, describer, template))
         return stage.item_vectors(source, describer, template)
 

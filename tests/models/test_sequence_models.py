@@ -13,6 +13,7 @@ from recpair.errors import ConfigError
 from recpair.models import MODELS, SequenceModel
 from recpair.models.sasrec import SASRec
 from recpair.seeds import isolated
+from recpair.semantics.encoders import normalised
 
 KINDS = sorted(name for name, kind in MODELS.items() if issubclass(kind, SequenceModel))
 CYCLE = 30  # items of the succession
@@ -22,10 +23,19 @@ def catalogue(n_items) -> Interactions:
     return Interactions.from_indices(np.zeros(1, int), np.zeros(1, int), vocabulary=Vocabulary.range(1, n_items))
 
 
-@pytest.fixture(params=[*KINDS, "sasrec-post"])
+VECTORS = normalised(np.random.default_rng(0).normal(size=(12, 5)))
+VARIANTS = {
+    "sasrec-post": {"norm": "post"},
+    "sasrec-ligr": {"block": "ligr"},
+    "sasrec-text": {"text": "add", "semantic_vectors": VECTORS},
+    "sasrec-ligr-text": {"block": "ligr", "text": "add", "semantic_vectors": VECTORS, "text_dim": 3},
+}
+
+
+@pytest.fixture(params=[*KINDS, *VARIANTS])
 def model(request):
-    name, _, norm = request.param.partition("-")
-    options = {"history_length": 6, "embedding_dim": 8} | ({"norm": norm} if norm else {})
+    name = request.param.partition("-")[0]
+    options = {"history_length": 6, "embedding_dim": 8} | VARIANTS.get(request.param, {})
     with isolated(0):
         made = MODELS[name](catalogue(12), **options)
         for parameter in made.parameters():  # as after training: nothing is 0 or 1
@@ -72,11 +82,11 @@ def test_the_last_places_alone_are_those_of_all(model, history):
     torch.testing.assert_close(*gradients)
 
 
-@pytest.mark.parametrize("norm", ["pre", "post"])
-def test_sasrec_drops_as_much_of_the_last_places_as_of_all(norm):
+@pytest.mark.parametrize("options", [{"norm": "pre"}, {"norm": "post"}, {"block": "ligr"}])
+def test_sasrec_drops_as_much_of_the_last_places_as_of_all(options):
     """In the mean over many draws, training sees what it sees with every place computed."""
     with isolated(0):
-        model = SASRec(catalogue(12), history_length=6, embedding_dim=8, norm=norm, dropout=0.3, init_std=0.5).train()
+        model = SASRec(catalogue(12), history_length=6, embedding_dim=8, dropout=0.3, init_std=0.5, **options).train()
         many = HISTORY[[0]].repeat(20_000, 1)
         alone, whole = model.encode_last(many), model.encode(many)[:, -1]
     torch.testing.assert_close(alone.mean(0), whole.mean(0), atol=0.05, rtol=0)
@@ -166,10 +176,10 @@ def next_item(quick):
 
 
 @pytest.mark.parametrize("examples", ["positions", "prefixes"])
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", [*KINDS, "sasrec-ligr"])
 def test_a_succession_is_learnt(name, examples, succession, next_item):
     """The next item stands first for everybody, with masking off: the popular floor finds next to nothing."""
-    next_item["model"]["name"] = name
+    next_item["model"] |= {"name": name.partition("-")[0]} | VARIANTS.get(name, {})
     next_item["sampler"] |= {"examples": examples, "batch_size": 16 if examples == "positions" else 64}
     next_item["evaluate"]["mask_seen"] = False
     run = recpair.fit(next_item, data=succession)
