@@ -13,6 +13,7 @@ from torch import Tensor
 
 from recpair.data.interactions import Interactions
 from recpair.data.item_lists import ItemLists
+from recpair.errors import TrainingError
 from recpair.models.scorer import CatalogueScorer
 from recpair.models.sparse import kernels
 from recpair.models.sparse.gram import gram
@@ -59,10 +60,8 @@ class SANSA(ItemToItemModel):
         density: maximum share of the items in a row of W.
 
     Raises:
-        TrainingError: RᵀR may have more than 2²⁹ entries (4 GiB).
+        TrainingError: RᵀR may have more than 2²⁹ entries (4 GiB), or the ridge is too small for 64 bits.
     """
-
-    variances: Tensor
 
     def __init__(
         self,
@@ -87,6 +86,10 @@ class SANSA(ItemToItemModel):
         kept, variances = np.empty(n_items, np.int64), np.empty(n_items)
         diagonal = counts[order] + self.ridge
         kernels.inverse_factor(pairs.indptr, pairs.indices, pairs.data, diagonal, found, factor, kept, variances)
+        if not (np.isfinite(variances).all() and (variances > 0).all()):
+            raise TrainingError(
+                f"model sansa: the equations of an item are singular; raise model.ridge ({self.ridge:g})"
+            )
         entries = np.arange(size[1]) < kept[:, None]
         indptr = np.concatenate([[0], np.cumsum(kept)])
         w: Any = sp.csr_array((factor[entries], order[found[entries]], indptr), shape=(n_items, n_items))

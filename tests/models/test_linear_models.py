@@ -228,6 +228,13 @@ def test_sansa_with_all_entries_is_ease(shape, density):
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+def test_sansa_refuses_a_ridge_that_leaves_the_equations_singular():
+    with pytest.raises(
+        TrainingError, match=r"sansa: the equations of an item are singular; raise model.ridge \(1e-18\)"
+    ):
+        scores_of(SANSA, np.ones((20, 6)), torch.float32, ridge=1e-18)
+
+
 def test_sansa_regresses_each_item_on_the_strongest_earlier_items():
     """W by a loop over items in order of popularity, with the normal equations of the kept ones."""
     matrix, ridge, n = random_matrix(80, 45), 5.0, 30

@@ -21,8 +21,8 @@ def right_singular_vectors(graph: Graph, k: int, dtype: torch.dtype = torch.floa
 
     D = min(k, U, I); vectors of singular value 0, which are not determined, are replaced by 0. The subspace is iterated
     on the users or the items, whichever are fewer, and orthonormalised after each product with S = R̃R̃ᵀ or P = R̃ᵀR̃; if
-    it contains all of them (at most k + 10), the result is exact. Source: Halko et al., SIAM Review 2011, algorithms 4.4
-    and 5.1.
+    it contains all of them (at most k + 10), the result is exact; otherwise the last vectors mix with the next ones where
+    the spectrum is flat. Source: Halko et al., SIAM Review 2011, algorithms 4.4 and 5.1.
     """
     roots = [np.sqrt(side.degrees)[:, None].astype(_numpy(dtype)) for side in (graph.users, graph.items)]
 
