@@ -136,6 +136,8 @@ class Evaluator:
             self._require_vectors(self._context(model, model))
 
     def _require_vectors(self, context: Context) -> None:
+        if self.text_vectors is None and any(each.requires("texts") for each in self.measures):
+            raise ConfigError("evaluate.metrics: ils_text needs text_vectors, the vectors of the item texts")
         asking = [each.name for each in self.measures if each.requires("vectors")]
         if asking and context.item_vectors is None:
             raise ConfigError(
@@ -162,7 +164,8 @@ class Evaluator:
 
     def measure(self, items: np.ndarray) -> Evaluation:
         """Return the metrics of ranked lists (users, K) from any source, except for metrics that need a model."""
-        of_lists = [each for each in self.measures if not (each.requires("model") or each.requires("vectors"))]
+        lacking = {"model", "vectors", *(["texts"] if self.text_vectors is None else [])}
+        of_lists = [each for each in self.measures if not any(map(each.requires, lacking))]
         return self._measured(items, of_lists, self._context())
 
     def _measured(self, items: np.ndarray, measures: Sequence[Measure], context: Context) -> Evaluation:

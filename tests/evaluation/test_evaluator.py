@@ -136,7 +136,7 @@ def test_a_held_out_event_that_is_repeated_counts_once():
 def test_the_numbers_do_not_depend_on_threads():
     generator = np.random.default_rng(3)
     train, held_out = (lists([generator.choice(200, 9, replace=False) for _ in range(50)], 200) for _ in range(2))
-    evaluator = Evaluator(train, held_out, metrics=METRICS, cutoffs=[5, 50])
+    evaluator = Evaluator(train, held_out, metrics=[name for name in METRICS if name != "ils_text"], cutoffs=[5, 50])
     table = Table(generator.random((50, 200)))
     many, threads = evaluator.evaluate(table), numba.get_num_threads()
     numba.set_num_threads(1)
@@ -172,7 +172,10 @@ def test_small_blocks_give_the_same_numbers():
     table = Table(np.eye(8))
     table.score = lambda batch: Vectors(torch.eye(8)[batch.user], torch.from_numpy(scores.T))
     small, large = (
-        Evaluator(train, held_out, metrics=METRICS, cutoffs=[10, 500], block_mb=mb).evaluate(table) for mb in (1, 256)
+        Evaluator(
+            train, held_out, metrics=[name for name in METRICS if name != "ils_text"], cutoffs=[10, 500], block_mb=mb
+        ).evaluate(table)
+        for mb in (1, 256)
     )
     assert small.means == large.means
     assert small.per_user.equals(large.per_user)

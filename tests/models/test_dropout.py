@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from recpair.models.dropout import dropout
-from recpair.models.sasrec import Attention, Packing
+from recpair.models.transformer import Attention, Packing
 from recpair.seeds import isolated
 
 

@@ -8,6 +8,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 import recpair
+from recpair.models import MODELS, FittedModel
 from recpair.models.blas import gram
 
 SEQUENCES = {"name": "sequences", "batch_size": 64}
@@ -42,7 +43,7 @@ def test_weights_are_the_same_on_one_thread_and_on_two(name, events, tmp_path):
         numba.set_num_threads(min(n, kernels))
         try:
             with threadpool_limits(n, user_api="blas"):
-                fitted = name in ("ials", "item_knn")
+                fitted = issubclass(MODELS[name], FittedModel)
                 train = {"device": "cpu"} | ({} if fitted else {"epochs": 1})
                 config = CONFIGS[name] | {"train": train, "tracking": None}
                 run = recpair.fit(config | {"output": str(tmp_path / f"{name}-{n}")}, data=events)
