@@ -69,11 +69,12 @@ class GraphFilter(ItemToItemModel):
     low: Tensor
     filtered: Tensor
 
-    def __init__(self, interactions: Interactions, k: int, alpha: float) -> None:
+    def __init__(self, interactions: Interactions, k: int, alpha: float, max_share: float) -> None:
         super().__init__(interactions)
-        self.k, self.alpha = k, alpha
+        smaller = min(interactions.n_users, interactions.n_items)
+        self.k, self.alpha = min(k, max(1, int(max_share * smaller))), alpha
         self.graph = Graph(interactions)
-        shape = interactions.n_items, min(k, interactions.n_users, interactions.n_items)
+        shape = interactions.n_items, self.k
         self.register_buffer("low", torch.zeros(shape))
         self.register_buffer("filtered", torch.zeros(shape))
 

@@ -67,9 +67,13 @@ def low_pass(matrix, k):
 @pytest.mark.parametrize(
     ("kind", "key", "options"),
     [
-        (GFCF, "gf_cf", {"k": 2, "alpha": 0.3}),
-        (BSPM, "bspm", {"k": 2, "alpha": 0.2, "sharpening": 2.5}),
-        (BSPM, "bspm_euler", {"k": 2, "alpha": 0.2, "sharpening": 1.2, "solver": "euler", "final": "mean"}),
+        (GFCF, "gf_cf", {"k": 2, "max_share": 1.0, "alpha": 0.3}),
+        (BSPM, "bspm", {"k": 2, "max_share": 1.0, "alpha": 0.2, "sharpening": 2.5}),
+        (
+            BSPM,
+            "bspm_euler",
+            {"k": 2, "max_share": 1.0, "alpha": 0.2, "sharpening": 1.2, "solver": "euler", "final": "mean"},
+        ),
     ],
 )
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-5)])
@@ -93,7 +97,7 @@ def test_gf_cf_equals_dense_matrices(shape, k):
     matrix = random_matrix(*shape)
     p = normalised(matrix).T @ normalised(matrix)
     expected = matrix @ (p + 0.3 * low_pass(matrix, k))
-    np.testing.assert_allclose(scores_of(GFCF, matrix, k=k), expected, atol=1e-10)
+    np.testing.assert_allclose(scores_of(GFCF, matrix, k=k, max_share=1.0), expected, atol=1e-10)
 
 
 def test_singular_vectors_of_more_users_and_items_than_the_iteration_holds():
@@ -109,9 +113,9 @@ def test_singular_vectors_of_more_users_and_items_than_the_iteration_holds():
 
 def test_bspm_without_sharpening_is_gf_cf():
     matrix = random_matrix(20, 15)
-    expected = scores_of(GFCF, matrix, k=5, alpha=0.4)
+    expected = scores_of(GFCF, matrix, k=5, max_share=1.0, alpha=0.4)
     for solver in ("rk4", "euler"):
-        found = scores_of(BSPM, matrix, k=5, alpha=0.4, sharpening=0.0, solver=solver)
+        found = scores_of(BSPM, matrix, k=5, max_share=1.0, alpha=0.4, sharpening=0.0, solver=solver)
         np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
@@ -126,7 +130,7 @@ def test_bspm_equals_the_dense_polynomial(time, solver, final):
         power = -time / n * power @ p
         y = y + power
     expected = y if final == "sharpened" else (blurred + y) / 2
-    found = scores_of(BSPM, matrix, k=4, sharpening=time, solver=solver, final=final)
+    found = scores_of(BSPM, matrix, k=4, max_share=1.0, sharpening=time, solver=solver, final=final)
     np.testing.assert_allclose(found, expected, atol=1e-10, rtol=1e-10)
 
 
@@ -135,7 +139,7 @@ def test_bspm_approximates_the_exponential_for_a_short_time():
     p = normalised(matrix).T @ normalised(matrix)
     start = matrix @ (p + 0.2 * low_pass(matrix, 4))
     expected = start @ scipy.linalg.expm(-0.1 * p)
-    np.testing.assert_allclose(scores_of(BSPM, matrix, k=4, sharpening=0.1), expected, atol=1e-7)
+    np.testing.assert_allclose(scores_of(BSPM, matrix, k=4, max_share=1.0, sharpening=0.1), expected, atol=1e-7)
 
 
 def test_rp3beta_golden_numbers(golden):
@@ -319,8 +323,8 @@ def test_conjugate_gradients_equal_scipy(steps):
 
 
 KINDS = {
-    "gf_cf": {"k": 6},
-    "bspm": {"k": 6},
+    "gf_cf": {"k": 6, "max_share": 1.0},
+    "bspm": {"k": 6, "max_share": 1.0},
     "rp3beta": {},
     "sansa": {},
     "slim": {"tolerance": 1e-9},
@@ -367,3 +371,12 @@ def test_scores_do_not_depend_on_the_number_of_threads_or_the_block(name):
     assert torch.equal(*found)
     single = torch.cat([model.score(Batch.of_users(torch.tensor([user]))).catalogue() for user in range(90)])
     torch.testing.assert_close(single, found[0], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("model", [GFCF, BSPM])
+def test_the_number_of_singular_vectors_is_a_share_of_the_data_at_most(model):
+    matrix = Interactions.from_scipy(sp.csr_matrix(np.ones((40, 64))))
+    assert model(matrix, k=64).low.shape == (64, 2)
+    assert model(matrix, k=64, max_share=0.5).low.shape == (64, 20)
+    assert model(matrix, k=3, max_share=0.5).low.shape == (64, 3)
+    assert model(matrix, k=64, max_share=0.001).low.shape == (64, 1)
