@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 import scipy.optimize
+import scipy.sparse as sp
 import scipy.sparse.linalg
 import torch
 from hypothesis import given
