@@ -11,7 +11,6 @@ from recpair import processes
 from recpair.boundary import explained
 from recpair.cli.app import app
 from recpair.errors import RecpairError, one_line
-from recpair.plugins import is_loaded
 
 INTERNAL = 70  # the exit code of an internal error (EX_SOFTWARE of sysexits.h)
 UsageError: type[typer.BadParameter] = typer.BadParameter.__mro__[1]  # the UsageError of the click that this typer uses
@@ -51,6 +50,8 @@ def _described(error: BaseException) -> tuple[str, int]:
         return "another rank failed; see its message above", 2
     if (message := explained(error)) is not None:
         return message, 2
+    from recpair.plugins import is_loaded
+
     places = traceback.extract_tb(error.__traceback__)
     for place in reversed(places):
         if is_loaded(place.filename):

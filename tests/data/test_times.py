@@ -6,7 +6,7 @@ from decimal import Decimal
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from recpair.data.dataset import Dataset
@@ -83,7 +83,8 @@ def test_dates_keep_their_microseconds_in_every_type(dates):
 
 @given(st.lists(st.integers(0, 2**53), min_size=1, max_size=8), st.integers(0, 9))
 def test_fractions_keep_their_order_and_are_exact(numbers, places):
-    """As floats of few digits, as text and as decimals of any."""
+    """As floats of few digits, as text and as decimals of any; whole numbers of eight digits may be dates, as 19771101."""
+    assume(places > 0 or not all(10**7 <= number < 10**8 for number in numbers))
     exact = [Decimal(number) / 10**places for number in numbers]
     for column in (pl.Series([format(value, "f") for value in exact]), pl.Series(exact, dtype=pl.Decimal(38, places))):
         times = read_times(column)
