@@ -79,7 +79,7 @@ def measure(path: str, split: dict) -> dict:
 
 
 def against_bare_read(millions: list[float], folder: Path) -> list[str]:
-    """A row per size and variant, each measured in a process of its own."""
+    """A row per size and variant, each measured in a separate process."""
     lines = [
         "| events | what | bare read | load | ratio | first load | peak memory, bare | load |",
         "|---:|---|---|---|---:|---:|---:|---:|",

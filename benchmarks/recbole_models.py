@@ -79,11 +79,11 @@ def row(name: str, epochs: int, folder: Path) -> str:
     assert again.recommend(k=5).equals(run.recommend(k=5)), f"{name} recommends something else when loaded"
     seconds = metrics["timing"]["epoch_s"] if trained else time.perf_counter() - started
     test = f"{metrics['test']['ndcg@10']:.4f} | {metrics['test']['recall@10']:.4f} | {seconds:.1f}"
-    return f"| {name} | {'own' if trained else 'fitted'} | {trained or '–'} | {test} | {strangers(run)} |"
+    return f"| {name} | {'own' if trained else 'fitted'} | {trained or '–'} | {test} | {unknown_users(run)} |"
 
 
-def strangers(run: recpair.Run) -> str:
-    """Whether people who were not in training can be recommended to."""
+def unknown_users(run: recpair.Run) -> str:
+    """Return "yes" if the model recommends to unknown users, else "no"."""
     try:
         run.recommend(histories=[["50", "181", "172"]], k=10)
     except RecpairError:

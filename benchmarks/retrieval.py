@@ -85,7 +85,7 @@ def search(name, train, vectors, histories, recalls, lines) -> Retrieved:
 
 
 def timed(act):
-    """What ``act`` gives, and its seconds on the clock and of the processor as text."""
+    """Return the result of ``act``, and its elapsed and processor seconds as text."""
     clock, processor = time.perf_counter(), time.process_time()
     given = act()
     return given, f"{time.perf_counter() - clock:.1f} ({time.process_time() - processor:.1f})"

@@ -128,16 +128,11 @@ def _section(
             raise ConfigError(f"{name}: expected a list, got {shown(given)}")
         return [
             _checked(f"{name}.{i}", spec, entry, schema, notes, unchecked)
-            for i, entry in enumerate(_without_null(given))
+            for i, entry in enumerate(each for each in given if each is not None)
         ]
     if given is None and (spec.optional or spec.default is None):
         return None
     return _checked(name, spec, {} if given is None else given, schema, notes, unchecked)
-
-
-def _without_null(entries: list[Any]) -> list[Any]:
-    """Return the entries of a list of components without those that an override has set to null."""
-    return [entry for entry in entries if entry is not None]
 
 
 def _checked(

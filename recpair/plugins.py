@@ -12,7 +12,7 @@ import importlib
 import json
 import os
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from inspect import Parameter
@@ -98,20 +98,17 @@ def assignments(**sections: Any) -> list[str]:
     return [f"{name}={json.dumps(section)}" for name, section in given.items()]
 
 
-def resolve(raw: Mapping[str, Any], plugins: Sequence[str] | None = None, without: Collection[str] = ()) -> None:
+def resolve(raw: Mapping[str, Any], plugins: Sequence[str] | None = None) -> None:
     """Add the components that raw sections name, by dotted path or entry point, to their registries.
 
     Args:
         plugins: modules whose components may be imported, with their submodules; None: any module.
-        without: names that are not resolved.
 
     Raises:
         ConfigError: a module cannot be imported, or does not have the component.
     """
     for section, key, name in unknown(raw):
         module, outside, _ = name.partition(OUTSIDE)
-        if name in without:
-            continue
         if outside and (plugins is None or any(f"{module}.".startswith(f"{plugin}.") for plugin in plugins)):
             _add(section, name, _imported(key, name))
         elif not outside and (entry := _entry_point(SLOTS[section].group, name)):
@@ -159,11 +156,8 @@ def import_modules(plugins: Sequence[str | ModuleType]) -> list[str]:
 
 def is_loaded(filename: str) -> bool:
     """Return True if a source file is that of a registered component from outside the package."""
-    live = (sys.modules.get(slot.registry.partition(":")[0]) for slot in SLOTS.values())
-    registries = [
-        getattr(module, slot.registry.partition(":")[2], {}) for module, slot in zip(live, SLOTS.values(), strict=True)
-    ]
-    modules = {name.partition(OUTSIDE)[0] for each in registries for name in each if OUTSIDE in name}
+    names = (name for slot in SLOTS.values() for name in registry(slot.registry))
+    modules = {name.partition(OUTSIDE)[0] for name in names if OUTSIDE in name}
     return any(getattr(sys.modules.get(module), "__file__", None) == filename for module in modules)
 
 

@@ -7,8 +7,6 @@ from pathlib import Path
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line has it; before OpenMP is loaded
 
 import jaxtyping
-import numpy as np
-import polars as pl
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -48,9 +46,9 @@ def checkerboard():
     40 users × 40 items: user u takes every item i with (u + i) even; i = u is the test, i = u + 2 (mod
     40) valid. Whoever has understood the pattern ranks the test item first among those left.
     """
-    user, item = np.nonzero(np.add.outer(np.arange(40), np.arange(40)) % 2 == 0)
-    split = np.where(item == user, "test", np.where(item == (user + 2) % 40, "valid", "train"))
-    return pl.DataFrame({"user_id": user, "item_id": item, "split": split})
+    from recpair.testing.models import checkerboard
+
+    return checkerboard().drop("timestamp")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Which defaults work on every data set? One row per (data set, setting), validation only; then the test of the chosen.
+"""Study of the defaults on several data sets: a row per (data set, setting), validation only; then the test of the chosen.
 
     python -m benchmarks.defaults patient --data ../shared/data
     python -m benchmarks.defaults final --data ../shared/data

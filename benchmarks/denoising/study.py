@@ -1,4 +1,4 @@
-"""Which denoiser helps on Gowalla, by how much, and at what noise? Every cell is one line of a JSON-lines file.
+"""Study of the denoisers on Gowalla at several noise levels. Every cell is one line of a JSON-lines file.
 
     python -m benchmarks.denoising.study --data GOWALLA.parquet --part mf-bpr --out benchmarks/denoising/results/mf-bpr.jsonl
     python -m benchmarks.denoising.tables benchmarks/denoising/results

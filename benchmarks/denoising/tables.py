@@ -57,7 +57,7 @@ def grid_tables(rows: Sequence[Row], model: str, loss: str) -> list[str]:
 
 
 def gain(rows: Sequence[Row], noises: Sequence[float]) -> list[str]:
-    """What PLD adds to plain training, seed by seed."""
+    """Differences between PLD and plain training, seed by seed."""
     parts = []
     for noise in noises:
         plain, pld = (
@@ -127,7 +127,7 @@ def real_table(rows: Sequence[Row], name: str) -> list[str]:
 
 
 def settings_table(rows: Sequence[Row]) -> list[str]:
-    """What the search on validation data chose."""
+    """Settings chosen by the search on validation data."""
     body = []
     for model, loss in sorted({(r["key"]["model"], r["key"]["loss"]) for r in rows}):
         for method in NAMES:

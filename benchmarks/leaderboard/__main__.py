@@ -1,4 +1,4 @@
-"""Which model is best on a data set, at what cost? Settings are chosen on validation data, then tested once.
+"""Quality and cost of every model on a data set, with settings chosen on validation data and tested once.
 
     python -m benchmarks.leaderboard tune SET MODEL … --data DATA     # every point of the model's grid, on validation data
     python -m benchmarks.leaderboard test SET MODEL … --data DATA     # the best point, on the test part: once
@@ -119,7 +119,7 @@ def fitted(config: Any, splits: Any, evaluators: Any) -> Any:
 
 
 def trained(config: Any, splits: Any, evaluators: Any, components: Any) -> Any:
-    from recpair.experiment.fit import _training
+    from recpair.experiment.fit import trainer
     from recpair.registry import options_in
     from recpair.run.manifest import CHECKPOINT
     from recpair.seeds import isolated
@@ -131,7 +131,7 @@ def trained(config: Any, splits: Any, evaluators: Any, components: Any) -> Any:
     Path(config["output"]).mkdir(parents=True, exist_ok=True)
     checkpoint = Checkpoint(Path(config["output"]) / CHECKPOINT, splits.fingerprint)
     with isolated(config["train"]["seed"]):
-        _training(config, components, splits, evaluators, fabric, checkpoint, False)(MultiLog())
+        trainer(config, components, splits, evaluators, fabric, checkpoint, False)(MultiLog())
     return components.model
 
 

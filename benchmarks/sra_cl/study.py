@@ -178,7 +178,7 @@ class Study:
         return max(rows, key=lambda name: rows[name]["valid"])
 
     def compare(self, part: str, method: str, plain: str, plain_part: str | None = None) -> None:
-        """Paired tests over users of means over the seeds, as a row of its own; trains again what has lost its folder."""
+        """Paired tests over users of means over the seeds, as a separate row; runs without a folder are trained again."""
         key = {"part": part, "method": f"{method} − {plain}", "seed": 0, "test": True}
         if name_of(key) in self.rows:
             return
@@ -303,7 +303,7 @@ def gru4rec(study: Study) -> None:
 
 
 def long(study: Study) -> None:
-    """What sixteen epochs leave open: up to 48, of which validation chooses."""
+    """Runs of up to 48 epochs instead of sixteen; the epoch is chosen on validation data."""
     setting = contrast(*chosen(study))
     for seed in SEEDS:
         study.cell("long", "SASRec", [LONG], seed)

@@ -1,5 +1,6 @@
-"""The Typer application and the commands for runs."""
+"""The Typer application, and arguments that several commands share."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,9 +16,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-
 RunArgument = Annotated[
     str, typer.Argument(metavar="RUN", help="A run folder, or an MLflow run id.", autocompletion=completion.runs)
+]
+ConfigOption = Annotated[
+    Path,
+    typer.Option(
+        "--config",
+        "-c",
+        help="A YAML or TOML file, or the name of a config that ships with recpair.",
+        autocompletion=completion.configs,
+    ),
 ]
 OverridesArgument = Annotated[
     list[str] | None,
@@ -27,8 +36,6 @@ OverridesArgument = Annotated[
         autocompletion=completion.keys,
     ),
 ]
-
-
 PluginsOption = Annotated[
     list[str] | None,
     typer.Option(

@@ -1,12 +1,10 @@
 """Command that trains."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recpair.cli import completion
-from recpair.cli.app import OverridesArgument, app
+from recpair.cli.app import ConfigOption, OverridesArgument, app
 from recpair.errors import shown
 
 if TYPE_CHECKING:
@@ -16,15 +14,7 @@ if TYPE_CHECKING:
 
 @app.command()
 def fit(
-    config: Annotated[
-        Path,
-        typer.Option(
-            "--config",
-            "-c",
-            help="A YAML or TOML file, or the name of a config that ships with recpair.",
-            autocompletion=completion.configs,
-        ),
-    ],
+    config: ConfigOption,
     overrides: OverridesArgument = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue from the last checkpoint in the output folder, if any.")

@@ -7,14 +7,7 @@ from typing import Annotated
 import typer
 
 from recpair.cli import completion
-from recpair.cli.app import OverridesArgument, app
-
-ConfigOption = Annotated[
-    Path,
-    typer.Option(
-        "--config", "-c", help="A YAML or TOML file, such as those in configs/.", autocompletion=completion.configs
-    ),
-]
+from recpair.cli.app import ConfigOption, OverridesArgument, app
 
 
 @app.command()

@@ -140,13 +140,3 @@ def normalised(weights: Sequence[float] | np.ndarray) -> Weights:
     """Return weights divided by their sum, in single precision as in a model."""
     values = np.asarray(weights, dtype=np.float64)
     return tuple((values / values.sum()).astype(np.float32).astype(np.float64).tolist())
-
-
-def activity_edges(events: np.ndarray, groups: int) -> np.ndarray:
-    """Return the ends of all but the last of ``groups`` groups of (nearly) equal size by number of events.
-
-    Users with the same number of events are in the same group, so there may be fewer groups.
-    """
-    edges = np.unique(np.quantile(events, np.linspace(0, 1, groups + 1)[1:-1], method="lower")).astype(np.int64)
-    inner: np.ndarray = edges[edges < events.max()]
-    return inner

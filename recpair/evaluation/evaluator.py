@@ -15,6 +15,7 @@ from recpair.data.histories import Histories
 from recpair.data.interactions import Interactions
 from recpair.data.item_lists import ItemLists
 from recpair.errors import ConfigError, DataError
+from recpair.evaluation.activity import activity_edges
 from recpair.evaluation.gains import rating_gains
 from recpair.evaluation.measure import Measure, measures_of
 from recpair.evaluation.ranking import top_k_csr
@@ -219,7 +220,7 @@ class Evaluator:
         if metric not in known:
             raise ConfigError(f"{metric!r} has no values per user; choose one of {', '.join(known) or 'none'}")
         events = np.diff(self.train.indptr)[evaluation.per_user["user"].to_numpy()]
-        edges = np.unique(np.quantile(events, np.linspace(0, 1, groups + 1)[1:-1], method="lower"))
+        edges = activity_edges(events, groups)
         frame = pl.DataFrame(
             {
                 "group": np.searchsorted(edges, events, side="left").astype(np.int32),

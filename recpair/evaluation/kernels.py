@@ -88,19 +88,6 @@ def top_k_few_rows(scores, indptr, hidden, items, best, nan):
         nan[b] = _top_of(b, scores, indptr, hidden, items, best)
 
 
-@numba.njit(nogil=True)
-def _place_of(ascending, item):
-    """Position of the item in a sorted array, -1 if absent."""
-    low, high = 0, len(ascending)
-    while low < high:
-        middle = (low + high) // 2
-        if ascending[middle] < item:
-            low = middle + 1
-        else:
-            high = middle
-    return low if low < len(ascending) and ascending[low] == item else -1
-
-
 @numba.njit(parallel=True, nogil=True, cache=True)
 def find_rows(items, indptr, relevant):
     """Position of each item of ``items`` (B, K) in ``relevant``, -1 if it is not relevant for its row.
@@ -112,6 +99,7 @@ def find_rows(items, indptr, relevant):
     for b in numba.prange(n_rows):
         own = relevant[indptr[b] : indptr[b + 1]]
         for rank in range(k):
-            place = _place_of(own, items[b, rank])
-            places[b, rank] = place + indptr[b] if place >= 0 else -1
+            place = np.searchsorted(own, items[b, rank])
+            found = place < len(own) and own[place] == items[b, rank]
+            places[b, rank] = place + indptr[b] if found else -1
     return places

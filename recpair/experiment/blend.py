@@ -19,12 +19,12 @@ from recpair.comparison.significance import paired
 from recpair.data.interactions import Interactions
 from recpair.data.splitting import Splits
 from recpair.errors import ConfigError, RunError, shown
+from recpair.evaluation.activity import activity_edges
 from recpair.evaluation.blending import (
     DEPTH,
     PER_RANK,
     Weights,
     WeightSearch,
-    activity_edges,
     candidates_of,
     normalised,
 )
@@ -183,7 +183,7 @@ def _blend_into(
     report.write(measuring.test)
     files.write_json(output.work / METRICS, metrics)
     output.complete()
-    return Run.open(output.work, [part.partition(":")[0] for part in _outside(sections)])
+    return Run.open(output.work)
 
 
 def choose(
@@ -240,12 +240,6 @@ def _single(run: Run, metric: str) -> dict[str, Any]:
     section = load_stored(run.config, tolerant=True)["evaluate"]
     entry = next((entry for entry in section["metrics"] if name_of(entry) == name), name)
     return options_in(section, Evaluator) | {"metrics": [entry], "cutoffs": [cutoff]}
-
-
-def _outside(sections: Sequence[dict[str, Any]]) -> list[str]:
-    """Return the names of models from outside recpair, whose modules the caller has imported."""
-    inner = [name for section in sections for name in _outside(section.get("members", []))]
-    return [section["name"] for section in sections if ":" in section["name"]] + inner
 
 
 def _check(runs: Any, calibration: Any, groups: Any, weights: Any) -> None:

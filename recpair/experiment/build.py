@@ -20,11 +20,11 @@ from recpair.denoising.memory import Memory
 from recpair.diagnostics import DIAGNOSTICS
 from recpair.errors import ConfigError, DataError
 from recpair.experiment.requirements import (
+    asked_by_components,
     asked_by_model,
     candidates,
     declared_positives,
     gives,
-    named_components,
     needs,
 )
 from recpair.integrations import OWN
@@ -39,7 +39,7 @@ from recpair.sampling.pairs import Sampler
 from recpair.seeds import isolated
 from recpair.semantics import Retrieved, encode_items, retrieve
 from recpair.semantics.progress import Report, silent
-from recpair.step import Tables, make, supplied_names
+from recpair.step import Tables, make
 from recpair.terms import TERMS, Term
 from recpair.terms.entries import labels
 from recpair.training.bound_loss import BoundLoss
@@ -72,7 +72,10 @@ def build(config: Config, splits: Splits) -> Components:
     component = ALL_MODELS[name]
     if component.needs_times:
         require_times(splits.train, f"model.name: {name}")
-    asked = {*asked_by_model(config["model"]), *(_asked(config) if issubclass(component, GradientModel) else ())}
+    asked = {
+        *asked_by_model(config["model"]),
+        *(asked_by_components(config) if issubclass(component, GradientModel) else ()),
+    }
     supplies = _supplies(config, splits, asked)
     with isolated(config["train"]["seed"]):
         model = make(component, supplies, **section)
@@ -138,15 +141,15 @@ def _supplies(config: Config, splits: Splits, asked: set[str]) -> dict[str, Any]
     }
 
 
-def _of_model(model: GradientModel) -> dict[str, Any]:
-    """Values that only some models have."""
+def _of_model(model: GradientModel, asked: set[str]) -> dict[str, Any]:
+    """Values that only some models have, if they are asked for."""
     if isinstance(model, SequenceModel):
         return {"history_length": model.history_length, "embedding_dim": model.item_vectors().shape[1]}
-    if "vectors" not in gives(type(model)):
+    if "embedding_dim" not in asked:
         return {}
     with torch.no_grad():
         scorer = model.score(Batch.of_users(torch.zeros(1, dtype=torch.int64)))
-    assert isinstance(scorer, Vectors), "gives() reads the return annotation of score"
+    assert isinstance(scorer, Vectors), "requirements: embedding_dim needs vectors"
     return {"embedding_dim": scorer.items.shape[1]}
 
 
@@ -160,7 +163,7 @@ def _objective(
 ) -> Objective:
     denoise, mine = dict(config["denoise"] or {}), dict(config["hard_negatives"] or {})
     loss = _loss(config)
-    supplies = supplies | _of_model(model)
+    supplies = supplies | _of_model(model, asked)
     denoiser = make(DENOISERS[denoise.pop("name")], supplies, **denoise) if denoise else None
     miner = make(MINERS[mine.pop("name")], supplies, **mine) if mine else None
     terms = _terms(config, supplies)
@@ -180,11 +183,6 @@ def _loss(config: Config) -> BoundLoss | None:
     section = dict(config["loss"])
     name = section.pop("name")
     return None if name == OWN else BoundLoss(LOSSES[name], section)
-
-
-def _asked(config: Config) -> set[str]:
-    """Names of the supplied values that the loss, the terms and the miner receive."""
-    return {name for *_, parts in named_components(config) for part in parts for name in supplied_names(part)}
 
 
 def _terms(config: Config, supplies: Mapping[str, Any]) -> dict[str, tuple[float, Term]]:

@@ -128,7 +128,7 @@ def fit_into(
         evaluator.check(components.model)
 
     checkpoint = Checkpoint(output.work / CHECKPOINT, splits.fingerprint)
-    training = _training(config, components, splits, evaluators, fabric, checkpoint, resume)
+    training = trainer(config, components, splits, evaluators, fabric, checkpoint, resume)
     seed = config["train"]["seed"]
     if fabric.is_global_zero:
         output.start(config.to_yaml(), splits.fingerprint, begun.state)
@@ -167,7 +167,7 @@ def _finished(output: Output, config: Config, begun: Begun, fabric: "Fabric") ->
     return run
 
 
-def _training(
+def trainer(
     config: Config,
     components: Components,
     splits: Splits,

@@ -13,9 +13,8 @@ from recpair import config as configs
 from recpair.config import Config
 from recpair.errors import ConfigError
 from recpair.evaluation.names import check_metrics, parse_metric
-from recpair.experiment.overriding import Given, paths, without_replaced, without_sampler
+from recpair.experiment.overriding import Given, fitting_sampler, paths, without_replaced, without_sampler
 from recpair.experiment.schema import LOSS_SIGNATURES, SCHEMA
-from recpair.integrations import is_sequence_model
 from recpair.registry import lookup
 from recpair.shipped import locate
 from recpair.signatures import signature
@@ -29,21 +28,7 @@ def load_config(config: str | Path | Mapping[str, Any] | Config, overrides: Sequ
     Raises:
         ConfigError: a key is unknown or invalid, or sections contradict each other.
     """
-    checked, given, lost = _checked_keys(config, overrides)
-
-    from recpair.experiment.requirements import inferred, require, unused  # imports torch and numba: seconds
-    from recpair.experiment.unused import droppable, note, refuse, unused_keys
-
-    found = unused_keys(inferred(checked, given), _defaults(checked), given)
-    dropped = droppable(found, given)
-    if dropped:
-        checked, given, lost = _checked_keys(config, [*overrides, *(each.override for each in dropped)])
-    name = checked["model"]["name"]
-    refuse(name, [each for each in found if each not in dropped])
-    require(inferred(checked, given))
-    lost += [str(each) for each in dropped]
-    notes = [*checked.notes, *([note(name, lost, given)] if lost else []), *unused(checked)]
-    return replace(checked, notes=tuple(dict.fromkeys(notes)))
+    return _loaded(config, overrides)
 
 
 def load_stored(config: Mapping[str, Any], overrides: Sequence[str] = (), *, tolerant: bool = False) -> Config:
@@ -70,18 +55,28 @@ def load_stored(config: Mapping[str, Any], overrides: Sequence[str] = (), *, tol
     if missing:
         note = f"{', '.join(missing)}: not loaded, as nothing has named the module; to evaluate the run, name it (--plugins)"
         return replace(configs.parse(_inferred(current), SCHEMA, unchecked=missing), notes=(note,))
-    return load_config(_without_unused(current), overrides)
+    return _loaded(current, overrides, stored=True)
 
 
-def _without_unused(config: dict[str, Any]) -> dict[str, Any]:
-    """Return the sections of a stored config without the keys that its model does not use."""
-    checked, given, _ = _checked_keys(config, ())
+def _loaded(
+    config: str | Path | Mapping[str, Any] | Config, overrides: Sequence[str], *, stored: bool = False
+) -> Config:
+    """Check a config; keys that its model does not use are dropped or refused, depending on their source."""
+    checked, given, lost = _checked_keys(config, overrides)
 
-    from recpair.experiment.requirements import inferred
-    from recpair.experiment.unused import unused_keys
+    from recpair.experiment.requirements import inferred, require, unused  # imports torch and numba: seconds
+    from recpair.experiment.unused import droppable, note, refuse, unused_keys
 
-    found = unused_keys(inferred(checked, given), _defaults(checked), given)
-    return raw_config.override(config, [each.override for each in found])
+    found = unused_keys(inferred(checked, given), _defaults, given)
+    dropped = droppable(found, given, stored=stored)
+    if dropped:
+        checked, given, lost = _checked_keys(config, [*overrides, *(each.override for each in dropped)])
+    name = checked["model"]["name"]
+    refuse(name, [each for each in found if each not in dropped])
+    require(inferred(checked, given))
+    lost += [str(each) for each in dropped if not stored]
+    notes = [*checked.notes, *([note(name, lost, given)] if lost else []), *unused(checked)]
+    return replace(checked, notes=tuple(dict.fromkeys(notes)))
 
 
 def check_keys(config: str | Path | Mapping[str, Any] | Config, overrides: Sequence[str] = ()) -> Config:
@@ -131,7 +126,7 @@ def _without_replaced(
     """Return raw sections without the keys that have no meaning for the components that overrides have chosen."""
     sampler: list[str] = []
     if given.model_replaced and not given.overridden("sampler.name"):
-        raw, sampler = without_sampler(raw, _fitting_sampler(_name(raw.get("model"), "mf")))
+        raw, sampler = without_sampler(raw, fitting_sampler(_name(raw.get("model"), "mf")))
     raw, replaced, notes = without_replaced(raw, before, given.overrides, SCHEMA)
     return raw, [*sampler, *replaced], notes
 
@@ -142,16 +137,12 @@ def _defaults(config: Config) -> Config:
     return configs.parse(_inferred(named), SCHEMA)
 
 
-def _fitting_sampler(model: str) -> str:
-    return "sequences" if is_sequence_model(model) else "pairs"
-
-
 def _inferred(raw: Mapping[str, Any]) -> Mapping[str, Any]:
     """Fill in missing values for which there is only one valid choice."""
     model = _name(raw.get("model"), "mf")
     sampler = raw.get("sampler") or {}
     if isinstance(sampler, Mapping) and "name" not in sampler:
-        raw = {**raw, "sampler": {"name": _fitting_sampler(model), **sampler}}
+        raw = {**raw, "sampler": {"name": fitting_sampler(model), **sampler}}
     loss = _name(raw.get("loss"), "bpr")
     reference = LOSS_SIGNATURES.get(loss)
     if reference is not None and "log_partition" in signature(reference).parameters:

@@ -6,6 +6,7 @@ from typing import Any
 
 from recpair.config import ALIASES, Section
 from recpair.errors import shown
+from recpair.integrations import is_sequence_model
 from recpair.registry import options
 
 
@@ -36,6 +37,11 @@ class Given:
     def overridden(self, key: str) -> bool:
         """Return True if an override sets the key, a part of it, or a section that contains it."""
         return any(f"{key}.".startswith(f"{path}.") or f"{path}.".startswith(f"{key}.") for path in self.overrides)
+
+
+def fitting_sampler(model: str) -> str:
+    """Return the name of the sampler for a model, without importing it."""
+    return "sequences" if is_sequence_model(model) else "pairs"
 
 
 def paths(overrides: Sequence[str]) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from recpair.errors import ConfigError
 from recpair.evaluation.legend import LEGEND
 from recpair.evaluation.names import known_metrics, name_of
 from recpair.evaluation.names import needs as metric_needs
-from recpair.experiment.overriding import Given
+from recpair.experiment.overriding import Given, fitting_sampler
 from recpair.integrations import OWN
 from recpair.integrations.all_models import ALL_MODELS
 from recpair.losses import LOSSES, kind_of
@@ -81,11 +81,6 @@ def inferred(config: Config, given: Given) -> Config:
     return config
 
 
-def fitting_sampler(model: str) -> str:
-    """Return the name of the sampler for a model."""
-    return "sequences" if issubclass(ALL_MODELS[model], SequenceModel) else "pairs"
-
-
 def named_components(config: Config) -> Iterator[tuple[str, str, tuple[Callable[..., Any], ...]]]:
     """Yield key, name and signatures of each component of a config that receives values of a step."""
     if (loss := config["loss"]["name"]) != OWN:
@@ -99,6 +94,11 @@ def named_components(config: Config) -> Iterator[tuple[str, str, tuple[Callable[
     for number, entry in enumerate(config["terms"]):
         term = TERMS[entry["name"]]
         yield f"terms.{number}.name", entry["name"], (term, term.forward)
+
+
+def asked_by_components(config: Config) -> set[str]:
+    """Return the names of the supplied values that the loss, the miner, the denoiser and the terms receive."""
+    return {name for *_, parts in named_components(config) for part in parts for name in supplied_names(part)}
 
 
 def declared_positives(config: Config) -> dict[str, int]:
@@ -198,8 +198,7 @@ def _require_sampler(config: Config, name: str, model: type[Model]) -> None:
 
 def _require_reference(config: Config) -> None:
     """Check that the run of ``train.reference`` is used."""
-    asked = {name for *_, parts in named_components(config) for part in parts for name in supplied_names(part)}
-    if config["train"]["reference"] is not None and "reference" not in asked:
+    if config["train"]["reference"] is not None and "reference" not in asked_by_components(config):
         raise ConfigError(
             f"train.reference is {config['train']['reference']}, but neither the loss nor a term uses a reference; drop it"
         )
@@ -231,7 +230,7 @@ def _require_labels(config: Config) -> None:
 
 def needs_texts(config: Config) -> bool:
     """Return True if a metric needs the texts of the items."""
-    return any(_asks(name, "texts") for key in ("metrics", "monitor") for name in _measured(config, key))
+    return any(asks(name, "texts") for key in ("metrics", "monitor") for name in _measured(config, key))
 
 
 def _measured(config: Config, key: str) -> list[str]:
@@ -242,8 +241,14 @@ def _measured(config: Config, key: str) -> list[str]:
     return [named.partition("@")[0]] if isinstance(named, str) else [*map(name_of, named)]
 
 
-def _asks(metric: str, what: str) -> bool:
+def asks(metric: str, what: str) -> bool:
+    """Return True if a metric receives a value that is computed from ``what`` (``evaluation.legend``)."""
     return any(LEGEND[each].requires == what for each in metric_needs(known_metrics()[metric]))
+
+
+def may_have_vectors(model: type[Model]) -> bool:
+    """Return False for models that are known to have no item vectors."""
+    return model.score.__annotations__.get("return") in (Vectors, Scorer)
 
 
 def _require_metrics(config: Config, model: type[Model]) -> None:
@@ -252,11 +257,11 @@ def _require_metrics(config: Config, model: type[Model]) -> None:
         raise ConfigError(
             "evaluate.metrics: ils_text needs the texts of items; add semantics: {name: wordllama}, or drop it"
         )
-    if model.score.__annotations__.get("return") in (Vectors, Scorer):
+    if may_have_vectors(model):
         return
     for key in ("metrics", "monitor"):
         for name in _measured(config, key):
-            if _asks(name, "vectors"):
+            if asks(name, "vectors"):
                 raise ConfigError(
                     f"evaluate.{key}: {name} needs item vectors, which model {config['model']['name']} does not have; drop "
                     f"it, or choose a model such as mf or sasrec"

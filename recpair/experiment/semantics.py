@@ -16,6 +16,7 @@ from recpair.data.splitting import Splits
 from recpair.errors import ConfigError, shown
 from recpair.experiment.build import retrieved_of
 from recpair.experiment.loading import load_config, load_stored
+from recpair.experiment.overriding import paths
 from recpair.experiment.prepare import prepare
 from recpair.run.asked import id_column
 from recpair.run.trained_ids import TrainedIds
@@ -119,7 +120,7 @@ def _trained_user(train: Interactions, user: Any) -> int:
 
 def _refuse_named_files(config: Config, overrides: Sequence[str]) -> None:
     """Raise a ConfigError for a file or model of the semantic stage that is named only in the run folder."""
-    given = [assignment.partition("=")[0].strip() for assignment in overrides]
+    given = paths(overrides)
     values = config.flat()
     for key in NAMED_FILES:
         asked = key in given or key.partition(".")[0] in given

@@ -6,21 +6,19 @@ their default value are accepted.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from recpair.config import Config
 from recpair.errors import ConfigError, shown
-from recpair.evaluation.legend import LEGEND
-from recpair.evaluation.names import known_metrics, name_of
-from recpair.evaluation.names import needs as metric_needs
+from recpair.evaluation.names import name_of
 from recpair.experiment.overriding import Given
-from recpair.experiment.requirements import MODEL_NEEDS, gives, needs
+from recpair.experiment.requirements import MODEL_NEEDS, asks, gives, may_have_vectors, needs
 from recpair.integrations import OWN
 from recpair.integrations.all_models import ALL_MODELS
 from recpair.losses import LOSSES
-from recpair.models import FittedModel, Model, OwnLossModel, Scorer, SequenceModel, Vectors
+from recpair.models import FittedModel, Model, OwnLossModel, SequenceModel
 from recpair.terms import TERMS
 
 FITTED_DEVICES = ("auto", "cpu")
@@ -39,23 +37,31 @@ class Unused:
         return f"{self.key} ({shown(self.value)})"
 
 
-def unused_keys(config: Config, defaults: Config, given: Given) -> list[Unused]:
+def unused_keys(config: Config, defaults: Callable[[Config], Config], given: Given) -> list[Unused]:
     """Return the keys with another value than their default that the model of a config does not use.
 
     Args:
-        defaults: the config with the same names of model and loss, and no other keys.
+        defaults: returns the config with the same names of model and loss, and no other keys.
     """
     model = ALL_MODELS[config["model"]["name"]]
     if issubclass(model, FittedModel):
-        found = [*_of_gradient_models(config, defaults), *_terms(config, set(), given)]
+        found = [*_of_gradient_models(config, defaults(config)), *_terms(config, set(), given)]
     else:
-        found = [*_of_pairs(config, model), *_terms(config, gives(model), given), *_loss(config, model)]
+        own = config["loss"]["name"] == OWN and issubclass(model, OwnLossModel)
+        found = [
+            *([*_of_pairs(config), *_trim(config)] if own else []),
+            *_terms(config, gives(model), given),
+            *_loss(config, model),
+        ]
     return [*found, *_examples(config, model), *_metrics(config, model)]
 
 
-def droppable(unused: list[Unused], given: Given) -> list[Unused]:
-    """Return the unused keys that precede the model's name: those of the config, if an override names the model."""
-    return [each for each in unused if given.model_replaced and not given.overridden(each.key)]
+def droppable(unused: list[Unused], given: Given, *, stored: bool) -> list[Unused]:
+    """Return the unused keys that precede the model's name: those of the config, if an override names the model.
+
+    Of a ``stored`` config, all keys but the overrides may be dropped: earlier versions have ignored them.
+    """
+    return [each for each in unused if (stored or given.model_replaced) and not given.overridden(each.key)]
 
 
 def refuse(model: str, unused: list[Unused]) -> None:
@@ -86,14 +92,11 @@ def _of_gradient_models(config: Config, defaults: Config) -> Iterator[Unused]:
             yield Unused(f"{section}.name", name, f"{section}={usual}")
         else:
             yield from _differing(section, config[section], defaults[section])
-    for section in OF_PAIRS:
-        if config[section] is not None:
-            yield Unused(f"{section}.name", config[section]["name"], f"{section}=null")
+    yield from _of_pairs(config)
     fitted = {"seed", *(["device"] if config["train"]["device"] in FITTED_DEVICES else [])}
     train = {key: value for key, value in config["train"].items() if key not in fitted}
     yield from _differing("train", train, defaults["train"])
-    if config["evaluate"]["trim"] > 0:
-        yield Unused("evaluate.trim", config["evaluate"]["trim"], "evaluate.trim=0")
+    yield from _trim(config)
 
 
 def _differing(section: str, values: Mapping[str, Any], defaults: Mapping[str, Any]) -> Iterator[Unused]:
@@ -102,13 +105,15 @@ def _differing(section: str, values: Mapping[str, Any], defaults: Mapping[str, A
             yield Unused(f"{section}.{key}", value, f"{section}.{key}={json.dumps(defaults[key])}")
 
 
-def _of_pairs(config: Config, model: type[Model]) -> Iterator[Unused]:
-    """Sections on losses of pairs beside the model's own loss."""
-    if config["loss"]["name"] != OWN or not issubclass(model, OwnLossModel):
-        return
+def _of_pairs(config: Config) -> Iterator[Unused]:
+    """Sections that need the losses of pairs."""
     for section in OF_PAIRS:
         if config[section] is not None:
             yield Unused(f"{section}.name", config[section]["name"], f"{section}=null")
+
+
+def _trim(config: Config) -> Iterator[Unused]:
+    """The share of validation events that is excluded by their loss."""
     if config["evaluate"]["trim"] > 0:
         yield Unused("evaluate.trim", config["evaluate"]["trim"], "evaluate.trim=0")
 
@@ -140,16 +145,11 @@ def _examples(config: Config, model: type[Model]) -> Iterator[Unused]:
 
 def _metrics(config: Config, model: type[Model]) -> Iterator[Unused]:
     """Metrics of item vectors, for models that are known not to have them."""
-    if model.score.__annotations__.get("return") in (Vectors, Scorer):
+    if may_have_vectors(model):
         return
     metrics = config["evaluate"]["metrics"]
-    lacking = [metric for metric in metrics if needs_vectors(name_of(metric))]
+    lacking = [metric for metric in metrics if asks(name_of(metric), "vectors")]
     if lacking:
         kept = [metric for metric in metrics if metric not in lacking]
         names = ", ".join(map(name_of, lacking))
         yield Unused("evaluate.metrics", names, f"evaluate.metrics={json.dumps(kept)}")
-
-
-def needs_vectors(metric: str) -> bool:
-    """Return True for the name of a metric that needs item vectors."""
-    return any(LEGEND[each].requires == "vectors" for each in metric_needs(known_metrics()[metric]))

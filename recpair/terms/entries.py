@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from recpair.signatures import OUTSIDE
+
 Entries = Sequence[Mapping[str, Any]]
 
 
@@ -24,4 +26,4 @@ def labels(entries: Entries) -> list[str]:
 
 
 def _plain(name: str) -> str:
-    return name.rpartition(":")[2].rpartition(".")[2]
+    return name.rpartition(OUTSIDE)[2].rpartition(".")[2]

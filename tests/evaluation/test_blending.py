@@ -7,7 +7,8 @@ import torch
 
 from recpair.batch import Batch
 from recpair.data.interactions import Interactions
-from recpair.evaluation.blending import DEPTH, GRID, WeightSearch, activity_edges, candidates_of, normalised
+from recpair.evaluation.activity import activity_edges
+from recpair.evaluation.blending import DEPTH, GRID, WeightSearch, candidates_of, normalised
 from recpair.evaluation.evaluator import Evaluator
 from recpair.models.calibration import CALIBRATIONS
 from recpair.models.ease import EASE

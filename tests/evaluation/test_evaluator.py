@@ -136,7 +136,8 @@ def test_a_held_out_event_that_is_repeated_counts_once():
 def test_the_numbers_do_not_depend_on_threads():
     generator = np.random.default_rng(3)
     train, held_out = (lists([generator.choice(200, 9, replace=False) for _ in range(50)], 200) for _ in range(2))
-    evaluator = Evaluator(train, held_out, metrics=[name for name in METRICS if name != "ils_text"], cutoffs=[5, 50])
+    texts = np.eye(200, dtype=np.float32)
+    evaluator = Evaluator(train, held_out, text_vectors=texts, metrics=METRICS, cutoffs=[5, 50])
     table = Table(generator.random((50, 200)))
     many, threads = evaluator.evaluate(table), numba.get_num_threads()
     numba.set_num_threads(1)
@@ -171,10 +172,9 @@ def test_small_blocks_give_the_same_numbers():
     held_out = lists([generator.choice(n_items, 500, replace=False) for _ in range(8)], n_items)
     table = Table(np.eye(8))
     table.score = lambda batch: Vectors(torch.eye(8)[batch.user], torch.from_numpy(scores.T))
+    texts = np.ones((n_items, 1), dtype=np.float32)
     small, large = (
-        Evaluator(
-            train, held_out, metrics=[name for name in METRICS if name != "ils_text"], cutoffs=[10, 500], block_mb=mb
-        ).evaluate(table)
+        Evaluator(train, held_out, text_vectors=texts, metrics=METRICS, cutoffs=[10, 500], block_mb=mb).evaluate(table)
         for mb in (1, 256)
     )
     assert small.means == large.means

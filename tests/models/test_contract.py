@@ -1,7 +1,5 @@
 """What every registered model owes, the checkerboard, and what is particular to some."""
 
-import datetime
-
 import numpy as np
 import polars as pl
 import pytest
@@ -11,33 +9,22 @@ import recpair
 from recpair.batch import Batch
 from recpair.data.interactions import Interactions
 from recpair.errors import RecpairError
-from recpair.models import MODELS, FittedModel, GradientModel
+from recpair.models import MODELS, GradientModel
 from recpair.models.fold_in import ridge_fold_in
 from recpair.models.mf import MF
 from recpair.models.popularity import Popularity
-from recpair.seeds import isolated
+from recpair.testing.models import checkerboard
 
 
 @pytest.fixture
-def timed(checkerboard):
+def timed():
     """The checkerboard with an event an hour, for models that need times."""
-    start = datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC)
-    hours = pl.datetime_range(start, interval="1h", end=start.replace(year=2025), eager=True)
-    return checkerboard.with_columns(timestamp=hours[: len(checkerboard)])
+    return checkerboard()
 
 
 @pytest.fixture
 def train(timed):
     return Interactions.from_polars(timed.filter(timed["split"] == "train"))
-
-
-@pytest.fixture(params=sorted(MODELS))
-def model(request, train):
-    with isolated(0):
-        made = MODELS[request.param](train)
-    if isinstance(made, FittedModel):
-        made.fit(train)
-    return made.eval()
 
 
 def test_regularised_rows_are_those_of_the_batch(train):
@@ -57,6 +44,11 @@ def test_mf_scores_are_inner_products(train):
     users, items = model.user_embedding.weight, model.item_embedding.weight
     expected = torch.stack([(users[7] * items[i]).sum() for i in range(40)])
     torch.testing.assert_close(model.score(Batch.of_users(torch.tensor([7]))).catalogue()[0], expected)
+
+
+@pytest.mark.parametrize("name", ["popularity", "popular_recent"])
+def test_popularity_cannot_tell_colours(name, timed, bare):
+    assert recpair.fit(bare | {"model": name}, data=timed).metrics["test"]["hit@1"] < 0.5
 
 
 def test_popularity_counts_users(train):
