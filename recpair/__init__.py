@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from recpair.experiment.load import load as load
     from recpair.experiment.loading import load_config as load_config
     from recpair.run.run import Run as Run
+    from recpair.tuning.tune import tune as tune
 
 _HOME = {
     "Config": "config",
@@ -33,8 +34,9 @@ _HOME = {
     "fit": "experiment.fit",
     "load": "experiment.load",
     "load_config": "experiment.loading",
+    "tune": "tuning.tune",
 }
-__all__ = ["Config", "Interactions", "RecpairError", "Run", "blend", "evaluate", "fit", "load", "load_config"]
+__all__ = [*_HOME]
 __version__ = "0.1.0"
 compiled.provide_folder()  # before numba is imported
 

@@ -5,6 +5,7 @@ Plain means dicts with text keys, lists, text, numbers, booleans and None, at mo
 """
 
 import datetime
+import sys
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -151,6 +152,12 @@ def override(raw: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, An
             raise ConfigError(f"override {shown(assignment)}: {error}; put it in quotes") from None
         _assign(result, path, value, f"override {shown(assignment)}")
     return result
+
+
+def assignment(key: str, value: Any) -> str:
+    """Return an override that sets a key to a plain value."""
+    text = yaml.safe_dump([value], default_flow_style=True, width=sys.maxsize, allow_unicode=True)
+    return f"{key}={text.strip()[1:-1]}"
 
 
 def _assign(place: Any, dotted: list[str], value: Any, where: str) -> None:

@@ -4,7 +4,6 @@ Only this level uses a whole config; the components below it receive plain argum
 """
 
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -21,7 +20,7 @@ from recpair.errors import ConfigError
 from recpair.evaluation.evaluator import Evaluation, Evaluator
 from recpair.experiment.build import Components, build
 from recpair.experiment.loading import load_config
-from recpair.experiment.prepare import Evaluators, evaluators_of, prepare
+from recpair.experiment.prepare import Evaluators, Prepared
 from recpair.experiment.resume import Begun, begin
 from recpair.experiment.titles import components as components_of
 from recpair.experiment.titles import title
@@ -105,17 +104,23 @@ def fit_into(
     resume: bool = False,
     log: Log | None = None,
     tags: Mapping[str, str] | None = None,
+    prepared: Prepared | None = None,
+    test: bool = True,
 ) -> Run:
-    """``fit`` with a checked config and an output folder that is locked by the caller."""
+    """``fit`` with a checked config and an output folder that is locked by the caller.
+
+    Args:
+        prepared: the data and the evaluators of the config, if they are in memory already.
+        test: whether the test part is read.
+    """
     _refuse_blend(config)
     require_machine(config["train"]["device"])
     _require_loop(config)
     for note in config.notes:
         logger.info(note)
-    started = time.perf_counter()
-    splits = prepare(config, data, items)
-    evaluators = evaluators_of(config, splits)
-    load_seconds = time.perf_counter() - started
+    prepared = Prepared.of(config, data, items) if prepared is None else prepared
+    splits, evaluators = prepared.splits, prepared.evaluators
+    evaluators = evaluators if test else Evaluators(evaluators.valid, None)
 
     fabric = launch(**options_in(config["train"], launch))
     begun = fabric.broadcast(begin(output, config, splits.fingerprint, resume) if fabric.is_global_zero else None)
@@ -144,7 +149,7 @@ def fit_into(
         parts, resumed = components_of(config), begun.state is not State.EMPTY
         open_run(tracker, output, parts, config.flat(), record, resumed, tags or {})
         logs = MultiLog([tracker] if log is None else [log, tracker])
-        outcome = _learn(components, splits, evaluators, training, logs, seed, load_seconds)
+        outcome = _learn(components, splits, evaluators, training, logs, seed, prepared.seconds)
         named, warnings = title(config, splits.name), _warnings(config, outcome)
         metrics = outcome.metrics() | {"data": record, "warnings": warnings, "mlflow_run_id": tracker.run_id}
         report = RunReport(output.work, named, config["evaluate"]["monitor"], splits, outcome, warnings, config.notes)

@@ -7,7 +7,7 @@ from pydantic import create_model
 
 from recpair.aliases import SECTIONS
 from recpair.config import CHECKS, Section
-from recpair.experiment.schema import SCHEMA
+from recpair.experiment.schema import SCHEMA, SEARCH
 from recpair.registry import options
 from recpair.signatures import Component, summary
 
@@ -21,7 +21,7 @@ def json_schema() -> dict[str, Any]:
     A section with components accepts the name of a component, or a mapping with ``name`` and its options. Relations
     between sections (``requirements``) are not part of the schema.
     """
-    sections = {name: _section(spec) for name, spec in SCHEMA.items()}
+    sections = {name: _section(spec) for name, spec in {**SCHEMA, **SEARCH}.items()}
     sections |= {before: sections[now] | {"deprecated": True} for before, now in SECTIONS.items()}
     sections["train"]["properties"]["l2"] = {"type": "number", "minimum": 0, "deprecated": True}
     return {

@@ -14,7 +14,7 @@ from recpair.config import Config
 from recpair.errors import ConfigError
 from recpair.evaluation.names import check_metrics, parse_metric
 from recpair.experiment.overriding import Given, fitting_sampler, paths, without_replaced, without_sampler
-from recpair.experiment.schema import LOSS_SIGNATURES, SCHEMA
+from recpair.experiment.schema import LOSS_SIGNATURES, SCHEMA, SEARCH, TUNE
 from recpair.registry import lookup
 from recpair.shipped import locate
 from recpair.signatures import signature
@@ -88,10 +88,27 @@ def check_keys(config: str | Path | Mapping[str, Any] | Config, overrides: Seque
     return _checked_keys(config, overrides)[0]
 
 
-def _checked_keys(
-    config: str | Path | Mapping[str, Any] | Config, overrides: Sequence[str]
-) -> tuple[Config, Given, list[str]]:
-    """Return the config, the origin of its values, and the keys that are dropped because overrides replace components."""
+def search_section(
+    config: str | Path | Mapping[str, Any] | Config, overrides: Sequence[str] = ()
+) -> dict[str, Any] | None:
+    """Return the checked section ``tune`` of a config, defaults included, or None.
+
+    Raises:
+        ConfigError: a key is unknown or invalid.
+    """
+    current, _, _ = _current(config)
+    return _searched(raw_config.override(current, overrides))
+
+
+def _searched(raw: Mapping[str, Any]) -> dict[str, Any] | None:
+    section: dict[str, Any] | None = configs.parse({TUNE: raw.get(TUNE)}, SEARCH)[TUNE]
+    return section
+
+
+def _current(
+    config: str | Path | Mapping[str, Any] | Config,
+) -> tuple[dict[str, Any], tuple[str, ...], Sequence[str]]:
+    """Return the plain sections of a config under their current names, and notes on its source and on renamed keys."""
     notes: tuple[str, ...] = ()
     if isinstance(config, Config):
         notes, config = config.notes, config.sections
@@ -101,9 +118,19 @@ def _checked_keys(
         path, notes = locate(config)
         config = raw_config.read(path)
     current, renamed = aliases.current_sections(raw_config.plain(plugins.with_names(config), "the config"))
+    return current, notes, renamed
+
+
+def _checked_keys(
+    config: str | Path | Mapping[str, Any] | Config, overrides: Sequence[str]
+) -> tuple[Config, Given, list[str]]:
+    """Return the config, the origin of its values, and the keys that are dropped because overrides replace components."""
+    current, notes, renamed = _current(config)
     if isinstance(overrides, Sequence) and not isinstance(overrides, str):
         overrides = [aliases.current_path(each) if isinstance(each, str) else each for each in overrides]
     raw, moved = aliases.l2_as_term(raw_config.override(current, overrides))
+    _searched(raw)
+    raw = {name: section for name, section in raw.items() if name != TUNE}
     plugins.resolve(raw)
     given = Given(raw, paths(overrides), l2=bool(moved))
     raw, replaced, lost = _without_replaced(raw, current, given)

@@ -1,6 +1,7 @@
 """Data of a run: read, filtered and split, with the evaluators of its parts."""
 
 import logging
+import time
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,6 +30,38 @@ class Evaluators:
 
     valid: Evaluator | None
     test: Evaluator | None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Splits and evaluators of a config, which other configs with the same data and evaluation can use as well.
+
+    Attributes:
+        data, items: events and item table in memory, if the config's section data is not used.
+        seconds: time to read and split the data.
+    """
+
+    config: Config
+    data: Any
+    items: Any
+    splits: Splits
+    evaluators: Evaluators
+    seconds: float
+
+    @classmethod
+    def of(cls, config: Config, data: Any = None, items: Any = None) -> "Prepared":
+        """Read and split the data of a config, and create its evaluators."""
+        started = time.perf_counter()
+        splits = prepare(config, data, items)
+        evaluators = evaluators_of(config, splits)
+        return cls(config, data, items, splits, evaluators, time.perf_counter() - started)
+
+    def for_config(self, config: Config) -> "Prepared":
+        """Return what a config with the same events in memory needs: this, or what is read and split anew."""
+        sections = ("data", "filter", "split", "noise", "evaluate", "semantics", "describe")
+        same = all(self.config[section] == config[section] for section in sections)
+        kind = [issubclass(ALL_MODELS[each["model"]["name"]], HistoryModel) for each in (self.config, config)]
+        return self if same and kind[0] == kind[1] else Prepared.of(config, self.data, self.items)
 
 
 def prepare(config: Config, data: Any = None, items: Any = None) -> Splits:

@@ -8,7 +8,7 @@ from recpair.config import Config
 from recpair.data.fingerprint import same_kind
 from recpair.errors import ConfigError, RunError, shown
 from recpair.experiment.loading import differences, load_stored
-from recpair.run.folder import CONFIG, METRICS, SEEDS, RunFolder, read_config
+from recpair.run.folder import CONFIG, METRICS, SEARCH, SEEDS, RunFolder, read_config
 from recpair.run.manifest import CHECKPOINT, Manifest
 from recpair.run.output import LAST, Output, State
 
@@ -109,6 +109,8 @@ def require_same_data(folder: Path, fingerprint: str) -> None:
 
 def _require_kind(folder: Path, seeds: bool) -> None:
     """Raise a RunError if a single run is resumed as several seeds, or vice versa."""
+    if (folder / SEARCH).exists():
+        raise RunError(f"{folder} holds a search; continue it with recpair tune --resume, or choose another output")
     several = (folder / SEEDS).exists() or any(folder.glob("seed-*/manifest.json"))
     one = (folder / METRICS).exists() or (folder / CHECKPOINT / LAST).exists()
     if (several and not seeds) or (one and seeds):

@@ -70,6 +70,11 @@ def close_seeds(tracker: Tracker, folder: Path, summary: Mapping[str, Any]) -> N
     tracker.finish(folder, final, _uploaded(folder))
 
 
+def close_search(tracker: Tracker, folder: Path, values: Mapping[str, float]) -> None:
+    """Upload the results of a search to the parent of the tracked runs of its trials."""
+    tracker.finish(folder, values, _uploaded(folder), _description(folder))
+
+
 def reconcile(tracker: Tracker, run: Run, parts: Sequence[str], params: Mapping[str, Any]) -> None:
     """Complete the tracked run of a complete folder if the process was killed before doing so."""
     run_id = run.metrics["mlflow_run_id"]

@@ -28,6 +28,7 @@ CONFIG, METRICS, HISTORY = "config.yaml", "metrics.json", "history.parquet"
 WEIGHTS, VOCABULARY, TRAIN = "model.safetensors", "vocabulary.parquet", "train.parquet"
 ITEMS, USERS = "items.parquet", "users.parquet"
 AUDIT, SEEDS, TRACKED = "audit.parquet", "seeds.json", "mlflow_run_id"
+SEARCH = "search.json"
 PER_USER, ENVIRONMENT, SUMMARY, PLOTS = "per_user.parquet", "environment.json", "SUMMARY.md", "plots"
 PATIENCE = 2.0  # seconds to wait for another process that exchanges the folder
 

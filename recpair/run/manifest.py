@@ -110,5 +110,5 @@ def lasting_files(folder: Path) -> list[Path]:
 
 def _is_passing(folder: Path, name: Path) -> bool:
     """Return True for checkpoints, temporary files, the manifest, and members of the run, which have their own manifests."""
-    inside = (folder / name.parts[0] / MANIFEST).exists()
+    inside = any((folder / above / MANIFEST).exists() for above in [*name.parents][:-1])
     return inside or name.parts[0] in (CHECKPOINT, MANIFEST) or any(part.startswith(".") for part in name.parts)

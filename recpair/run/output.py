@@ -10,7 +10,7 @@ from pathlib import Path
 
 from recpair import files
 from recpair.errors import RunError
-from recpair.run.folder import CONFIG, METRICS, SEEDS, TRACKED, WEIGHTS, is_unfinished
+from recpair.run.folder import CONFIG, METRICS, SEARCH, SEEDS, TRACKED, WEIGHTS, is_unfinished
 from recpair.run.manifest import CHECKPOINT, Manifest
 
 logger = logging.getLogger("recpair")
@@ -82,6 +82,12 @@ class Output:
     @property
     def partial(self) -> Path:
         return self.final.with_name(f"{self.final.name}.partial")
+
+    @property
+    def identity(self) -> str:
+        """Id of the run in the working folder; empty before ``start``."""
+        manifest = Manifest.read(self.work)
+        return "" if manifest is None else manifest.id
 
     def below(self, name: str) -> "Output":
         """Output of one of several runs in this folder."""
@@ -214,7 +220,7 @@ class Output:
 
     def _set_aside(self, folder: Path) -> None:
         """Move an unfinished run that is not resumed to ``OUTPUT.unfinished``, replacing an earlier one."""
-        if not (folder / CHECKPOINT / LAST).is_file():
+        if not any(folder.rglob(LAST)) and not (folder / SEARCH).is_file():
             files.remove_folder(folder)
             return
         aside = self.final.with_name(f"{self.final.name}.unfinished")

@@ -19,7 +19,7 @@ from recpair.models import GradientModel, Model
 from recpair.plugins import resolve
 from recpair.run.asked import flag, id_column, is_pandas
 from recpair.run.display import run_html
-from recpair.run.folder import AUDIT, CONFIG, HISTORY, ITEMS, PER_USER, SEEDS, TRAIN, RunFolder, consistent
+from recpair.run.folder import AUDIT, CONFIG, HISTORY, ITEMS, PER_USER, SEARCH, SEEDS, TRAIN, RunFolder, consistent
 from recpair.run.recommend import OnUnknown, Recommender
 from recpair.seeds import isolated
 
@@ -64,6 +64,10 @@ class Run:
 
     @classmethod
     def _read(cls, files: RunFolder, plugins: Sequence[str]) -> "Run":
+        if files.has(SEARCH):
+            winner = next(iter(sorted(files.path.glob("**/winner/seed-*"))), None)
+            hint = f"open its winner, {winner}" if winner else "train its best.yaml with recpair fit"
+            raise RunError(f"{files.path} holds a search; {hint}")
         if files.has(SEEDS):
             members = ", ".join(str(name) for name in files.json(SEEDS)["runs"][:3])
             raise RunError(f"{files.path} holds several seeds; open one of its runs ({members})")

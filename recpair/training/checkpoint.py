@@ -74,6 +74,18 @@ class Checkpoint:
             ) from None
 
 
+def history(folder: Path) -> list[tuple[int, str, float]]:
+    """Return ``(epoch, metric, value)`` up to the checkpoint in a folder; empty without a checkpoint."""
+    path = Checkpoint(folder).path
+    if not path.exists():
+        return []
+    _, metadata = files.read_tensors(path)
+    try:
+        return Progress.from_dict(json.loads(metadata["progress"]), {}).history
+    except (KeyError, ValueError, TypeError) as error:
+        raise files.damaged(path, error) from None
+
+
 def _digest(tensors: dict[str, Tensor], *texts: str | None) -> str:
     """SHA-256 of tensors by name and content, and of texts."""
     digest = hashlib.sha256()

@@ -12,8 +12,12 @@ class Log(Protocol):
         """Report that ``done`` of the ``steps`` of an epoch are completed."""
         ...
 
-    def epoch(self, number: int, values: dict[str, float]) -> None:
-        """Report the end of an epoch (from 1); ``values`` by name, such as ``train/loss`` and ``valid/ndcg@10``."""
+    def epoch(self, number: int, values: dict[str, float]) -> bool | None:
+        """Report the end of an epoch (from 1); ``values`` by name, such as ``train/loss`` and ``valid/ndcg@10``.
+
+        Returns:
+            True to end training after this epoch, as early stopping does.
+        """
         ...
 
 
@@ -27,6 +31,6 @@ class MultiLog:
         for log in self.logs:
             log.step(epoch, done, steps)
 
-    def epoch(self, number: int, values: dict[str, float]) -> None:
-        for log in self.logs:
-            log.epoch(number, values)
+    def epoch(self, number: int, values: dict[str, float]) -> bool:
+        stops = [bool(log.epoch(number, values)) for log in self.logs]  # every log receives the epoch
+        return any(stops)

@@ -57,6 +57,8 @@ def train(
     to six digits). ``weight_decay`` is AdamW's, off by default; ``clip_norm`` bounds the norm of the whole gradient.
     With ``decay`` the learning rate falls to 0 over all ``epochs``, regardless of early stopping.
 
+    Training also ends after an epoch for which ``log`` returns True.
+
     In distributed runs, each of n ranks processes every n-th batch, an update uses the mean of the n gradients, and
     only rank 0 validates and writes checkpoints, which all ranks read.
 
@@ -69,7 +71,7 @@ def train(
     divergence = Divergence(checkpoint, learning_rate, resumed_after=progress.epoch)
     shared, steps = SharedSums(objective, fabric), _steps(sampler, fabric)
 
-    while progress.epoch < epochs and (patience is None or progress.stale < patience):
+    while progress.epoch < epochs and (patience is None or progress.stale < patience) and not progress.stopped:
         progress.epoch += 1
         restart(derive(seed, progress.epoch))
         meters, started = Meters(fabric), time.perf_counter()
@@ -99,7 +101,7 @@ def train(
             values |= {f"valid/{name}": value for name, value in measured.items()}
             _keep_best(progress, objective, measured[monitor] if monitor else None, divergence)
         progress.log(values)
-        log.epoch(progress.epoch, values)
+        progress.stopped = fabric.broadcast(bool(log.epoch(progress.epoch, values)))
         if _is_due(progress, checkpoint_every, epochs, patience):
             _save(checkpoint, objective, optimiser, progress, divergence, fabric)
 
@@ -177,4 +179,5 @@ def _own(batches: Iterator[Batch], steps: int, fabric: "Fabric") -> Iterator[Bat
 
 def _is_due(progress: Progress, every: int, epochs: int, patience: int | None) -> bool:
     """Return True if a checkpoint is to be written: every n epochs, and at the end."""
-    return progress.epoch % every == 0 or progress.epoch == epochs or progress.stale == patience
+    ends = progress.epoch == epochs or progress.stale == patience or progress.stopped
+    return progress.epoch % every == 0 or ends

@@ -15,6 +15,7 @@ class Progress:
         epoch: number of completed epochs.
         best_epoch, best_value: of the monitored validation metric; 0 before the first validation.
         stale: validations since the best one.
+        stopped: whether the log has ended training.
         history: one ``(epoch, metric, value)`` per epoch and metric.
         epoch_seconds: training time of each epoch, excluding validation.
         best_weights: the state dict at the best epoch.
@@ -28,6 +29,7 @@ class Progress:
     epoch_seconds: list[float] = field(default_factory=list)
     samples: int = 0
     best_weights: dict[str, Tensor] = field(default_factory=dict)
+    stopped: bool = False
 
     def log(self, values: dict[str, float]) -> None:
         self.history.extend((self.epoch, name, value) for name, value in values.items())
@@ -42,7 +44,7 @@ class Progress:
             self.stale += 1
 
     def to_dict(self) -> dict[str, Any]:
-        names = ("epoch", "best_epoch", "best_value", "stale", "history", "epoch_seconds", "samples")
+        names = ("epoch", "best_epoch", "best_value", "stale", "history", "epoch_seconds", "samples", "stopped")
         return {name: getattr(self, name) for name in names}
 
     @classmethod

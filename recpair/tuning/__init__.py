@@ -1,0 +1,1 @@
+"""Hyperparameter search and comparison of methods at equal budget, on Optuna."""

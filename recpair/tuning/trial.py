@@ -1,0 +1,124 @@
+"""One trial of a search: a run that is not tested, reported to the pruner after each validation."""
+
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from recpair.errors import RecpairError, TrainingError
+from recpair.experiment.fit import fit_into
+from recpair.experiment.prepare import Prepared
+from recpair.run.manifest import CHECKPOINT
+from recpair.run.output import Output
+from recpair.run.run import Run
+from recpair.training.checkpoint import history
+from recpair.tuning.ask import reopened
+from recpair.tuning.plan import Plan
+from recpair.tuning.store import quiet
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.trial import FrozenTrial, Trial
+
+TRIALS = "trials"
+logger = logging.getLogger("recpair")
+
+
+def name_of(number: int) -> str:
+    """Return the folder of a trial below that of its search."""
+    return f"{TRIALS}/{number:04d}"
+
+
+@dataclass
+class Reports:
+    """Log that reports the metric of each validation to the pruner, and ends training if the trial is pruned.
+
+    Attributes:
+        pruned: epoch after which the trial was pruned; 0 if it was not.
+    """
+
+    trial: "Trial"
+    metric: str
+    pruned: int = 0
+    last: int = 0
+
+    def step(self, epoch: int, done: int, steps: int) -> None:
+        """Do nothing."""
+
+    def epoch(self, number: int, values: Mapping[str, float]) -> bool:
+        value = values.get(f"valid/{self.metric}")
+        if value is not None and number > self.last and not self.pruned:
+            self.last = number
+            self.trial.report(value, number)
+            if self.trial.should_prune():
+                self.pruned = number
+        return bool(self.pruned)
+
+    def replay(self, rows: Sequence[tuple[int, str, float]]) -> None:
+        """Report the validations of earlier epochs."""
+        for epoch, metric, value in rows:
+            self.epoch(epoch, {metric: value})
+
+
+def run_trial(
+    plan: Plan,
+    known: "Sequence[FrozenTrial]",
+    asked: "Sequence[FrozenTrial]",
+    output: Output,
+    prepared: Prepared,
+    tags: Mapping[str, str],
+) -> "FrozenTrial":
+    """Run the last of the asked trials, or continue it, and return it with its result.
+
+    A trial whose training diverges is returned as failed, with the error as the attribute ``error``.
+    """
+    study, trial = reopened(plan, known, asked)
+    number, started = asked[-1].number, time.perf_counter()
+    inner = output.below(name_of(number))
+    config = plan.trial(number, asked[-1].params, inner.final)
+    reports = Reports(trial, plan.metric)
+    with quiet():
+        reports.replay(history(inner.work / CHECKPOINT))
+        try:
+            with silent():
+                prepared = prepared.for_config(config)
+                run = fit_into(inner, config, prepared=prepared, resume=True, log=reports, tags=tags, test=False)
+        except TrainingError as error:
+            return _failed(study, trial, error)
+        reports.replay(run.history.rows())
+        return _finished(study, trial, run, reports, plan.metric, time.perf_counter() - started)
+
+
+def _finished(study: "Study", trial: "Trial", run: Run, reports: Reports, metric: str, seconds: float) -> "FrozenTrial":
+    from optuna.trial import TrialState
+
+    trial.set_user_attr("run", run.folder.name)
+    trial.set_user_attr("epochs", run.metrics["epochs"])
+    trial.set_user_attr("best_epoch", run.metrics["best_epoch"])
+    trial.set_user_attr("seconds", round(seconds, 2))
+    state = TrialState.PRUNED if reports.pruned else TrialState.COMPLETE
+    value = None if reports.pruned else run.metrics["valid"][metric]  # that of a pruned trial is its last report
+    return study.tell(trial, value, state=state)
+
+
+def _failed(study: "Study", trial: "Trial", error: RecpairError) -> "FrozenTrial":
+    from optuna.trial import TrialState
+
+    trial.set_user_attr("error", str(error))
+    return study.tell(trial, state=TrialState.FAIL)
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """Hide the notes and warnings of single runs."""
+    logger.addFilter(_nothing)
+    try:
+        yield
+    finally:
+        logger.removeFilter(_nothing)
+
+
+def _nothing(record: Any) -> bool:
+    return False

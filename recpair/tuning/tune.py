@@ -1,0 +1,269 @@
+"""Hyperparameter search: ``recpair tune``."""
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from recpair import processes, raw_config
+from recpair.boundary import boundary
+from recpair.config import Config
+from recpair.errors import ConfigError, RecpairError, shown
+from recpair.experiment.loading import load_config
+from recpair.experiment.prepare import Prepared
+from recpair.experiment.titles import components
+from recpair.experiment.tracked import close_search, data_record, open_run, tracker_of
+from recpair.run.asked import is_list
+from recpair.run.folder import SEARCH
+from recpair.run.output import Output, State
+from recpair.tuning.folder import BEST, WINNER, open_search, require_complete, start_search
+from recpair.tuning.plan import Plan, load_plan
+from recpair.tuning.report import compare_winners, final_values, write_overview, write_search
+from recpair.tuning.search import Search, Workers, workers
+from recpair.tuning.store import Store
+from recpair.tuning.winner import seeds_of, test_winner
+
+logger = logging.getLogger("recpair")
+
+Source = str | Path | Mapping[str, Any] | Config
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """Result of a search.
+
+    Attributes:
+        folder: the output folder.
+        record: content of ``search.json``: by search, the metric, the space, the best trial and its test metrics.
+    """
+
+    folder: Path
+    record: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Name of the search with the best validation metric."""
+        searches = self.record["searches"]
+        return str(max(searches, key=lambda name: searches[name]["best"]["value"]))
+
+    @property
+    def best(self) -> dict[str, Any]:
+        """Best trial: number, value, values (by config key), and the value of the config as it is (``first``)."""
+        return dict(self.record["searches"][self.name]["best"])
+
+    @property
+    def test(self) -> dict[str, Any]:
+        """Mean and standard deviation over the seeds of each test metric of the winner; empty if it was not tested."""
+        return dict(self.record["searches"][self.name]["test"])
+
+    @cached_property
+    def config(self) -> Config:
+        """Config of the best trial (``best.yaml``)."""
+        return load_config(self.folder / BEST)
+
+    @cached_property
+    def trials(self) -> pl.DataFrame:
+        """One row per trial: search, trial, state, value, epochs, seconds, run, and a column per config key."""
+        return pl.read_csv(self.folder / "trials.csv", infer_schema_length=None)
+
+
+@boundary
+def tune(
+    config: Source | Sequence[Source],
+    overrides: Sequence[str] = (),
+    *,
+    space: Mapping[str, Any] | None = None,
+    metric: str | None = None,
+    trials: int | None = None,
+    sampler: str | None = None,
+    pruner: str | None = None,
+    n_seeds: int | None = None,
+    timeout: float | None = None,
+    jobs: int = 1,
+    storage: str | None = None,
+    data: Any = None,
+    items: Any = None,
+    resume: bool = False,
+) -> Tuned:
+    """Search the hyperparameters of a config on its validation part, then train and test the best with several seeds.
+
+    The first trial is the config as it is. Trials do not read the test part. Several configs receive the same number of
+    trials each, and their winners are compared by a paired test. The output folder, that of the first config, holds
+    ``best.yaml``, ``trials.csv``, ``SUMMARY.md``, plots, a run folder per trial, and the runs of the winner.
+
+    Args:
+        config: a config as for ``fit``, or a list of them.
+        overrides: ``section.key=value`` strings, for all configs.
+        space, metric, trials, sampler, pruner, n_seeds: in place of those of the section ``tune`` (``tuning.plan.settings``).
+        timeout: seconds after which no trial is started.
+        jobs: trials that run at the same time, in processes of their own. The trials of one batch do not know each
+            other's results, so the search depends on ``jobs``.
+        storage: URL of an Optuna database; by default ``journal.log`` in the output folder.
+        data, items: events and item table in memory, as for ``fit``.
+        resume: continue an interrupted search, or add trials to a finished one.
+
+    Raises:
+        RecpairError: a config, the space, the data or the output folder is invalid.
+    """
+    require_optuna()
+    _check(timeout, jobs)
+    given = {"space": space, "metric": metric, "trials": trials, "sampler": sampler, "pruner": pruner}
+    sources: list[Any] = [*config] if is_list(config) else [config]  # type: ignore[misc]
+    settings = checked_settings(given | {"n_seeds": n_seeds})
+    plans = {name: load_plan(each, overrides, settings) for name, each in zip(names_of(sources), sources, strict=True)}
+    output = Output(Path(next(iter(plans.values())).config["output"]), next(iter(plans.values())).config["output_keep"])
+    with output.locked():
+        state = open_search(output, plans, resume)
+        if state is State.COMPLETE:
+            logger.info("%s is already finished", output.final)
+            return opened(output.final)
+        if resume and state is State.EMPTY:
+            logger.info("%s holds no search yet; starting it", output.final)
+        for name, plan in plans.items():
+            for note in (*plan.config.notes, *plan.notes):
+                logger.info("%s%s", f"{name}: " if len(plans) > 1 else "", note)
+        with workers(jobs) as using:
+            if len(plans) == 1:
+                run_search(output, *next(iter(plans.items())), state, using, timeout, storage, data, items, {})
+            else:
+                _run_all(output, plans, state, using, timeout, storage, data, items)
+    return opened(output.final)
+
+
+def opened(folder: Path) -> Tuned:
+    """Open the folder of a complete search."""
+    return Tuned(folder, require_complete(folder).json(SEARCH))
+
+
+def _run_all(
+    output: Output,
+    plans: Mapping[str, Plan],
+    state: State,
+    using: Workers,
+    timeout: float | None,
+    storage: str | None,
+    data: Any,
+    items: Any,
+) -> None:
+    """Run one search per config, below the output folder, and compare the winners."""
+    ready = {name: Prepared.of(plan.config, data, items) for name, plan in plans.items()}
+    _require_comparable(ready)
+    start_search(output, plans, state)
+    records = {}
+    for name, plan in plans.items():
+        inner = output.below(name)
+        own = open_search(inner, {name: plan}, resume=state is not State.EMPTY)
+        each = None if timeout is None else timeout / len(plans)
+        if own is not State.COMPLETE:
+            run_search(inner, name, plan, own, using, each, storage, data, items, {}, ready[name])
+        records[name] = require_complete(inner.work).json(SEARCH)["searches"][name]
+    write_overview(output.work, records, compare_winners(output.work, records))
+    output.complete()
+
+
+def run_search(
+    output: Output,
+    name: str,
+    plan: Plan,
+    state: State,
+    using: Workers,
+    timeout: float | None,
+    storage: str | None,
+    data: Any,
+    items: Any,
+    tags: Mapping[str, str],
+    prepared: Prepared | None = None,
+) -> None:
+    """Run one search in a folder that the caller has locked, and write its results."""
+    prepared = Prepared.of(plan.config, data, items) if prepared is None else prepared
+    store = Store(output.work, start_search(output, {name: plan}, state), storage)
+    deadline = None if timeout is None else time.monotonic() + timeout
+    with tracker_of(plan.config["tracking"]) as tracker:
+        described = data_record(prepared.splits, plan.config["data"] | {"split": plan.config["split"]})
+        params = plan.config.flat() | {f"tune.{key}": value for key, value in plan.record().items()}
+        open_run(tracker, output, ["tune", *components(plan.config)], params, described, state is not State.EMPTY, tags)
+        below = dict(tags) | ({} if tracker.run_id is None else {"mlflow.parentRunId": tracker.run_id})
+        search = Search(plan, output, store, prepared, below, deadline, name if output.member else "")
+        search.run(using)
+        best = best_config(search)
+        summary: dict[str, Any] = {}
+        if plan.n_seeds:
+            seeds = seeds_of(best, plan.n_seeds)
+            summary = test_winner(output.below(WINNER), best, seeds, prepared.for_config(best), below)
+        record = write_search(name, search, best, summary)
+        output.complete()
+        close_search(tracker, output.work, final_values(record))
+
+
+def best_config(search: Search) -> Config:
+    """Return the config of the best trial, with an output beside that of the search."""
+    best, plan = search.best, search.plan
+    return plan.trial(best.number, best.params, search.output.final.with_name(f"{search.output.final.name}-best"))
+
+
+def names_of(sources: Sequence[Any]) -> list[str]:
+    """Return a distinct folder name for each config: that of its file, or ``config``, numbered if repeated.
+
+    Raises:
+        ConfigError: there is no config.
+    """
+    if not sources:
+        raise ConfigError("config is an empty list; expected at least one config")
+    names: list[str] = []
+    for source in sources:
+        stem = Path(source).stem if isinstance(source, str | Path) else "config"
+        same = sum(name == stem or name.rpartition("-")[0] == stem for name in names)
+        names.append(f"{stem}-{same + 1}" if same else stem)
+    return names
+
+
+def checked_settings(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Check settings that are given as arguments as those of the section ``tune`` are."""
+    from recpair import config as configs
+    from recpair.experiment.schema import SEARCH as SCHEMA
+    from recpair.experiment.schema import TUNE
+
+    named = {key: raw_config.plain(value, key) for key, value in given.items() if value is not None}
+    checked = configs.parse({TUNE: named}, SCHEMA)[TUNE]
+    return {key: checked[key] for key in named}
+
+
+def require_optuna() -> None:
+    """Raise a RecpairError if Optuna is not installed, or a ConfigError in a distributed run."""
+    if processes.in_all() > 1:
+        raise ConfigError("a search runs in one process, with --jobs in several; start it without torchrun")
+    try:
+        import optuna  # noqa: F401
+    except ImportError:
+        raise RecpairError("a search requires Optuna; install it with pip install 'recpair[tune]'") from None
+
+
+def _check(timeout: Any, jobs: Any) -> None:
+    number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
+    if timeout is not None and not (number and timeout > 0):
+        raise ConfigError(f"timeout is {shown(timeout)}; expected a number of seconds above 0")
+    if not isinstance(jobs, int) or isinstance(jobs, bool) or not 1 <= jobs <= 1000:
+        raise ConfigError(f"jobs is {shown(jobs)}; expected a whole number from 1")
+
+
+def _require_comparable(ready: Mapping[str, Prepared]) -> None:
+    """Raise a ConfigError unless all configs are tested on the same events in the same way."""
+    first, *others = ready
+    for name in others:
+        for key in ("mask_seen", "ideal", "gain", "monitor"):
+            here, there = (ready[each].config["evaluate"][key] for each in (first, name))
+            if here != there:
+                raise ConfigError(
+                    f"evaluate.{key} is {shown(here)} in {first} and {shown(there)} in {name}; configs that are compared "
+                    f"have the same evaluation"
+                )
+        if ready[first].splits.test_fingerprint != ready[name].splits.test_fingerprint:
+            raise ConfigError(
+                f"{first} and {name} have different test parts (data, filter or split differ); configs that are compared "
+                f"have the same test part"
+            )
