@@ -43,12 +43,13 @@ def imported(tree: ast.AST) -> set[str]:
         ("mlflow", {"mlflow_tracker.py", "store.py"}),
         ("recbole", {"component.py"}),
         ("matplotlib", {"figures.py", "plots.py", "report.py"}),
-        ("typer", {"app.py", "command.py", "config.py", "data.py", "fit.py", "runs.py", "semantics.py"}),
+        ("typer", {"app.py", "command.py", "config.py", "data.py", "fit.py", "runs.py", "semantics.py", "tuning.py"}),
         ("rich", {"console.py"}),
         ("lightning_fabric", {"launch.py", "loop.py"}),
         ("faiss", {"neighbours.py"}),
         ("wordllama", {"word_llama.py"}),
         ("openai", {"endpoint.py"}),
+        ("optuna", {"ask.py", "checks.py", "space.py", "store.py", "trial.py", "tune.py"}),
         ("sentence_transformers", {"sentence_transformer.py"}),
         ("pickle", set()),
     ],
@@ -133,7 +134,8 @@ def test_no_component_receives_a_config():
         r"from recpair\.config import .*\bConfig\b|import recpair\.config|from recpair import .*\bconfig\b"
     )
     users = {path.relative_to(ROOT / "recpair") for path, tree in TREES.items() if imports.search(ast.unparse(tree))}
-    assert {str(path) for path in users if path.parent.name != "experiment"} == {"__init__.py", "cli/fit.py"}
+    roots = ("experiment", "tuning")
+    assert {str(path) for path in users if path.parent.name not in roots} == {"__init__.py", "cli/fit.py"}
 
 
 SEEDED = {"default_rng", "Generator", "SeedSequence", "Philox"}

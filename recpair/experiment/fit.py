@@ -105,13 +105,13 @@ def fit_into(
     log: Log | None = None,
     tags: Mapping[str, str] | None = None,
     prepared: Prepared | None = None,
-    test: bool = True,
+    trial: bool = False,
 ) -> Run:
     """``fit`` with a checked config and an output folder that is locked by the caller.
 
     Args:
         prepared: the data and the evaluators of the config, if they are in memory already.
-        test: whether the test part is read.
+        trial: whether this is a trial of a search: the test part is not read, and nothing is drawn.
     """
     _refuse_blend(config)
     require_machine(config["train"]["device"])
@@ -120,7 +120,7 @@ def fit_into(
         logger.info(note)
     prepared = Prepared.of(config, data, items) if prepared is None else prepared
     splits, evaluators = prepared.splits, prepared.evaluators
-    evaluators = evaluators if test else Evaluators(evaluators.valid, None)
+    evaluators = Evaluators(evaluators.valid, None) if trial else evaluators
 
     fabric = launch(**options_in(config["train"], launch))
     begun = fabric.broadcast(begin(output, config, splits.fingerprint, resume) if fabric.is_global_zero else None)
@@ -153,7 +153,7 @@ def fit_into(
         named, warnings = title(config, splits.name), _warnings(config, outcome)
         metrics = outcome.metrics() | {"data": record, "warnings": warnings, "mlflow_run_id": tracker.run_id}
         report = RunReport(output.work, named, config["evaluate"]["monitor"], splits, outcome, warnings, config.notes)
-        report.write(evaluators.test)
+        report.write(evaluators.test, draw=not trial)
         files.write_json(output.work / METRICS, metrics)
         output.complete()
         close_run(tracker, output.work, metrics)

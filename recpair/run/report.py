@@ -91,7 +91,7 @@ class RunReport:
     details: Sequence[str] = ()
     figures: dict[str, "Figure"] = field(default_factory=dict)
 
-    def write(self, evaluator: Evaluator | None) -> None:
+    def write(self, evaluator: Evaluator | None, *, draw: bool = True) -> None:
         """Write all files needed to load and read the run except ``metrics.json``, which the caller writes last."""
         outcome, splits = self.outcome, self.splits
         run_folder.write_model(self.folder, outcome.model)
@@ -108,7 +108,8 @@ class RunReport:
         files.write_frame(self.folder / run_folder.HISTORY, frame)
         files.write_frame(self.folder / run_folder.PER_USER, self._per_user())
         files.write_json(self.folder / run_folder.ENVIRONMENT, environment())
-        self._draw(frame, evaluator)
+        if draw:
+            self._draw(frame, evaluator)
         for name, figure in self.figures.items():
             buffer = io.BytesIO()
             figure.savefig(buffer, format="png", dpi=130)

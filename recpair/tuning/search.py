@@ -14,6 +14,7 @@ from recpair.errors import ConfigError
 from recpair.experiment.prepare import Prepared
 from recpair.run.output import Output
 from recpair.tuning.ask import ask
+from recpair.tuning.limits import limit_threads
 from recpair.tuning.plan import Plan
 from recpair.tuning.space import described, values_of
 from recpair.tuning.store import Store
@@ -45,16 +46,8 @@ def workers(jobs: int) -> Iterator[Workers]:
         yield Workers()
         return
     threads = max(1, (os.cpu_count() or 1) // jobs)
-    with ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_limit, initargs=(threads,)) as pool:
+    with ProcessPoolExecutor(jobs, get_context("spawn"), initializer=limit_threads, initargs=(threads,)) as pool:
         yield Workers(jobs, pool)
-
-
-def _limit(threads: int) -> None:
-    import numba
-    import torch
-
-    torch.set_num_threads(threads)
-    numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
 
 
 @dataclass
@@ -153,7 +146,7 @@ class Search:
 
 @dataclass(frozen=True)
 class Source:
-    """What a worker process needs to prepare the data itself."""
+    """Config and events from which a worker process prepares the data itself."""
 
     config: Any
     data: Any

@@ -84,7 +84,7 @@ def run_trial(
         try:
             with silent():
                 prepared = prepared.for_config(config)
-                run = fit_into(inner, config, prepared=prepared, resume=True, log=reports, tags=tags, test=False)
+                run = fit_into(inner, config, prepared=prepared, resume=True, log=reports, tags=tags, trial=True)
         except TrainingError as error:
             return _failed(study, trial, error)
         reports.replay(run.history.rows())

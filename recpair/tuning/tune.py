@@ -210,7 +210,7 @@ def names_of(sources: Sequence[Any]) -> list[str]:
     """Return a distinct folder name for each config: that of its file, or ``config``, numbered if repeated.
 
     Raises:
-        ConfigError: there is no config.
+        ConfigError: ``sources`` is empty.
     """
     if not sources:
         raise ConfigError("config is an empty list; expected at least one config")
