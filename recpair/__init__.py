@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from recpair.experiment.load import load as load
     from recpair.experiment.loading import load_config as load_config
     from recpair.run.run import Run as Run
+    from recpair.tuning.study import study as study
     from recpair.tuning.tune import tune as tune
 
 _HOME = {
@@ -34,6 +35,7 @@ _HOME = {
     "fit": "experiment.fit",
     "load": "experiment.load",
     "load_config": "experiment.loading",
+    "study": "tuning.study",
     "tune": "tuning.tune",
 }
 __all__ = [*_HOME]

@@ -49,7 +49,7 @@ def imported(tree: ast.AST) -> set[str]:
         ("faiss", {"neighbours.py"}),
         ("wordllama", {"word_llama.py"}),
         ("openai", {"endpoint.py"}),
-        ("optuna", {"ask.py", "checks.py", "space.py", "store.py", "trial.py", "tune.py"}),
+        ("optuna", {"ask.py", "search.py", "space.py", "store.py", "trial.py", "tune.py"}),
         ("sentence_transformers", {"sentence_transformer.py"}),
         ("pickle", set()),
     ],

@@ -1,19 +1,16 @@
 """Command that searches hyperparameters."""
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from recpair.cli import completion
-from recpair.cli.app import OverridesArgument, app
+from recpair.cli.app import ConfigOption, OverridesArgument, app
 from recpair.errors import shown
 
 if TYPE_CHECKING:
     from recpair.tuning.tune import Tuned
-
-UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 @app.command()
@@ -61,8 +58,9 @@ def tune(
     """
     from recpair.cli import console
     from recpair.experiment import loading
+    from recpair.tuning.duration import duration
 
-    seconds = None if timeout is None else duration(timeout, "--timeout")
+    seconds = None if timeout is None else duration(timeout, "timeout")
     for each in config:
         loading.check_keys(each, overrides or [])
 
@@ -107,9 +105,74 @@ def _print(tuned: "Tuned") -> None:
     console.console.print(f"train it:    recpair fit --config {tuned.folder}/best.yaml")
 
 
-def duration(text: str, option: str) -> float:
-    """Return a time such as 90s, 30m or 2h in seconds."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
-    if found is None or float(found[1]) == 0:
-        raise typer.BadParameter(f"{option} is {shown(text)}; expected a time such as 90s, 30m or 2h")
-    return float(found[1]) * UNITS[found[2]]
+@app.command()
+def study(
+    config: ConfigOption,
+    overrides: OverridesArgument = None,
+    methods: Annotated[
+        str | None,
+        typer.Option(
+            "--methods",
+            "-m",
+            help="Names of denoisers, miners, losses, terms or models; section=name; 'label: section.key=value'; configs. "
+            "Separated by commas; none is the config as it is.",
+        ),
+    ] = None,
+    budget: Annotated[
+        str | None, typer.Option(help="Time for everything, 60m or 2h; the number of trials follows from it.")
+    ] = None,
+    trials: Annotated[int | None, typer.Option(help="Trials of each method. Default: 12.")] = None,
+    n_seeds: Annotated[int | None, typer.Option("--n-seeds", help="Seeds of each winner. Default: 3.")] = None,
+    noise: Annotated[
+        str | None, typer.Option(help="Shares of random events to add to the training part, as in 0,0.2.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(help="Trials that run at the same time.")] = 1,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted study.")] = False,
+) -> None:
+    """Find out which method helps on your data: equal search budget for each, then seeds and paired tests.
+
+    The baseline is the config as it is. OUTPUT holds report.html, report.md, results.csv, results.tex and all runs.
+    The section study of the config has the same settings.
+
+    [bold]Examples[/]
+
+      recpair study --config my.yaml --methods none,pld,udt,dns --budget 60m
+
+      recpair study --config my.yaml --methods pld,denoise=dcf,loss=bce --trials 12 --noise 0,0.2
+
+      recpair study --config my.yaml --methods "none,weak: terms=[{name: l2, weight: 0.001}],other.yaml"
+    """
+    from recpair.cli import console
+    from recpair.experiment import loading
+
+    shares = None if noise is None else _shares(noise)
+    loading.check_keys(config, overrides or [])
+
+    from recpair.tuning.methods import split_methods  # imports torch: seconds
+    from recpair.tuning.study import study as compare
+
+    with console.notes():
+        studied = compare(
+            config,
+            overrides or [],
+            methods=None if methods is None else split_methods(methods),
+            noise=shares,
+            trials=trials,
+            budget=budget,
+            n_seeds=n_seeds,
+            jobs=jobs,
+            resume=resume,
+        )
+    from recpair.tuning.study_report import shown_results
+
+    console.frame_table("Test of each method's best trial", shown_results(studied.results))
+    for sentence in studied.verdict:
+        console.console.print(sentence)
+    console.console.print(f"output:      {studied.folder}  (report.html, report.md, results.csv, results.tex)")
+
+
+def _shares(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise typer.BadParameter(f"noise is {shown(text)}; expected numbers such as 0,0.2") from None

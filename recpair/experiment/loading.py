@@ -14,7 +14,7 @@ from recpair.config import Config
 from recpair.errors import ConfigError
 from recpair.evaluation.names import check_metrics, parse_metric
 from recpair.experiment.overriding import Given, fitting_sampler, paths, without_replaced, without_sampler
-from recpair.experiment.schema import LOSS_SIGNATURES, SCHEMA, SEARCH, TUNE
+from recpair.experiment.schema import LOSS_SIGNATURES, SCHEMA, SEARCH
 from recpair.registry import lookup
 from recpair.shipped import locate
 from recpair.signatures import signature
@@ -89,20 +89,21 @@ def check_keys(config: str | Path | Mapping[str, Any] | Config, overrides: Seque
 
 
 def search_section(
-    config: str | Path | Mapping[str, Any] | Config, overrides: Sequence[str] = ()
+    name: str, config: str | Path | Mapping[str, Any] | Config, overrides: Sequence[str] = ()
 ) -> dict[str, Any] | None:
-    """Return the checked section ``tune`` of a config, defaults included, or None.
+    """Return the checked section ``tune`` or ``study`` of a config, defaults included, or None.
 
     Raises:
         ConfigError: a key is unknown or invalid.
     """
     current, _, _ = _current(config)
-    return _searched(raw_config.override(current, overrides))
-
-
-def _searched(raw: Mapping[str, Any]) -> dict[str, Any] | None:
-    section: dict[str, Any] | None = configs.parse({TUNE: raw.get(TUNE)}, SEARCH)[TUNE]
+    section: dict[str, Any] | None = _searched(raw_config.override(current, overrides))[name]
     return section
+
+
+def _searched(raw: Mapping[str, Any]) -> Config:
+    """Check the sections of a search and of a study."""
+    return configs.parse({name: raw[name] for name in SEARCH if name in raw}, SEARCH)
 
 
 def _current(
@@ -130,7 +131,7 @@ def _checked_keys(
         overrides = [aliases.current_path(each) if isinstance(each, str) else each for each in overrides]
     raw, moved = aliases.l2_as_term(raw_config.override(current, overrides))
     _searched(raw)
-    raw = {name: section for name, section in raw.items() if name != TUNE}
+    raw = {name: section for name, section in raw.items() if name not in SEARCH}
     plugins.resolve(raw)
     given = Given(raw, paths(overrides), l2=bool(moved))
     raw, replaced, lost = _without_replaced(raw, current, given)

@@ -35,8 +35,11 @@ def _functions(*addresses: str) -> tuple[Reference, ...]:
 
 
 LOSS_SIGNATURES = registry("recpair.losses:LOSSES")
-TUNE = "tune"  # the section of a search, which is not part of the config of a run
-SEARCH: dict[str, Section] = {TUNE: Section(functions=_functions("tuning.plan:settings"), default=None)}
+TUNE, STUDY = "tune", "study"  # sections of a search and of a study, which are not part of the config of a run
+SEARCH: dict[str, Section] = {
+    TUNE: Section(functions=_functions("tuning.plan:settings"), default=None),
+    STUDY: Section(functions=_functions("tuning.methods:settings"), default=None),
+}
 
 SCHEMA: dict[str, Section] = {
     "data": Section(functions=_functions("data.events:read_data")),

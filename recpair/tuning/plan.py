@@ -12,6 +12,7 @@ from recpair import raw_config
 from recpair.config import Config
 from recpair.errors import ConfigError
 from recpair.experiment.loading import check_keys, load_config, search_section
+from recpair.experiment.schema import TUNE
 from recpair.tuning.space import Labels, Space, described, grid, label, overrides_of, read_space, to_check
 from recpair.tuning.spaces import method_space, shared_space
 
@@ -129,7 +130,7 @@ def load_plan(
     Raises:
         ConfigError: a key is unknown or invalid, or values of the space contradict the config.
     """
-    section = search_section(config, overrides) or settings()
+    section = search_section(TUNE, config, overrides) or settings()
     section |= {key: value for key, value in (given or {}).items() if value is not None}
     checked = load_config(config, overrides)
     metric = section["metric"] or checked["evaluate"]["monitor"]

@@ -152,7 +152,7 @@ def _run_all(
 ) -> None:
     """Run one search per config, below the output folder, and compare the winners."""
     ready = {name: Prepared.of(plan.config, data, items) for name, plan in plans.items()}
-    _require_comparable(ready)
+    require_comparable(ready)
     start_search(output, plans, state)
     records = {}
     for name, plan in plans.items():
@@ -178,8 +178,13 @@ def run_search(
     items: Any,
     tags: Mapping[str, str],
     prepared: Prepared | None = None,
+    until: int | None = None,
 ) -> None:
-    """Run one search in a folder that the caller has locked, and write its results."""
+    """Run one search in a folder that the caller has locked, and write its results.
+
+    Args:
+        until: number of trials after which to return without results; None for all of the plan.
+    """
     prepared = Prepared.of(plan.config, data, items) if prepared is None else prepared
     store = Store(output.work, start_search(output, {name: plan}, state), storage)
     deadline = None if timeout is None else time.monotonic() + timeout
@@ -189,7 +194,9 @@ def run_search(
         open_run(tracker, output, ["tune", *components(plan.config)], params, described, state is not State.EMPTY, tags)
         below = dict(tags) | ({} if tracker.run_id is None else {"mlflow.parentRunId": tracker.run_id})
         search = Search(plan, output, store, prepared, below, deadline, name if output.member else "")
-        search.run(using)
+        search.run(using, until)
+        if until is not None:
+            return
         best = best_config(search)
         summary: dict[str, Any] = {}
         if plan.n_seeds:
@@ -251,7 +258,7 @@ def _check(timeout: Any, jobs: Any) -> None:
         raise ConfigError(f"jobs is {shown(jobs)}; expected a whole number from 1")
 
 
-def _require_comparable(ready: Mapping[str, Prepared]) -> None:
+def require_comparable(ready: Mapping[str, Prepared]) -> None:
     """Raise a ConfigError unless all configs are tested on the same events in the same way."""
     first, *others = ready
     for name in others:

@@ -1,0 +1,249 @@
+"""Comparison of methods at equal budget: ``recpair study``."""
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from recpair import config as configs
+from recpair import files, raw_config
+from recpair.boundary import boundary
+from recpair.config import Config
+from recpair.errors import ConfigError, shown
+from recpair.experiment.loading import load_config, search_section
+from recpair.experiment.prepare import Prepared
+from recpair.experiment.schema import SEARCH as SCHEMA
+from recpair.experiment.schema import STUDY
+from recpair.run.folder import SEARCH
+from recpair.run.manifest import read_json
+from recpair.run.output import Output, State
+from recpair.tuning.duration import duration, in_words
+from recpair.tuning.folder import open_search, require_complete, start_search
+from recpair.tuning.methods import Method, parse_methods, plans_of, settings
+from recpair.tuning.plan import Plan
+from recpair.tuning.search import Workers, workers
+from recpair.tuning.study_report import RESULTS, write_study
+from recpair.tuning.tune import require_comparable, require_optuna, run_search
+
+logger = logging.getLogger("recpair")
+
+TRIALS = 12  # of each method, without a budget
+FEWEST = 2
+
+
+@dataclass(frozen=True)
+class Studied:
+    """Result of a study.
+
+    Attributes:
+        folder: the output folder, with ``report.html``, ``report.md``, ``results.csv`` and ``results.tex``.
+        record: content of ``search.json``.
+    """
+
+    folder: Path
+    record: dict[str, Any]
+
+    @cached_property
+    def results(self) -> pl.DataFrame:
+        """One row per method and noise level: validation and test metric, difference from the baseline, tests, costs."""
+        return pl.read_csv(self.folder / RESULTS, infer_schema_length=None)
+
+    @property
+    def verdict(self) -> list[str]:
+        """Sentences on which method to use."""
+        return list(self.record["verdict"])
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One method at one noise level."""
+
+    method: Method
+    noise: float
+    plan: Plan
+    name: str
+
+
+@boundary
+def study(
+    config: str | Path | Mapping[str, Any] | Config,
+    overrides: Sequence[str] = (),
+    *,
+    methods: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
+    noise: Sequence[float] | None = None,
+    trials: int | None = None,
+    budget: str | None = None,
+    n_seeds: int | None = None,
+    jobs: int = 1,
+    data: Any = None,
+    items: Any = None,
+    resume: bool = False,
+) -> Studied:
+    """Compare methods with the config as it is, each with hyperparameters found by an equally long search.
+
+    For each noise level, the baseline and each method have the same number of trials on the validation part. The best
+    trial of each is trained with several seeds and tested once per seed. Differences from the baseline are tested over
+    users by paired tests with Holm's correction.
+
+    Args:
+        config: a config as for ``fit``.
+        overrides: ``section.key=value`` strings, for all methods.
+        methods: names of denoisers, miners, losses, terms and models; ``section=name``; ``label: overrides``; paths of
+            configs; or label → overrides. ``none`` is the config as it is, and is always included.
+        noise, trials, n_seeds: in place of those of the section ``study`` (``tuning.methods.settings``).
+        budget: time for everything, such as 60m, from which the number of trials follows.
+        jobs, data, items: as for ``tune``.
+        resume: continue an interrupted study.
+
+    Raises:
+        RecpairError: a config, a method, the data or the output folder is invalid.
+    """
+    require_optuna()
+    given = {"methods": methods, "noise": noise, "trials": trials, "budget": budget, "n_seeds": n_seeds}
+    section = _settings(config, overrides, given)
+    arms = _arms(config, overrides, section)
+    first = arms[0].plan.config
+    output = Output(Path(first["output"]), first["output_keep"])
+    plans = {arm.name: arm.plan for arm in arms}
+    with output.locked():
+        state = open_search(output, plans, resume)
+        if state is State.COMPLETE:
+            logger.info("%s is already finished", output.final)
+            return opened(output.final)
+        for note in first.notes:
+            logger.info(note)
+        with workers(jobs) as using:
+            _run(output, arms, section, state, using, data, items)
+    return opened(output.final)
+
+
+def opened(folder: Path) -> Studied:
+    """Open the folder of a complete study."""
+    return Studied(folder, require_complete(folder).json(SEARCH))
+
+
+def _settings(config: Any, overrides: Sequence[str], given: Mapping[str, Any]) -> dict[str, Any]:
+    section = search_section(STUDY, config, overrides) or settings()
+    named = {key: raw_config.plain(value, key) for key, value in given.items() if value is not None}
+    checked = configs.parse({STUDY: named}, SCHEMA)[STUDY]
+    section |= {key: checked[key] for key in named}
+    if "budget" in named and "trials" not in named:
+        section["trials"] = None
+    if section["trials"] is not None and section["budget"] is not None:
+        raise ConfigError("trials and budget are both given; give the number of trials, or the time for everything")
+    if section["budget"] is not None:
+        duration(section["budget"], "budget")
+    if not section["methods"]:
+        raise ConfigError("methods is missing; name the methods to compare, such as none,pld,udt,dns")
+    if len({*section["noise"]}) != len(section["noise"]) or not section["noise"]:
+        raise ConfigError(f"noise is {shown(section['noise'])}; expected distinct shares, such as 0,0.2")
+    return section
+
+
+def _arms(config: Any, overrides: Sequence[str], section: Mapping[str, Any]) -> list[Arm]:
+    """Return the arms of a study: the methods in their order, for each noise level."""
+    base = load_config(config, overrides)
+    methods = parse_methods(section["methods"], base)
+    arms = []
+    for noise in section["noise"]:
+        noisy = [*overrides, *([f"noise.ratio={noise}"] if noise else [])]
+        trials = section["trials"] or (FEWEST if section["budget"] else TRIALS)
+        plans = plans_of(methods, config, noisy, section["spaces"] or {}, trials, section["n_seeds"])
+        where = f"noise-{noise:g}/" if len(section["noise"]) > 1 else ""
+        arms += [Arm(method, noise, plans[method.label], f"{where}{method.folder}") for method in methods]
+    return arms
+
+
+def _run(
+    output: Output,
+    arms: Sequence[Arm],
+    section: Mapping[str, Any],
+    state: State,
+    using: Workers,
+    data: Any,
+    items: Any,
+) -> None:
+    """Run the first trial of each arm, decide on the number of trials, then the rest, the winners, and the report."""
+    started = time.monotonic()
+    ready: dict[str, Prepared] = {}
+    for arm in arms:
+        earlier = next((each for each in ready.values() if each.config["noise"] == arm.plan.config["noise"]), None)
+        source = Prepared.of(arm.plan.config, data, items) if earlier is None else earlier.for_config(arm.plan.config)
+        ready[arm.name] = source
+    for noise in section["noise"]:
+        require_comparable({arm.name: ready[arm.name] for arm in arms if arm.noise == noise})
+    start_search(output, {arm.name: arm.plan for arm in arms}, state)
+    record = read_json(output.work / SEARCH)
+    number = record.get("trials")
+    if number is None:
+        number = _announce(output, arms, section, ready, using)
+    arms = [replace(arm, plan=replace(arm.plan, trials=number)) for arm in arms]
+    for arm in arms:
+        _search(output, arm, ready[arm.name], using)
+    record = read_json(output.work / SEARCH)
+    done = {arm.name: require_complete(output.work / arm.name).json(SEARCH)["searches"][arm.name] for arm in arms}
+    record |= {"searches": done, "seconds": round(time.monotonic() - started, 1)}
+    files.write_json(output.work / SEARCH, record)
+    write_study(output.work, [(arm.method.label, arm.noise, arm.name) for arm in arms], ready, record)
+    output.complete()
+
+
+def _announce(
+    output: Output,
+    arms: Sequence[Arm],
+    section: Mapping[str, Any],
+    ready: Mapping[str, Prepared],
+    using: Workers,
+) -> int:
+    """Run the first trial of each arm, log how long the study will take, and return the number of trials of each arm."""
+    seconds: dict[str, float] = {}
+    started = time.monotonic()
+    for arm in arms:
+        begun = time.monotonic()
+        _search(output, arm, ready[arm.name], using, until=1)
+        seconds[arm.name] = time.monotonic() - begun
+    one, used = sum(seconds.values()), time.monotonic() - started
+    budget = None if section["budget"] is None else duration(section["budget"], "budget")
+    seeds = section["n_seeds"]
+    number = section["trials"] or TRIALS
+    if budget is not None:
+        number = int((budget - used - seeds * one) / (one * SHORTER) + 1)
+        if number < FEWEST:
+            least = in_words(used + (seeds + FEWEST - 1) * one)
+            raise ConfigError(
+                f"budget is {section['budget']}, but {FEWEST} trials and {seeds} seeds of {len(arms)} methods take about "
+                f"{least}; raise it, or give fewer methods"
+            )
+    left = (number - 1) * one * SHORTER / using.jobs + seeds * one
+    until = datetime.now() + timedelta(seconds=left)
+    logger.info(
+        "%s trials and %s seeds of %s methods and %s noise levels: about %s more, until %s",
+        number,
+        seeds,
+        len({arm.method.label for arm in arms}),
+        len(section["noise"]),
+        in_words(left),
+        f"{until:%H:%M}",
+    )
+    record = read_json(output.work / SEARCH)
+    record |= {"trials": number, "announced_s": round(used + left, 1), "first_trial_s": seconds}
+    files.write_json(output.work / SEARCH, record)
+    return number
+
+
+SHORTER = 0.8  # mean time of a trial, of which some are pruned, in units of that of the first
+
+
+def _search(output: Output, arm: Arm, prepared: Prepared, using: Workers, until: int | None = None) -> None:
+    """Run or continue the search of an arm, up to ``until`` trials; without it, also its winner and its report."""
+    inner = output.below(arm.name)
+    state = open_search(inner, {arm.name: arm.plan}, resume=True)
+    if state is not State.COMPLETE:
+        tags = {"study": output.final.name, "method": arm.method.label, "noise": f"{arm.noise:g}"}
+        run_search(inner, arm.name, arm.plan, state, using, None, None, None, None, tags, prepared, until)
