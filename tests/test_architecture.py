@@ -42,7 +42,7 @@ def imported(tree: ast.AST) -> set[str]:
         ("numba", {"kernels.py", "checks.py"}),
         ("mlflow", {"mlflow_tracker.py", "store.py"}),
         ("recbole", {"component.py"}),
-        ("matplotlib", {"figures.py", "plots.py", "report.py"}),
+        ("matplotlib", {"figures.py", "plots.py", "report.py", "study_plots.py"}),
         ("typer", {"app.py", "command.py", "config.py", "data.py", "fit.py", "runs.py", "semantics.py", "tuning.py"}),
         ("rich", {"console.py"}),
         ("lightning_fabric", {"launch.py", "loop.py"}),

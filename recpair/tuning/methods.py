@@ -13,8 +13,9 @@ from recpair.config import Config
 from recpair.errors import ConfigError, shown
 from recpair.experiment.loading import load_config
 from recpair.experiment.schema import LOSS_SIGNATURES, SCHEMA
+from recpair.experiment.titles import components
 from recpair.registry import nearest
-from recpair.signatures import signature
+from recpair.signatures import signature, summary
 from recpair.tuning.plan import Plan, load_plan
 from recpair.tuning.spaces import method_space, shared_space
 
@@ -90,6 +91,22 @@ def parse_methods(given: Sequence[str] | Mapping[str, Sequence[str]], config: Co
     if len(methods) < 2:
         raise ConfigError("methods has only the baseline; name a method to compare, such as pld or denoise=pld")
     return methods
+
+
+def description(method: Method, config: Config) -> str:
+    """Return a sentence on a method: its components and their docstrings, and its overrides."""
+    if method.config is not None:
+        return f"the config {method.config} ({' · '.join(components(config))})"
+    if not method.overrides:
+        return f"the baseline, the config as it is ({' · '.join(components(config))})"
+    known = [change.partition("=")[::2] for change in method.overrides]
+    found = [
+        summary(choices[name]).rstrip(".")
+        for section, name in known
+        if (choices := SCHEMA[section].choices if section in SCHEMA else None) is not None and name in choices
+    ]
+    changes = " ".join(method.overrides)
+    return f"{'; '.join(found)} ({changes})" if found else changes
 
 
 def split_methods(text: str) -> list[str]:

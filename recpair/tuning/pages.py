@@ -39,7 +39,7 @@ STYLE = """
   :root { --ink: #e4e7eb; --soft: #9aa5b1; --line: #3a4450; --page: #161b22; --mark: #1e2a38; }
   img { background: #fff; border-radius: 6px; }
 }
-body { font: 16px/1.55 system-ui, sans-serif; color: var(--ink); background: var(--page); max-width: 60rem;
+body { font: 16px/1.55 system-ui, sans-serif; color: var(--ink); background: var(--page); max-width: 68rem;
   margin: 2.5rem auto; padding: 0 1.25rem; }
 h1 { font-size: 1.6rem; margin-bottom: .2rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
 p.sub, figcaption, .note { color: var(--soft); }
@@ -69,12 +69,22 @@ def write_pages(
     head = list(rows[0])
     settings = _settings(results)
     lines = [f"# {escaped(title)}", "", *(f"- {escaped(sentence)}" for sentence in said), "", escaped(protocol), ""]
-    lines += [*markdown(head, [list(row.values()) for row in rows]), "", "Best settings of each method:", ""]
+    lines += [*markdown(head, [list(row.values()) for row in rows]), "", "Methods:", ""]
+    methods = [(name, text) for name, text in record["methods"].items()]
+    lines += [
+        *(f"- {escaped(name)}: {escaped(text)}" for name, text in methods),
+        "",
+        "Best settings of each method:",
+        "",
+    ]
     lines += [*(f"- {escaped(name)}: `{values}`" for name, values in settings), ""]
     for name, path in figures.items():
         lines += [f"![{TITLES[name]}]({path})", ""]
     files.write_text(folder / "report.md", "\n".join(lines))
-    files.write_text(folder / "report.html", _html(folder, title, protocol, said, rows, results, settings, figures))
+    page = _html(
+        folder, title, protocol, said, rows, results, [("Methods", methods), ("Best settings", settings)], figures
+    )
+    files.write_text(folder / "report.html", page)
     files.write_text(folder / "results.tex", _latex(rows, metric))
 
 
@@ -107,11 +117,11 @@ def _protocol(metric: str, results: pl.DataFrame, record: Mapping[str, Any]) -> 
     trials, seeds = (int(results[name].to_numpy().max()) for name in ("trials", "seeds"))
     announced = f", announced {in_words(record['announced_s'])}" if record.get("announced_s") else ""
     return (
-        f"Each method received the same budget: {trials} trials, compared by validation {metric}; the first trial of each is "
-        f"the config as it is, with the defaults of the method. The best trial was trained with {seeds} seeds and tested; "
-        f"the test part was read for nothing else. Differences are over users (means over the seeds), with 95 % bootstrap "
-        f"intervals; p-values are after Holm's correction over the methods of a noise level. The study took "
-        f"{in_words(record['seconds'])}{announced}."
+        f"The metric is {metric} on held-out events, from 0 to 1; higher is better. Each method received the same budget: "
+        f"{trials} trials, compared by validation {metric}. The first trial of each has the values of the config and the "
+        f"defaults of the method. The best trial was trained with {seeds} seeds and tested; the test part was read for "
+        f"nothing else. Differences are over users (means over the seeds), with 95 % bootstrap intervals; p-values are "
+        f"after Holm's correction over the methods of a noise level. The study took {in_words(record['seconds'])}{announced}."
     )
 
 
@@ -134,11 +144,11 @@ def _html(
     said: Sequence[str],
     rows: Sequence[Mapping[str, str]],
     results: pl.DataFrame,
-    settings: Sequence[tuple[str, str]],
+    lists: Sequence[tuple[str, Sequence[tuple[str, str]]]],
     figures: Mapping[str, str],
 ) -> str:
     body = [f"<h1>{escape(title)}</h1>", '<ul class="verdict">']
-    body += [f"<li>{escape(sentence[:1].upper() + sentence[1:])}</li>" for sentence in said]
+    body += [f"<li>{escape(sentence)}</li>" for sentence in said]
     body += ["</ul>", f'<p class="note">{escape(protocol)}</p>', '<div class="scroll"><table><thead><tr>']
     body += [f"<th>{escape(name)}</th>" for name in rows[0]]
     body.append("</tr></thead><tbody>")
@@ -154,9 +164,10 @@ def _html(
             f"<h2>{TITLES[name]}</h2>",
             f'<figure><img alt="{TITLES[name]}" src="data:image/png;base64,{data}"></figure>',
         ]
-    body += ["<h2>Best settings of each method</h2>", "<ul>"]
-    body += [f"<li>{escape(name)}: <code>{escape(values)}</code></li>" for name, values in settings]
-    body.append("</ul>")
+    for heading, entries in lists:
+        body += [f"<h2>{escape(heading)}</h2>", "<ul>"]
+        body += [f"<li>{escape(name)}: <code>{escape(text)}</code></li>" for name, text in entries]
+        body.append("</ul>")
     return "\n".join([*_head(title), *body, "</body></html>", ""])
 
 

@@ -125,7 +125,11 @@ class Search:
         return f"{self.label}: " if self.label else ""
 
     def _log(self, trial: "FrozenTrial") -> None:
-        values = described(values_of(self.plan.space, trial.params)) if trial.number else "the config as it is"
+        values = (
+            described(values_of(self.plan.space, trial.params))
+            if trial.number
+            else "the first trial: no value is changed"
+        )
         if "error" in trial.user_attrs:
             logger.info("%strial %s failed: %s (%s)", self._prefix, trial.number, trial.user_attrs["error"], values)
             return

@@ -25,7 +25,7 @@ from recpair.run.manifest import read_json
 from recpair.run.output import Output, State
 from recpair.tuning.duration import duration, in_words
 from recpair.tuning.folder import open_search, require_complete, start_search
-from recpair.tuning.methods import Method, parse_methods, plans_of, settings
+from recpair.tuning.methods import Method, description, parse_methods, plans_of, settings
 from recpair.tuning.plan import Plan
 from recpair.tuning.search import Workers, workers
 from recpair.tuning.study_report import RESULTS, write_study
@@ -188,7 +188,8 @@ def _run(
         _search(output, arm, ready[arm.name], using)
     record = read_json(output.work / SEARCH)
     done = {arm.name: require_complete(output.work / arm.name).json(SEARCH)["searches"][arm.name] for arm in arms}
-    record |= {"searches": done, "seconds": round(time.monotonic() - started, 1)}
+    named = {arm.method.label: description(arm.method, arm.plan.config) for arm in arms}
+    record |= {"methods": named, "searches": done, "seconds": round(time.monotonic() - started, 1)}
     files.write_json(output.work / SEARCH, record)
     write_study(output.work, [(arm.method.label, arm.noise, arm.name) for arm in arms], ready, record)
     output.complete()

@@ -24,6 +24,7 @@ def differences(results: pl.DataFrame, metric: str) -> Figure:
     axes.axvline(0, color=ACCENT, linewidth=1, linestyle="--")
     names = [row["method"] + (f", noise {row['noise']:g}" if levels > 1 else "") for row in rows]
     axes.set_yticks(places.tolist(), [one_line(name, 36) for name in names], parse_math=False)
+    axes.set_ylim(-0.6, len(rows) - 0.4)
     axes.set(xlabel=f"difference from the baseline in test {metric}; grey: may be chance")
     tidy(figure)
     return figure

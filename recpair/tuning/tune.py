@@ -26,7 +26,7 @@ from recpair.tuning.plan import Plan, load_plan
 from recpair.tuning.report import compare_winners, final_values, write_overview, write_search
 from recpair.tuning.search import Search, Workers, workers
 from recpair.tuning.store import Store
-from recpair.tuning.winner import seeds_of, test_winner
+from recpair.tuning.winner import evaluate_winner, seeds_of
 
 logger = logging.getLogger("recpair")
 
@@ -201,7 +201,7 @@ def run_search(
         summary: dict[str, Any] = {}
         if plan.n_seeds:
             seeds = seeds_of(best, plan.n_seeds)
-            summary = test_winner(output.below(WINNER), best, seeds, prepared.for_config(best), below)
+            summary = evaluate_winner(output.below(WINNER), best, seeds, prepared.for_config(best), below, search.label)
         record = write_search(name, search, best, summary)
         output.complete()
         close_search(tracker, output.work, final_values(record))

@@ -20,7 +20,8 @@ def verdict(results: pl.DataFrame, metric: str) -> list[str]:
     for noise in levels:
         rows = results.filter(pl.col("noise") == noise).to_dicts()
         where = "" if levels == [0.0] else "Without added noise: " if noise == 0 else f"With {noise:.0%} added noise: "
-        sentences += [where + sentence for sentence in _of_level(rows[0], rows[1:], metric)]
+        said = _of_level(rows[0], rows[1:], metric)
+        sentences += [where + sentence if where else sentence[:1].upper() + sentence[1:] for sentence in said]
     return sentences
 
 
@@ -49,7 +50,7 @@ def _of_level(base: Row, rows: list[Row], metric: str) -> list[str]:
     if worse:
         said.append(f"{_listed(worse)} {_is(worse)} reliably worse than {base['method']}.")
     if unclear:
-        said.append(f"For {_listed(unclear)} the difference from {base['method']} may be chance.")
+        said.append(f"for {_listed(unclear)} the difference from {base['method']} may be chance.")
     return said
 
 

@@ -27,8 +27,8 @@ def seeds_of(config: Config, n: int) -> list[int]:
     return [first] if fitted else list(range(first, first + n))
 
 
-def test_winner(
-    output: Output, config: Config, seeds: list[int], prepared: Prepared, tags: Mapping[str, str]
+def evaluate_winner(
+    output: Output, config: Config, seeds: list[int], prepared: Prepared, tags: Mapping[str, str], label: str = ""
 ) -> dict[str, Any]:
     """Train a config once per seed and test it; return the content of ``seeds.json``.
 
@@ -50,7 +50,10 @@ def test_winner(
             run = fit_into(output.below(name), member, prepared=prepared.for_config(member), resume=True, tags=tags)
         metric = config["evaluate"]["monitor"]
         if metric in run.metrics["test"]:
-            logger.info("winner, %s: test %s %.4f", name.replace("-", " "), metric, run.metrics["test"][metric])
+            value = run.metrics["test"][metric]
+            logger.info(
+                "%swinner, %s: test %s %.4f", f"{label}: " if label else "", name.replace("-", " "), metric, value
+            )
     summary = summarise_seeds(output.work, list(members))
     output.complete()
     return summary
