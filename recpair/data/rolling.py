@@ -103,12 +103,17 @@ def rolling_folds(
     step = ticks_of(horizon, clock, "split.horizon")
     length = None if window is None else ticks_of(window, clock, "split.window")
     stop = last + 1 if end is None else clock.at(end, "split.end")
+    if stop <= first or stop - step > last:
+        raise DataError(
+            f"split.end is {end}, but the times are {moment(clock, first)} … {moment(clock, last)}; expected an end within "
+            f"them, or at most {horizon} (split.horizon) after the last"
+        )
+    last = min(last, stop - 1)
     most = max((stop - first - 1) // step - 1, 0)
     if folds > most:
-        holds = "not one fold" if most == 0 else f"only {most} fold{'s' * (most > 1)}"
         raise DataError(
-            f"split.folds is {folds}, but the times ({moment(clock, first)} … {moment(clock, min(last, stop - 1))}, "
-            f"{_length(clock, min(last, stop - 1) - first)}) hold {holds} with a horizon of {horizon}: a fold needs a test "
+            f"split.folds is {folds}, but the times ({moment(clock, first)} … {moment(clock, last)}, "
+            f"{_length(clock, last - first)}) have room for {most} folds with a horizon of {horizon}: a fold needs a test "
             f"and a validation window and earlier events; lower split.folds or split.horizon"
         )
     edges = [stop - k * step for k in range(folds + 1, -1, -1)]

@@ -85,7 +85,7 @@ class Folds:
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("_") and (hasattr(Run, name) or name in Run.__annotations__):
             runs = [fold["runs"] for fold in self.summary["folds"]]
-            raise RunError(f"{self.folder} {holding(runs)}, which have {name}")
+            raise RunError(f"{self.folder} {holding(runs)}")
         raise AttributeError(f"Folds has no attribute {name!r}")
 
     def __repr__(self) -> str:
@@ -105,7 +105,8 @@ def folds_page(title: str, folds: Folds, metric: str) -> str:
         [
             f"# {escaped(title)}",
             "",
-            f"Test metrics over {len(summary['folds'])} rolling folds; low and high are the {interval}.",
+            f"Test metrics over {len(summary['folds'])} rolling folds; low and high are the {interval}. "
+            f"Each fold is a run in this folder.",
             "",
             _row([name.replace("_", " ") for name in folds.table.columns]),
             _row(["---", *["---:"] * (folds.table.width - 1)]),

@@ -210,7 +210,7 @@ def test_a_fit_that_was_killed_in_a_fold_is_resumed(config, events, tmp_path, mo
 
 def test_an_earlier_run_is_kept_and_too_short_data_move_nothing(fixed, events):
     before = recpair.fit(fixed, data=events).summary
-    with pytest.raises(DataError, match=r"hold only 5 folds with a horizon of 120"):
+    with pytest.raises(DataError, match=r"have room for 5 folds with a horizon of 120"):
         recpair.fit(fixed, ["split.folds=30"], data=events)
     assert Folds.open(fixed["output"]).summary == before
     after = recpair.fit(fixed, ["split.folds=2"], data=events)
