@@ -44,6 +44,8 @@ def fit(
       recpair fit --config my.yaml --resume                (after an interruption)
 
       recpair fit --config my.yaml --seeds 1,2,3,4,5
+
+      recpair fit --config my.yaml "split={name: rolling, folds: 5, horizon: 7d}"   (five weeks, one after the other)
     """
     from recpair.cli import console
     from recpair.experiment import loading

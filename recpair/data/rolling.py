@@ -14,6 +14,7 @@ from recpair.errors import ConfigError, DataError, shown
 DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(s|min|h|d|w)\s*")
 SECONDS = {"s": 1, "min": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 EXPECTED = "a duration such as 7d (units s, min, h, d, w), or a number in the unit of the times"
+LARGEST = 1e18
 PARTS = ("train", "valid", "test")
 OUTSIDE = 3  # label of events before the training window, or after the test window
 
@@ -138,10 +139,10 @@ def check_duration(value: object, key: str) -> Fraction:
     matched = DURATION.fullmatch(text)
     if matched is None and not re.match(NUMBER, text):
         raise ConfigError(f"{key} is {shown(value)}; expected {EXPECTED}")
-    amount = Fraction(text if matched is None else matched[1])
-    if amount <= 0:
-        raise ConfigError(f"{key} is {shown(value)}; expected {EXPECTED}, above 0")
-    return amount
+    number = text if matched is None else matched[1]
+    if not 0 < float(number) < LARGEST:
+        raise ConfigError(f"{key} is {shown(value)}; expected {EXPECTED}, above 0 and below {LARGEST:g}")
+    return Fraction(number)
 
 
 def ticks_of(value: int | float | str, clock: Clock, key: str) -> int:

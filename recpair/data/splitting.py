@@ -150,7 +150,7 @@ def rolling(
     dataset: Dataset,
     *,
     horizon: int | float | str,
-    folds: Annotated[int, Field(ge=2)] = 5,
+    folds: Annotated[int, Field(ge=2, le=1000)] = 5,
     window: int | float | str | None = None,
     end: int | float | str | None = None,
     fold: Annotated[int, Field(ge=1)] | None = None,

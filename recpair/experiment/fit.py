@@ -72,7 +72,7 @@ def fit(
 ) -> Run | Any:
     """Train, evaluate, track and save one run, or a run per fold of the split ``rolling``.
 
-    Returns the run. For folds it returns ``run.folds.Folds``, whose ``metrics`` are means over the folds, ``summary`` has
+    Returns the run. For folds it returns ``recpair.Folds``, whose ``metrics`` are means over the folds, ``summary`` has
     intervals, and ``runs`` are the runs.
 
     Args:

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from recpair.boundary import boundary
 from recpair.errors import RunError
 from recpair.markdown import escaped
 from recpair.run.folder import CONFIG, FOLDS, RunFolder, consistent, holding, read_config
@@ -34,6 +35,7 @@ class Folds:
     summary: dict[str, Any]
 
     @classmethod
+    @boundary
     def open(cls, folder: str | Path) -> "Folds":
         """Open the folder of a finished fit over folds.
 

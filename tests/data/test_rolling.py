@@ -163,6 +163,7 @@ def test_durations_that_the_data_cannot_have(duration, clock, message):
         ),
         ({"horizon": "7m"}, r"split\.horizon is '7m'; expected a duration"),
         ({"horizon": 0}, r"split\.horizon is 0; expected .*, above 0"),
+        ({"horizon": "1e999999999"}, r"split\.horizon is '1e999999999'; expected .*, above 0 and below 1e\+18"),
         ({"horizon": "7d", "window": "-1d"}, r"split\.window is '-1d'; expected a duration"),
         ({}, r"split\.horizon is missing"),
         ({"horizon": "7d", "folds": 1}, r"split\.folds: .*greater than or equal to 2"),
