@@ -4,6 +4,8 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
 from pathlib import Path
 
 import numpy as np
@@ -123,10 +125,9 @@ class Results:
         if not folder.has(FOLDS):
             return parts[0]
         tests = [replace(part.tests[0], name=f"{name}/fold-{number}") for number, part in enumerate(parts, start=1)]
-        seeds = sum(part.seeds for part in parts[1:]) + parts[0].seeds
-        sizes = [len(part.per_user) for part in parts]
-        per_user = pl.concat([part.per_user for part in parts])
-        return cls(name, per_user, seeds / len(parts), tests, np.repeat(np.arange(len(parts)), sizes))
+        seeds = reduce(add, [part.seeds for part in parts]) / len(parts)
+        fold = np.repeat(np.arange(len(parts)), [len(part.per_user) for part in parts])
+        return cls(name, pl.concat([part.per_user for part in parts]), seeds, tests, fold)
 
     @classmethod
     def _of_seeds(cls, name: str, members: Sequence[RunFolder]) -> "Results":
@@ -154,15 +155,13 @@ class Results:
         """Value (U,) of each test user; their mean is the metric of the run.
 
         A user of several folds is one unit of the tests. Over F folds with n_f test users, of U users in all, the value
-        of a user is U / F · Σ_f x_f / n_f over the user's folds, so that folds have equal weights. Two results with the
-        same test sets have the same order of users.
+        of a user is U / F · Σ_f x_f / n_f over the user's folds, so that folds have equal weights.
         """
         if self.fold is None:
             return self.per_user[metric].to_numpy()
         share = 1 / (self.n_folds * np.bincount(self.fold)[self.fold])
-        weighted = pl.DataFrame({"user": self.per_user["user_id"], "value": self.per_user[metric].to_numpy() * share})
-        sums = weighted.group_by("user", maintain_order=True).agg(pl.col("value").sum())["value"].to_numpy()
-        return len(sums) * sums
+        users, user = np.unique(self.per_user["user_id"].to_numpy(), return_inverse=True)
+        return len(users) * np.bincount(user, self.per_user[metric].to_numpy() * share)
 
     def require_same_test(self, other: "Results") -> None:
         """Raise a RunError unless both have the same folds, and in each the same test set."""
