@@ -21,12 +21,14 @@ if TYPE_CHECKING:
     from recpair.experiment.fit import fit as fit
     from recpair.experiment.load import load as load
     from recpair.experiment.loading import load_config as load_config
+    from recpair.run.folds import Folds as Folds
     from recpair.run.run import Run as Run
     from recpair.tuning.study import study as study
     from recpair.tuning.tune import tune as tune
 
 _HOME = {
     "Config": "config",
+    "Folds": "run.folds",
     "Interactions": "data.interactions",
     "RecpairError": "errors",
     "Run": "run.run",

@@ -7,8 +7,9 @@ continues as if it had not been.
 
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from recpair.experiment.folds import has_folds
 from recpair.seeds import derive
 from recpair.tuning.plan import Plan
 from recpair.tuning.store import quiet
@@ -89,9 +90,10 @@ def _sampler(plan: Plan, number: int) -> "BaseSampler":
 def _pruner(plan: Plan) -> "BasePruner":
     from optuna import pruners
 
-    epochs: Any = plan.config["train"]["epochs"]
+    folds = has_folds(plan.config)
+    steps = plan.config["split"]["folds"] if folds else plan.config["train"]["epochs"]
     if plan.pruner == "median":
-        return pruners.MedianPruner(n_startup_trials=STARTUP, n_warmup_steps=WARM_UP)
+        return pruners.MedianPruner(n_startup_trials=STARTUP, n_warmup_steps=0 if folds else WARM_UP)
     if plan.pruner == "hyperband":
-        return pruners.HyperbandPruner(min_resource=1, max_resource=epochs)
+        return pruners.HyperbandPruner(min_resource=1, max_resource=steps)
     return pruners.NopPruner()

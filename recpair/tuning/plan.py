@@ -86,10 +86,10 @@ class Plan:
         """Return the overrides of a trial."""
         return overrides_of(self.space, chosen) if number else []
 
-    def trial(self, number: int, chosen: Labels, output: Path) -> Config:
-        """Return the config of a trial."""
+    def trial(self, number: int, chosen: Labels, output: Path, further: Sequence[str] = ()) -> Config:
+        """Return the config of a trial, with further overrides."""
         placed = raw_config.assignment("output", str(output))
-        return load_config(self.config, [*self.overrides(number, chosen), placed])
+        return load_config(self.config, [*self.overrides(number, chosen), *further, placed])
 
     def points(self) -> list[Labels] | None:
         """Return the points of a grid, or None for other samplers."""

@@ -169,7 +169,7 @@ def _summary(name: str, search: Search, frame: pl.DataFrame, record: Mapping[str
     plan, best = search.plan, record["best"]
     counts = f"{record['finished']} trials ({record['pruned']} pruned, {record['failed']} failed)"
     lines = [
-        f"# Search: {escaped(name)} on {escaped(search.prepared.splits.name)}",
+        f"# Search: {escaped(name)} on {escaped(search.parts[0].prepared.splits.name)}",
         "",
         f"{counts} in {record['seconds']:.0f} s, sampler {plan.sampler}, pruner {plan.pruner}, seed {plan.seed}. "
         f"Trials are compared by validation {plan.metric}; they do not read the test part.",

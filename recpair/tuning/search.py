@@ -11,10 +11,10 @@ from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
 from recpair.errors import ConfigError
-from recpair.experiment.prepare import Prepared
 from recpair.run.output import Output
 from recpair.tuning.ask import ask
 from recpair.tuning.limits import limit_threads
+from recpair.tuning.parts import Part, parts_for, parts_of
 from recpair.tuning.plan import Plan
 from recpair.tuning.space import described, values_of
 from recpair.tuning.store import Store
@@ -55,7 +55,7 @@ class Search:
     """A plan, its output folder, and its finished trials.
 
     Attributes:
-        prepared: data and evaluators of the config.
+        parts: data and evaluators of the config, by fold.
         tags: tags of the tracked run of each trial.
         deadline: value of ``time.monotonic`` after which no trial is started.
         label: name of the search in messages.
@@ -64,7 +64,7 @@ class Search:
     plan: Plan
     output: Output
     store: Store
-    prepared: Prepared
+    parts: Sequence[Part]
     tags: Mapping[str, str] = field(default_factory=dict)
     deadline: float | None = None
     label: str = ""
@@ -111,9 +111,9 @@ class Search:
         tags = dict(self.tags)
         if using.pool is None:
             for asked in batches:
-                yield run_trial(self.plan, known, asked, self.output, self.prepared, tags)
+                yield run_trial(self.plan, known, asked, self.output, self.parts, tags)
             return
-        source = Source(self.prepared.config, self.prepared.data, self.prepared.items)
+        source = Source(self.plan.config, self.parts[0].prepared.data, self.parts[0].prepared.items)
         futures = [
             using.pool.submit(_in_process, self.plan, known, asked, self.output, source, tags) for asked in batches
         ]
@@ -157,7 +157,7 @@ class Source:
     items: Any
 
 
-_prepared: Prepared | None = None  # of a worker process, kept for its next trial
+_parts: Sequence[Part] = ()  # of a worker process, kept for its next trial
 
 
 def _in_process(
@@ -166,8 +166,7 @@ def _in_process(
     """Run a trial in a worker process."""
     from recpair.tuning.trial import silent
 
-    global _prepared
-    if _prepared is None:
-        with silent():
-            _prepared = Prepared.of(source.config, source.data, source.items)
-    return run_trial(plan, known, asked, output, _prepared.for_config(source.config), tags)
+    global _parts
+    with silent():
+        _parts = parts_for(_parts, source.config) if _parts else parts_of(source.config, source.data, source.items)
+    return run_trial(plan, known, asked, output, _parts, tags)

@@ -17,7 +17,6 @@ from recpair.boundary import boundary
 from recpair.config import Config
 from recpair.errors import ConfigError, shown
 from recpair.experiment.loading import load_config, search_section
-from recpair.experiment.prepare import Prepared
 from recpair.experiment.schema import SEARCH as SCHEMA
 from recpair.experiment.schema import STUDY
 from recpair.run.folder import SEARCH
@@ -26,6 +25,7 @@ from recpair.run.output import Output, State
 from recpair.tuning.duration import duration, in_words
 from recpair.tuning.folder import open_search, require_complete, start_search
 from recpair.tuning.methods import Method, description, parse_methods, plans_of, settings
+from recpair.tuning.parts import Part, parts_for, parts_of
 from recpair.tuning.plan import Plan
 from recpair.tuning.search import Workers, workers
 from recpair.tuning.study_report import RESULTS, write_study
@@ -171,11 +171,11 @@ def _run(
 ) -> None:
     """Run the first trial of each arm, decide on the number of trials, then the rest, the winners, and the report."""
     started = time.monotonic()
-    ready: dict[str, Prepared] = {}
+    ready: dict[str, Sequence[Part]] = {}
     for arm in arms:
-        earlier = next((each for each in ready.values() if each.config["noise"] == arm.plan.config["noise"]), None)
-        source = Prepared.of(arm.plan.config, data, items) if earlier is None else earlier.for_config(arm.plan.config)
-        ready[arm.name] = source
+        earlier = next((ready[each.name] for each in arms if each.noise == arm.noise and each.name in ready), None)
+        config = arm.plan.config
+        ready[arm.name] = parts_of(config, data, items) if earlier is None else parts_for(earlier, config)
     for noise in section["noise"]:
         require_comparable({arm.name: ready[arm.name] for arm in arms if arm.noise == noise})
     start_search(output, {arm.name: arm.plan for arm in arms}, state)
@@ -199,7 +199,7 @@ def _announce(
     output: Output,
     arms: Sequence[Arm],
     section: Mapping[str, Any],
-    ready: Mapping[str, Prepared],
+    ready: Mapping[str, Sequence[Part]],
     using: Workers,
 ) -> int:
     """Run the first trial of each arm, log how long the study will take, and return the number of trials of each arm."""
@@ -241,10 +241,10 @@ def _announce(
 SHORTER = 0.8  # mean time of a trial, of which some are pruned, in units of that of the first
 
 
-def _search(output: Output, arm: Arm, prepared: Prepared, using: Workers, until: int | None = None) -> None:
+def _search(output: Output, arm: Arm, parts: Sequence[Part], using: Workers, until: int | None = None) -> None:
     """Run or continue the search of an arm, up to ``until`` trials; without it, also its winner and its report."""
     inner = output.below(arm.name)
     state = open_search(inner, {arm.name: arm.plan}, resume=True)
     if state is not State.COMPLETE:
         tags = {"study": output.final.name, "method": arm.method.label, "noise": f"{arm.noise:g}"}
-        run_search(inner, arm.name, arm.plan, state, using, None, None, None, None, tags, prepared, until)
+        run_search(inner, arm.name, arm.plan, state, parts, using, tags=tags, until=until)

@@ -11,10 +11,10 @@ from recpair import files
 from recpair.comparison.results import Results
 from recpair.evaluation.activity import activity_edges
 from recpair.experiment.compare import comparison
-from recpair.experiment.prepare import Prepared
 from recpair.run.folder import PLOTS, SEARCH, RunFolder
 from recpair.tuning.folder import WINNER
 from recpair.tuning.pages import write_pages
+from recpair.tuning.parts import Part
 from recpair.tuning.report import write_figure
 from recpair.tuning.verdict import verdict
 
@@ -24,7 +24,7 @@ Labelled = tuple[str, float, str]  # label, noise and folder of an arm
 
 
 def write_study(
-    folder: Path, arms: Sequence[Labelled], ready: Mapping[str, Prepared], record: Mapping[str, Any]
+    folder: Path, arms: Sequence[Labelled], ready: Mapping[str, Sequence[Part]], record: Mapping[str, Any]
 ) -> None:
     """Write ``results.csv``, ``groups.csv``, the plots, the pages, and the verdict into ``search.json``."""
     from recpair.tuning import study_plots  # imports matplotlib
@@ -44,7 +44,7 @@ def write_study(
     for name, figure in figures.items():
         write_figure(folder / PLOTS / f"{name}.png", figure)
     said = verdict(results, metric)
-    data = next(iter(ready.values())).splits.name
+    data = next(iter(ready.values()))[0].prepared.splits.name
     write_pages(folder, data, metric, said, results, groups, {name: f"{PLOTS}/{name}.png" for name in figures}, record)
     files.write_json(folder / SEARCH, dict(record) | {"verdict": said})
 
@@ -87,7 +87,9 @@ def results_frame(folder: Path, arms: Sequence[Labelled], record: Mapping[str, A
     return pl.concat(frames)
 
 
-def groups_frame(folder: Path, arms: Sequence[Labelled], ready: Mapping[str, Prepared], metric: str) -> pl.DataFrame:
+def groups_frame(
+    folder: Path, arms: Sequence[Labelled], ready: Mapping[str, Sequence[Part]], metric: str
+) -> pl.DataFrame:
     """Return the mean test metric in groups of users of nearly equal size.
 
     Columns: by (activity: training events of the user; popularity: mean number of training events of the user's test
@@ -95,16 +97,11 @@ def groups_frame(folder: Path, arms: Sequence[Labelled], ready: Mapping[str, Pre
     """
     rows = []
     for label, noise, name in arms:
-        frame = Results.of(folder / name / WINNER).per_user
-        splits = ready[name].splits
-        popularity = pl.DataFrame(
-            {
-                "user_id": splits.train.vocabulary.users.of(splits.test.user),
-                "popularity": splits.train.item_counts[splits.test.item].astype(np.float64),
-            }
-        )
-        popularity = popularity.group_by("user_id").agg(pl.col("popularity").mean())
-        joined = frame.join(popularity, on="user_id", how="left", maintain_order="left")
+        results = Results.of(folder / name / WINNER)
+        fold = np.zeros(len(results.per_user), dtype=np.int64) if results.fold is None else results.fold
+        frame = results.per_user.with_columns(pl.Series("fold", fold.astype(np.int64)))
+        popularity = pl.concat([_popularity(part, number) for number, part in enumerate(ready[name])])
+        joined = frame.join(popularity, on=["fold", "user_id"], how="left", maintain_order="left")
         for by, column in (("activity", "train_events"), ("popularity", "popularity")):
             values = joined[column].to_numpy()
             edges = activity_edges(values.astype(np.int64), N_GROUPS)
@@ -115,6 +112,15 @@ def groups_frame(folder: Path, arms: Sequence[Labelled], ready: Mapping[str, Pre
                 rows.append([by, noise, label, g, float(own.min()), float(own.max()), len(own), mean])
     columns = ["by", "noise", "method", "group", "low", "high", "users", "mean"]
     return pl.DataFrame(rows, schema=columns, orient="row")
+
+
+def _popularity(part: Part, fold: int) -> pl.DataFrame:
+    """Return the mean number of training events of the test items of each user: fold, user_id, popularity."""
+    splits = part.prepared.splits
+    users = splits.train.vocabulary.users.of(splits.test.user)
+    counts = splits.train.item_counts[splits.test.item].astype(np.float64)
+    frame = pl.DataFrame([users.alias("user_id"), pl.Series("popularity", counts)])
+    return frame.group_by("user_id").agg(pl.col("popularity").mean()).with_columns(pl.lit(fold, pl.Int64).alias("fold"))
 
 
 def shown_results(results: pl.DataFrame) -> pl.DataFrame:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from recpair.errors import RecpairError, TrainingError
 from recpair.experiment.fit import fit_into
-from recpair.experiment.prepare import Prepared
 from recpair.run.manifest import CHECKPOINT
 from recpair.run.output import Output
 from recpair.run.run import Run
 from recpair.training.checkpoint import history
 from recpair.tuning.ask import reopened
+from recpair.tuning.parts import Part, parts_for
 from recpair.tuning.plan import Plan
 from recpair.tuning.store import quiet
 
@@ -35,8 +35,10 @@ def name_of(number: int) -> str:
 class Reports:
     """Log that reports the metric of each validation to the pruner, and ends training if the trial is pruned.
 
+    A trial over several folds is reported after each fold instead, with the mean so far.
+
     Attributes:
-        pruned: epoch after which the trial was pruned; 0 if it was not.
+        pruned: epoch (or fold) after which the trial was pruned; 0 if it was not.
     """
 
     trial: "Trial"
@@ -49,7 +51,11 @@ class Reports:
 
     def epoch(self, number: int, values: Mapping[str, float]) -> bool:
         value = values.get(f"valid/{self.metric}")
-        if value is not None and number > self.last and not self.pruned:
+        return bool(self.pruned) if value is None else self.report(value, number)
+
+    def report(self, value: float, number: int) -> bool:
+        """Report the value after an epoch (or fold), from 1; return True if the trial is pruned."""
+        if number > self.last and not self.pruned:
             self.last = number
             self.trial.report(value, number)
             if self.trial.should_prune():
@@ -67,7 +73,7 @@ def run_trial(
     known: "Sequence[FrozenTrial]",
     asked: "Sequence[FrozenTrial]",
     output: Output,
-    prepared: Prepared,
+    parts: Sequence[Part],
     tags: Mapping[str, str],
 ) -> "FrozenTrial":
     """Run the last of the asked trials, or continue it, and return it with its result.
@@ -76,31 +82,44 @@ def run_trial(
     """
     study, trial = reopened(plan, known, asked)
     number, started = asked[-1].number, time.perf_counter()
-    inner = output.below(name_of(number))
-    config = plan.trial(number, asked[-1].params, inner.final)
-    reports = Reports(trial, plan.metric)
+    reports, runs = Reports(trial, plan.metric), []
     with quiet():
-        reports.replay(history(inner.work / CHECKPOINT))
         try:
-            with silent():
-                prepared = prepared.for_config(config)
-                run = fit_into(inner, config, prepared=prepared, resume=True, log=reports, tags=tags, trial=True)
+            for part in parts_for(parts, plan.trial(number, asked[-1].params, output.final)):
+                inner = output.below(f"{name_of(number)}/{part.name}".rstrip("/"))
+                config = plan.trial(number, asked[-1].params, inner.final, part.overrides)
+                log = None if part.name else reports
+                if log is not None:
+                    log.replay(history(inner.work / CHECKPOINT))
+                with silent():
+                    prepared = part.prepared
+                    run = fit_into(inner, config, resume=True, log=log, tags=tags, prepared=prepared, trial=True)
+                runs.append(run)
+                if log is not None:
+                    log.replay(runs[0].history.rows())
+                elif reports.report(_mean(runs, plan.metric), len(runs)):
+                    break
         except TrainingError as error:
             return _failed(study, trial, error)
-        reports.replay(run.history.rows())
-        return _finished(study, trial, run, reports, plan.metric, time.perf_counter() - started)
+        return _finished(study, trial, runs, reports, plan.metric, time.perf_counter() - started)
 
 
-def _finished(study: "Study", trial: "Trial", run: Run, reports: Reports, metric: str, seconds: float) -> "FrozenTrial":
+def _finished(
+    study: "Study", trial: "Trial", runs: Sequence[Run], reports: Reports, metric: str, seconds: float
+) -> "FrozenTrial":
     from optuna.trial import TrialState
 
-    trial.set_user_attr("run", run.folder.name)
-    trial.set_user_attr("epochs", run.metrics["epochs"])
-    trial.set_user_attr("best_epoch", run.metrics["best_epoch"])
+    for key in ("epochs", "best_epoch"):
+        trial.set_user_attr(key, max(run.metrics[key] for run in runs))
     trial.set_user_attr("seconds", round(seconds, 2))
     state = TrialState.PRUNED if reports.pruned else TrialState.COMPLETE
-    value = None if reports.pruned else run.metrics["valid"][metric]  # that of a pruned trial is its last report
+    value = None if reports.pruned else _mean(runs, metric)  # that of a pruned trial is its last report
     return study.tell(trial, value, state=state)
+
+
+def _mean(runs: Sequence[Run], metric: str) -> float:
+    """Return the mean of a validation metric over the folds."""
+    return sum(float(run.metrics["valid"][metric]) for run in runs) / len(runs)
 
 
 def _failed(study: "Study", trial: "Trial", error: RecpairError) -> "FrozenTrial":

@@ -15,13 +15,13 @@ from recpair.boundary import boundary
 from recpair.config import Config
 from recpair.errors import ConfigError, RecpairError, shown
 from recpair.experiment.loading import load_config
-from recpair.experiment.prepare import Prepared
 from recpair.experiment.titles import components
 from recpair.experiment.tracked import close_search, data_record, open_run, tracker_of
 from recpair.run.asked import is_list
 from recpair.run.folder import SEARCH
 from recpair.run.output import Output, State
 from recpair.tuning.folder import BEST, WINNER, open_search, require_complete, start_search
+from recpair.tuning.parts import Part, parts_for, parts_of
 from recpair.tuning.plan import Plan, load_plan
 from recpair.tuning.report import compare_winners, final_values, write_overview, write_search
 from recpair.tuning.search import Search, Workers, workers
@@ -129,7 +129,11 @@ def tune(
                 logger.info("%s%s", f"{name}: " if len(plans) > 1 else "", note)
         with workers(jobs) as using:
             if len(plans) == 1:
-                run_search(output, *next(iter(plans.items())), state, using, timeout, storage, data, items, {})
+                (name, plan), parts = (
+                    next(iter(plans.items())),
+                    parts_of(next(iter(plans.values())).config, data, items),
+                )
+                run_search(output, name, plan, state, parts, using, timeout=timeout, storage=storage)
             else:
                 _run_all(output, plans, state, using, timeout, storage, data, items)
     return opened(output.final)
@@ -151,7 +155,7 @@ def _run_all(
     items: Any,
 ) -> None:
     """Run one search per config, below the output folder, and compare the winners."""
-    ready = {name: Prepared.of(plan.config, data, items) for name, plan in plans.items()}
+    ready = {name: parts_of(plan.config, data, items) for name, plan in plans.items()}
     require_comparable(ready)
     start_search(output, plans, state)
     records = {}
@@ -160,7 +164,7 @@ def _run_all(
         own = open_search(inner, {name: plan}, resume=state is not State.EMPTY)
         each = None if timeout is None else timeout / len(plans)
         if own is not State.COMPLETE:
-            run_search(inner, name, plan, own, using, each, storage, data, items, {}, ready[name])
+            run_search(inner, name, plan, own, ready[name], using, timeout=each, storage=storage)
         records[name] = require_complete(inner.work).json(SEARCH)["searches"][name]
     write_overview(output.work, records, compare_winners(output.work, records))
     output.complete()
@@ -171,29 +175,29 @@ def run_search(
     name: str,
     plan: Plan,
     state: State,
+    parts: Sequence[Part],
     using: Workers,
-    timeout: float | None,
-    storage: str | None,
-    data: Any,
-    items: Any,
-    tags: Mapping[str, str],
-    prepared: Prepared | None = None,
+    *,
+    timeout: float | None = None,
+    storage: str | None = None,
+    tags: Mapping[str, str] | None = None,
     until: int | None = None,
 ) -> None:
     """Run one search in a folder that the caller has locked, and write its results.
 
     Args:
+        tags: additional tags of the tracked runs.
         until: number of trials after which to return without results; None for all of the plan.
     """
-    prepared = Prepared.of(plan.config, data, items) if prepared is None else prepared
+    tags, splits = tags or {}, parts[0].prepared.splits
     store = Store(output.work, start_search(output, {name: plan}, state), storage)
     deadline = None if timeout is None else time.monotonic() + timeout
     with tracker_of(plan.config["tracking"]) as tracker:
-        described = data_record(prepared.splits, plan.config["data"] | {"split": plan.config["split"]})
+        described = data_record(splits, plan.config["data"] | {"split": plan.config["split"]})
         params = plan.config.flat() | {f"tune.{key}": value for key, value in plan.record().items()}
         open_run(tracker, output, ["tune", *components(plan.config)], params, described, state is not State.EMPTY, tags)
         below = dict(tags) | ({} if tracker.run_id is None else {"mlflow.parentRunId": tracker.run_id})
-        search = Search(plan, output, store, prepared, below, deadline, name if output.member else "")
+        search = Search(plan, output, store, parts, below, deadline, name if output.member else "")
         search.run(using, until)
         if until is not None:
             return
@@ -201,7 +205,7 @@ def run_search(
         summary: dict[str, Any] = {}
         if plan.n_seeds:
             seeds = seeds_of(best, plan.n_seeds)
-            summary = evaluate_winner(output.below(WINNER), best, seeds, prepared.for_config(best), below, search.label)
+            summary = evaluate_winner(output.below(WINNER), best, seeds, parts_for(parts, best), below, search.label)
         record = write_search(name, search, best, summary)
         output.complete()
         close_search(tracker, output.work, final_values(record))
@@ -258,18 +262,20 @@ def _check(timeout: Any, jobs: Any) -> None:
         raise ConfigError(f"jobs is {shown(jobs)}; expected a whole number from 1")
 
 
-def require_comparable(ready: Mapping[str, Prepared]) -> None:
+def require_comparable(ready: Mapping[str, Sequence[Part]]) -> None:
     """Raise a ConfigError unless all configs are tested on the same events in the same way."""
     first, *others = ready
+    ours = ready[first][0].prepared.config["evaluate"]
     for name in others:
+        theirs = ready[name][0].prepared.config["evaluate"]
         for key in ("mask_seen", "ideal", "gain", "monitor"):
-            here, there = (ready[each].config["evaluate"][key] for each in (first, name))
-            if here != there:
+            if ours[key] != theirs[key]:
                 raise ConfigError(
-                    f"evaluate.{key} is {shown(here)} in {first} and {shown(there)} in {name}; configs that are compared "
-                    f"have the same evaluation"
+                    f"evaluate.{key} is {shown(ours[key])} in {first} and {shown(theirs[key])} in {name}; configs that are "
+                    f"compared have the same evaluation"
                 )
-        if ready[first].splits.test_fingerprint != ready[name].splits.test_fingerprint:
+        here, there = ([part.prepared.splits.test_fingerprint for part in ready[each]] for each in (first, name))
+        if here != there:
             raise ConfigError(
                 f"{first} and {name} have different test parts (data, filter or split differ); configs that are compared "
                 f"have the same test part"

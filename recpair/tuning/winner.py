@@ -1,20 +1,21 @@
 """Training and test of the best trial of a search, with several seeds."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from recpair import files, raw_config
 from recpair.config import Config
-from recpair.experiment.compare import summarise_seeds
 from recpair.experiment.fit import fit_into
 from recpair.experiment.loading import differences, load_config, load_stored
-from recpair.experiment.prepare import Prepared
+from recpair.experiment.seeds import several_seeds
 from recpair.integrations.all_models import ALL_MODELS
 from recpair.models import FittedModel
-from recpair.run.folder import CONFIG, SEEDS, read_config
-from recpair.run.manifest import read_json
-from recpair.run.output import Output, State
+from recpair.run.folder import CONFIG, RunFolder, read_config
+from recpair.run.output import Output, State, state_of
+from recpair.run.run import Run
+from recpair.tuning.parts import Part, prepared_for
 from recpair.tuning.trial import silent
 
 logger = logging.getLogger("recpair")
@@ -28,37 +29,38 @@ def seeds_of(config: Config, n: int) -> list[int]:
 
 
 def evaluate_winner(
-    output: Output, config: Config, seeds: list[int], prepared: Prepared, tags: Mapping[str, str], label: str = ""
+    output: Output, config: Config, seeds: Sequence[int], parts: Sequence[Part], tags: Mapping[str, str], label: str
 ) -> dict[str, Any]:
-    """Train a config once per seed and test it; return the content of ``seeds.json``.
+    """Train a config once per seed, and per fold, and test it; return the summary of the runs.
 
-    The result of an earlier call is returned if the config and the seeds are the same.
+    Runs of an earlier call are kept if the config is the same.
+
+    Args:
+        label: name of the search in messages.
     """
-    members = {f"seed-{seed}": _member(config, seed, output) for seed in seeds}
+    config = load_config(config, [raw_config.assignment("output", str(output.final))])
     if (output.work / CONFIG).is_file():
         stored = load_stored(read_config(output.work / CONFIG))
-        same = not [key for key in differences(stored, config) if not key.startswith(("output", "tracking"))]
-        if same and (output.work / SEEDS).is_file():
-            summary = read_json(output.work / SEEDS)
-            if summary["runs"] == list(members):
-                return summary
-        if not same:
+        if [key for key in differences(stored, config) if not key.startswith(("output", "tracking"))]:
             files.remove_folder(output.work)
-    output.start(config.to_yaml(), None, State.UNFINISHED)
-    for name, member in members.items():
+    metric = str(config["evaluate"]["monitor"])
+
+    def fit_one(output: Output, config: Config, **options: Any) -> Run:
         with silent():
-            run = fit_into(output.below(name), member, prepared=prepared.for_config(member), resume=True, tags=tags)
-        metric = config["evaluate"]["monitor"]
+            run = fit_into(output, config, prepared=prepared_for(parts, config), **options)
         if metric in run.metrics["test"]:
+            name = output.final.name.replace("-", " ")
             value = run.metrics["test"][metric]
-            logger.info(
-                "%swinner, %s: test %s %.4f", f"{label}: " if label else "", name.replace("-", " "), metric, value
-            )
-    summary = summarise_seeds(output.work, list(members))
-    output.complete()
-    return summary
+            logger.info("%swinner, %s: test %s %.4f", f"{label}: " if label else "", name, metric, value)
+        return run
+
+    first = parts[0].prepared
+    several = several_seeds(fit_one, config, seeds, first.data, first.items, tags)
+    if State.COMPLETE is state_of(output.work) and [*several.overrides] != runs_in(output.work):
+        files.remove_folder(output.work)  # fewer or more seeds
+    return several.into(output, None, None, resume=True, log=None)
 
 
-def _member(config: Config, seed: int, output: Output) -> Config:
-    placed = raw_config.assignment("output", str(output.final / f"seed-{seed}"))
-    return load_config(config, [f"train.seed={seed}", placed])
+def runs_in(folder: Path) -> list[str]:
+    """Return the names of the runs in the folder of several runs."""
+    return [name for group in RunFolder.open(folder).groups() for name in group]

@@ -12,6 +12,7 @@ from recpair.comparison.results import Results
 from recpair.comparison.significance import paired
 from recpair.errors import ConfigError, RecpairError
 from recpair.experiment.loading import load_config
+from recpair.run.report import RunReport
 from recpair.tuning.duration import duration, in_words
 from recpair.tuning.methods import Method, parse_methods, split_methods
 from recpair.tuning.verdict import verdict
@@ -27,6 +28,14 @@ SETTINGS = {
     "study": {"methods": ["none", "pld"], "trials": 2, "n_seeds": 2, "noise": [0.0, 0.2]},
 }
 SAME = pl.exclude("epoch_s", "search_s")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def plain_reports():
+    """Drawing the runs takes longer than everything else here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RunReport, "_draw", lambda *_: None)
+        yield
 
 
 @pytest.fixture
