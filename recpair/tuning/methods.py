@@ -138,8 +138,8 @@ def plans_of(
             given = spaces.get(methods[0].label)
             space = dict(shared_space(config) if given is None else given)
             space |= spaces.get(method.label, method_space(config))
-            own = {"space": space, "trials": trials, "n_seeds": n_seeds, "sampler": "tpe", "pruner": "median"}
-            plan = load_plan(config, (), own)
+            own = {"trials": trials, "n_seeds": n_seeds, "sampler": "tpe", "pruner": "median"}
+            plan = load_plan(config, (), own | {"space": space}) if space else Plan(config, {}, 1, n_seeds=n_seeds)
         except ConfigError as error:
             raise ConfigError(f"method {method.label}: {error}") from None
         first = next(iter(plans.values()), plan)

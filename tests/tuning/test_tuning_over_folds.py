@@ -41,8 +41,8 @@ def test_the_value_of_a_trial_is_the_mean_over_the_folds(settings, events):
 
 
 def test_a_study_compares_methods_over_the_folds(settings, events, tmp_path):
-    methods = {"none": [], "recent": ["model=popular_recent"]}
+    methods = {"none": [], "popular": ["model=popularity"]}
     studied = recpair.study(settings, methods=methods, trials=2, n_seeds=1, data=events)
-    assert studied.results["method"].to_list() == ["none", "recent"]
+    assert studied.results["method"].to_list() == ["none", "popular"]
     groups = Folds.open(studied.folder / "none" / "winner")
     assert len(groups.summary["folds"]) == 2
