@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from recpair.errors import RecpairError as RecpairError
     from recpair.experiment.blend import blend as blend
     from recpair.experiment.evaluate import evaluate as evaluate
+    from recpair.experiment.export import export as export
     from recpair.experiment.fit import fit as fit
     from recpair.experiment.load import load as load
     from recpair.experiment.loading import load_config as load_config
@@ -30,11 +31,12 @@ _HOME = {
     "Run": "run.run",
     "blend": "experiment.blend",
     "evaluate": "experiment.evaluate",
+    "export": "experiment.export",
     "fit": "experiment.fit",
     "load": "experiment.load",
     "load_config": "experiment.loading",
 }
-__all__ = ["Config", "Interactions", "RecpairError", "Run", "blend", "evaluate", "fit", "load", "load_config"]
+__all__ = ["Config", "Interactions", "RecpairError", "Run", "blend", "evaluate", "export", "fit", "load", "load_config"]
 __version__ = "0.1.0"
 compiled.provide_folder()  # before numba is imported
 

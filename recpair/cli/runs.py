@@ -251,31 +251,3 @@ def track(
     if run_id is None:
         raise typer.Exit(2)
     console.console.print(f"tracked as MLflow run {run_id}")
-
-
-@app.command()
-def export(
-    run: RunArgument,
-    out: Annotated[
-        Path, typer.Option("--out", "-o", help="An empty or new folder; its name is the name of the data set.")
-    ],
-    format: Annotated[Literal["recbole"], typer.Option("--format", help="File format.")] = "recbole",
-    plugins: PluginsOption = None,
-) -> None:
-    """Write a run's data as RecBole's atomic files: NAME.train.inter, NAME.valid.inter, NAME.test.inter, NAME.item.
-
-    RecBole reads them with data_path: the folder above, dataset: NAME, benchmark_filename: [train, valid, test].
-    If the run's data set can no longer be read, NAME.inter holds the training events.
-
-    [bold]Example[/]
-
-      recpair export runs/ml-100k-mf-bpr --format recbole --out recbole/ml-100k-split
-    """
-    from recpair.cli import console
-    from recpair.experiment import evaluate as evaluating
-    from recpair.experiment.load import load
-
-    with console.notes():
-        paths = evaluating.export(load(run, plugins=plugins or []), out)
-    for path in paths:
-        console.console.print(f"{path}")
