@@ -1,5 +1,7 @@
 """Graph of a trained model."""
 
+import copy
+
 import numpy as np
 import scipy.sparse as sp
 import torch
@@ -28,7 +30,9 @@ def graph_of(model: Model, name: str, train: Interactions, trained: Trained) -> 
         RunError: the model has none.
     """
     if isinstance(model, SASRec | GRU4Rec):
-        table = model.item_vectors()[torch.from_numpy(trained.items)].float()
+        if any(tensor.dtype != torch.float32 for tensor in model.parameters()):
+            model = copy.deepcopy(model).float()  # trained with train.precision=64
+        table = model.item_vectors()[torch.from_numpy(trained.items)]
         encoder = PaddedSASRec(model, table) if isinstance(model, SASRec) else PaddedGRU4Rec(model, table)
         cosine = model.similarity == "cosine"
         return HistoryGraph(
