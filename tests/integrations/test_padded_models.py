@@ -1,5 +1,7 @@
 """The padded twins of the sequence models encode any histories as the models do."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,8 @@ from hypothesis import strategies as st
 
 from recpair.data.histories import PADDING, padded
 from recpair.data.interactions import Interactions
+from recpair.integrations.embeddings import Trained
+from recpair.integrations.onnx.build import graph_of
 from recpair.integrations.onnx.padded import PaddedGRU4Rec, PaddedSASRec
 from recpair.models import MODELS
 from recpair.testing.models import checkerboard
@@ -60,3 +64,14 @@ def test_a_twin_shares_the_weights_of_its_model():
     twin = PaddedSASRec(MADE["ligr"], MADE["ligr"].item_vectors())
     own = {id(parameter) for parameter in MADE["ligr"].parameters()}
     assert {id(parameter) for parameter in twin.parameters()} <= own
+
+
+@pytest.mark.parametrize("label", ["text", "gru"])
+def test_a_model_of_double_precision_is_exported_in_single(label):
+    model, train = copy.deepcopy(MADE[label]).double(), Interactions.from_polars(checkerboard())
+    graph = graph_of(model, label, train, Trained.of(train))
+    assert {tensor.dtype for tensor in graph.state_dict().values()} == {torch.float32}
+    assert {tensor.dtype for tensor in model.parameters()} == {torch.float64}
+    _, scores = graph(torch.tensor([[3, 1, 4]]), torch.tensor(5), torch.tensor(False))
+    own = model.fold_in([np.array([3, 1, 4])]).catalogue().topk(5)[0]
+    torch.testing.assert_close(scores.double(), own, rtol=1e-5, atol=1e-5)

@@ -28,9 +28,7 @@ def largest_difference(
     """
     import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors only
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     places = np.unique(np.linspace(0, len(trained.users) - 1, QUERIES).astype(np.int64))
     k = min(ITEMS, len(trained.items))
     largest = scale = 0.0

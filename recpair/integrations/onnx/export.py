@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from recpair import files
@@ -22,7 +21,6 @@ from recpair.integrations.onnx.graphs import Graph, UserGraph
 from recpair.models import Model
 
 OPSET = 20
-K = 10  # default of the input k
 TOLERANCE = 1e-5  # of scores, relative to the largest score if it is above 1
 LOGGERS = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
 
@@ -30,10 +28,10 @@ LOGGERS = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
 def write_onnx(folder: Path, model: Model, train: Interactions, origin: Mapping[str, Any]) -> None:
     """Write ``model.onnx``, ``items.parquet``, ``metadata.json``, and ``users.parquet`` for a graph of users.
 
-    Inputs: ``history`` (int64 (Q, L), padded with −1 on the left) or ``user`` (int64 (Q,)); optionally ``k`` (int64,
-    default 10, at most I) and ``exclude_seen`` (bool, default True). Outputs: ``items`` (int64 (Q, k)) and ``scores``
-    (float32 (Q, k)), −1 and −∞ where fewer than k items are left; ties go to the lower index. Users and items are given
-    by their rows in the tables, from 0. The metadata of the ONNX model holds the ids too, as JSON lists.
+    Inputs: ``history`` (int64 (Q, L), padded with −1 on the left) or ``user`` (int64 (Q,)); ``k`` (int64, at most I);
+    ``exclude_seen`` (bool). Outputs: ``items`` (int64 (Q, k)) and ``scores`` (float32 (Q, k)), −1 and −∞ where fewer than
+    k items are left; ties go to the lower index. Users and items are given by their rows in the tables, from 0. The
+    metadata of the ONNX model holds the ids too, as JSON lists.
 
     Args:
         origin: values for the metadata; ``model``, the name of the model, is used in messages too.
@@ -91,9 +89,6 @@ def _save(path: Path, graph: Graph, query: str, metadata: dict[str, str]) -> Non
         assert program is not None
         traced = program.model
         _remove_notes(traced)
-        for value, default in zip(traced.graph.inputs[1:], (min(K, int(metadata["items"])), True), strict=True):
-            value.const_value = ir.tensor(np.array(default), name=value.name)  # an input that may be left out
-            traced.graph.register_initializer(value)
         for output in traced.graph.outputs:
             output.shape = ir.Shape(["batch", "k"])
         traced.metadata_props.update(metadata)
