@@ -169,7 +169,8 @@ def new_folder(path: Path, todo: str) -> Iterator[Path]:
     try:
         if path.exists() and any(path.iterdir()):
             raise RunError(f"{path} is not empty; choose another folder to {todo}")
-        with locked(path, f"another process writes to {path}; wait until it ends or choose another folder"):
+        busy = f"another process writes to {path}, or {path.parent} cannot be written to; wait or choose another folder"
+        with locked(path, busy):
             partial = path.with_name(f".{path.name}.part")
             if partial.exists():
                 shutil.rmtree(partial)
