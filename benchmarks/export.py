@@ -49,7 +49,8 @@ def main() -> None:
         "Runs of the committed page: `beauty-sasrec` and `beauty-sasrec-ligr-text` are two of `benchmarks/esasrec/study.py`,",
         "`gowalla-ials` and `gowalla-slim` are `recpair fit` with `configs/gowalla/ials.yaml` and `slim.yaml`. The others are",
         "fitted to all events (`split=whole evaluate.monitor=null`): `gowalla/mf-bpr.yaml` and",
-        "`amazon-beauty/gru4rec-softmax.yaml` for one epoch (the latter with `loss=sampled_softmax` and histories of 20), and `gowalla/item-knn.yaml`.",
+        "`amazon-beauty/gru4rec-softmax.yaml` for one epoch (the latter with `loss=sampled_softmax` and histories of 20),",
+        "and `gowalla/item-knn.yaml`.",
     ]
     page(given.out, "Export", "PYTHONPATH=. python benchmarks/export.py RUN RUN …", lines)
 
