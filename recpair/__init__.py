@@ -22,10 +22,12 @@ if TYPE_CHECKING:
     from recpair.experiment.fit import fit as fit
     from recpair.experiment.load import load as load
     from recpair.experiment.loading import load_config as load_config
+    from recpair.run.folds import Folds as Folds
     from recpair.run.run import Run as Run
 
 _HOME = {
     "Config": "config",
+    "Folds": "run.folds",
     "Interactions": "data.interactions",
     "RecpairError": "errors",
     "Run": "run.run",
@@ -36,7 +38,7 @@ _HOME = {
     "load": "experiment.load",
     "load_config": "experiment.loading",
 }
-__all__ = ["Config", "Interactions", "RecpairError", "Run", "blend", "evaluate", "export", "fit", "load", "load_config"]
+__all__ = [*_HOME]
 __version__ = "0.1.0"
 compiled.provide_folder()  # before numba is imported
 

@@ -86,6 +86,8 @@ class EpochBar:
         self.bar.update(self.task, completed=epoch - 1 + done / steps)
 
     def epoch(self, number: int, values: dict[str, float]) -> None:
+        if number == 1:  # of another seed or fold
+            self.best = float("-inf")
         shown = f"loss {values['train/loss']:.4f}"
         value = values.get(f"valid/{self.monitor}")
         if value is not None:

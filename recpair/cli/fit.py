@@ -44,6 +44,8 @@ def fit(
       recpair fit --config my.yaml --resume                (after an interruption)
 
       recpair fit --config my.yaml --seeds 1,2,3,4,5
+
+      recpair fit --config my.yaml "split={name: rolling, folds: 5, horizon: 7d}"   (five weeks, one after the other)
     """
     from recpair.cli import console
     from recpair.experiment import loading
@@ -54,6 +56,7 @@ def fit(
     from recpair.experiment import (
         fit as fitting,  # imports torch and numba (seconds), so only after the config is checked
     )
+    from recpair.experiment.folds import has_folds
     from recpair.experiment.seeds import fit_seeds
 
     with console.notes(), console.EpochBar(checked["train"]["epochs"], checked["evaluate"]["monitor"]) as bar:
@@ -61,6 +64,9 @@ def fit(
             summary = fit_seeds(checked, numbers, resume=resume, log=bar)
         else:
             run = fitting.fit(checked, resume=resume, log=bar)
+    if has_folds(checked):
+        _print_folds(checked)
+        return
     if numbers is None:
         _print_run(run, checked)
         return
@@ -84,6 +90,23 @@ def _print_run(run: "Run", config: "Config") -> None:
     if metrics["mlflow_run_id"]:
         shown = "\n             ".join(tracking_page(config))
         console.console.print(f"MLflow:      {shown}   (run {metrics['mlflow_run_id']})", markup=False)
+
+
+def _print_folds(config: "Config") -> None:
+    """Print the test metrics over the folds, and one of them by fold."""
+    from recpair.cli import console
+    from recpair.experiment.folds import main_metric
+    from recpair.run.folds import CAVEAT, Folds
+
+    folds = Folds.open(config["output"])
+    metric = main_metric(config, folds)
+    number, level = len(folds.summary["folds"]), f"{100 * folds.summary['level']:g} % t interval"
+    named = {"fold": "fold", "test_from": "test from", "test_users": "users", "test_events": "events"}
+    named |= {"untested_events": "untested", metric: metric, "most_popular": "most popular"}
+    console.frame_table(f"Test {metric} by fold", folds.by_fold(metric).select(*named).rename(named))
+    console.frame_table(f"Test metrics over {number} folds; low … high: {level} over the folds", folds.table)
+    console.console.print(f"{CAVEAT}.")
+    console.console.print(f"run folders: {config['output']}/fold-…, together in folds.json and SUMMARY.md")
 
 
 app.command("train", hidden=True, help="The same as fit.")(fit)

@@ -111,7 +111,8 @@ def compare(
 ) -> None:
     """Compare runs on the same test set: means, bootstrap intervals over users, paired tests with Holm's correction.
 
-    A folder written by fit --seeds counts as one run: each user's value is averaged over the seeds.
+    A folder written by fit --seeds counts as one run: each user's value is averaged over the seeds. So does a folder of
+    rolling folds: users are paired in each fold, folds count equally, and all folds of a user are one unit of the tests.
 
     [bold]Example[/]
 
@@ -127,7 +128,10 @@ def compare(
         comparing.check_plot(plot)
     compared = comparing.comparison(run_folders, metric)
     table = compared.table
-    console.frame_table(f"Test {metric}; differences and tests are against {table['run'][0]}", table.select(SHOWN))
+    folds = f" over {table['folds'][0]} folds" if table["folds"][0] > 1 else ""
+    console.frame_table(
+        f"Test {metric}{folds}; differences and tests are against {table['run'][0]}", table.select(SHOWN)
+    )
     if out is not None:
         batch.write_table(out, table)
     if plot is not None:

@@ -15,19 +15,20 @@ from recpair.comparison.significance import holm, paired
 def paired_tests(results: Sequence[Results], metric: str) -> Comparison:
     """Compare each run with the first one by paired tests over users.
 
-    Table: a row per run with run, seeds, mean, low, high (a 95 % bootstrap interval over users), seed_sd, difference (from
+    Table: a row per run with run, folds, seeds, mean, low, high (a 95 % bootstrap interval over users), seed_sd, difference (from
     the first run), difference_low, difference_high, t_test, wilcoxon, and both p-values after Holm's correction over the
     compared runs (t_test_holm, wilcoxon_holm). Plot: the means with their intervals.
     """
-    base = results[0].per_user[metric].to_numpy()
+    base = results[0].of_users(metric)
     rows, tests = [], []
     for each in results:
-        values = each.per_user[metric].to_numpy()
+        values = each.of_users(metric)
         alone, against = paired(values, np.zeros_like(values)), paired(values, base)
         seeds = each.seeds[metric]
         rows.append(
             {
                 "run": each.name,
+                "folds": each.n_folds,
                 "seeds": len(seeds),
                 "mean": float(values.mean()),
                 "low": alone.low,

@@ -2,8 +2,10 @@
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ from recpair.data.fingerprint import same_kind
 from recpair.errors import RunError
 from recpair.evaluation.names import metric_options
 from recpair.registry import nearest, options
-from recpair.run.folder import PER_USER, SEEDS, RunFolder, consistent
+from recpair.run.folder import FOLDS, PER_USER, RunFolder, consistent
 from recpair.signatures import Reference
 
 logger = logging.getLogger("recpair")
@@ -91,21 +93,24 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Results:
-    """Test results of a run, or of a run with several seeds (per-user values are averaged over the seeds).
+    """Test results of a run, or of several seeds (per-user values are averaged over the seeds) or folds.
 
     Attributes:
-        per_user: user_id, train_events, and a column per metric.
-        seeds: mean metrics of each seed: a row per seed, a column per metric.
+        per_user: user_id, train_events, and a column per metric; a row per test user, of each fold.
+        seeds: mean metrics of each seed: a row per seed, a column per metric. Folds have equal weights in them.
+        tests: the test set of each fold; one for a run without folds.
+        fold: fold of each row of ``per_user``, from 0; None for a run without folds.
     """
 
     name: str
     per_user: pl.DataFrame
     seeds: pl.DataFrame
-    test: Measurement
+    tests: Sequence[Measurement]
+    fold: np.ndarray | None = None
 
     @classmethod
     def of(cls, folder: Path) -> "Results":
-        """Read a run folder, or the folder of a run with several seeds.
+        """Read a run folder, or the folder of several seeds or folds.
 
         Raises:
             RunError: a file is missing or damaged, or the seeds have different test sets.
@@ -114,8 +119,19 @@ class Results:
 
     @classmethod
     def _read(cls, folder: RunFolder) -> "Results":
-        names = folder.json(SEEDS)["runs"] if folder.has(SEEDS) else []
-        members = [RunFolder.open(folder.path / name) for name in names] or [folder]
+        groups = [[RunFolder.open(folder.path / name) for name in names] for names in folder.groups()]
+        name = folder.path.name
+        parts = [cls._of_seeds(name, members) for members in groups or [[folder]]]
+        if not folder.has(FOLDS):
+            return parts[0]
+        tests = [replace(part.tests[0], name=f"{name}/fold-{number}") for number, part in enumerate(parts, start=1)]
+        seeds = reduce(add, [part.seeds for part in parts]) / len(parts)
+        fold = np.repeat(np.arange(len(parts)), [len(part.per_user) for part in parts])
+        return cls(name, pl.concat([part.per_user for part in parts]), seeds, tests, fold)
+
+    @classmethod
+    def _of_seeds(cls, name: str, members: Sequence[RunFolder]) -> "Results":
+        """Read runs with the same test set."""
         frames = [member.frame(PER_USER).sort("user_id") for member in members]
         records = [member.metrics() for member in members]
         tests = [
@@ -128,7 +144,33 @@ class Results:
         means = np.mean([frame.select(numbers).to_numpy() for frame in frames], axis=0)
         per_user = frames[0].select("user_id", "train_events").hstack(pl.DataFrame(means, schema=numbers))
         seeds = pl.DataFrame([record["test"] for record in records])
-        return cls(folder.path.name, per_user, seeds, replace(tests[0], name=folder.path.name))
+        return cls(name, per_user, seeds, [replace(tests[0], name=name)])
+
+    @property
+    def n_folds(self) -> int:
+        """Number of folds; 1 for a run without folds."""
+        return 1 if self.fold is None else int(self.fold[-1]) + 1
+
+    def of_users(self, metric: str) -> np.ndarray:
+        """Value (U,) of each test user; their mean is the metric of the run.
+
+        A user of several folds is one unit of the tests. Over F folds with n_f test users, of U users in all, the value
+        of a user is U / F · Σ_f x_f / n_f over the user's folds, so that folds have equal weights.
+        """
+        if self.fold is None:
+            return self.per_user[metric].to_numpy()
+        share = 1 / (self.n_folds * np.bincount(self.fold)[self.fold])
+        users, user = np.unique(self.per_user["user_id"].to_numpy(), return_inverse=True)
+        return len(users) * np.bincount(user, self.per_user[metric].to_numpy() * share)
+
+    def require_same_test(self, other: "Results") -> None:
+        """Raise a RunError unless both have the same folds, and in each the same test set."""
+        if self.n_folds != other.n_folds:
+            raise RunError(
+                f"{self.name} has {self.n_folds} folds, {other.name} has {other.n_folds}; compare runs on the same folds"
+            )
+        for ours, theirs in zip(self.tests, other.tests, strict=True):
+            ours.require_same(theirs)
 
     def require_metric(self, metric: str) -> None:
         """Raise a RunError unless the run has per-user values of the metric."""

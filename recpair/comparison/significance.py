@@ -56,6 +56,21 @@ def _p_values(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
     return float(stats.ttest_rel(a, b).pvalue), float(stats.wilcoxon(gaps).pvalue)
 
 
+def t_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float]:
+    """Student's t interval of the mean of F independent values: mean ± t · sd / √F, with F − 1 degrees of freedom.
+
+    Raises:
+        ValueError: there are fewer than two values.
+    """
+    from scipy import special  # much faster to import than scipy.stats
+
+    if len(values) < 2:
+        raise ValueError(f"expected at least two values, got {len(values)}")
+    n, mean = len(values), float(np.mean(values))
+    half = float(special.stdtrit(n - 1, (1 + level) / 2) * np.std(values, ddof=1) / np.sqrt(n))
+    return mean - half, mean + half
+
+
 def holm(p_values: Sequence[float]) -> np.ndarray:
     """Holm's step-down adjustment (Scandinavian Journal of Statistics, 1979) of p-values (E,)."""
     p = np.asarray(p_values, dtype=np.float64)

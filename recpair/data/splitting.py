@@ -12,6 +12,7 @@ from pydantic import Field
 from recpair.data.dataset import Dataset
 from recpair.data.fingerprint import data_fingerprint, evaluation_fingerprint
 from recpair.data.interactions import Interactions
+from recpair.data.rolling import fold_of, rolling_folds
 from recpair.data.threads import blocks_of_users, on_threads
 from recpair.data.vocabulary import Vocabulary
 from recpair.errors import ConfigError, DataError
@@ -24,6 +25,7 @@ FUTURE_LEAK = (
 )
 
 WHOLE = "whole"
+ROLLING = "rolling"
 NOTHING_CHOOSES = "evaluate.monitor is null: the validation events train, and the last epoch's model is kept"
 NOTHING_MEASURES = (
     "split.name is whole: every event trains, the last epoch's model is kept, and no test metrics are reported"
@@ -144,6 +146,38 @@ def temporal(
     return np.searchsorted(np.array(cuts), events.time, side="right").astype(np.int8)
 
 
+def rolling(
+    dataset: Dataset,
+    *,
+    horizon: int | float | str,
+    folds: Annotated[int, Field(ge=2, le=1000)] = 5,
+    window: int | float | str | None = None,
+    end: int | float | str | None = None,
+    fold: Annotated[int, Field(ge=1)] | None = None,
+) -> np.ndarray:
+    """Labels (E,) of one of several folds in time; 3 for events outside the fold (``data.rolling``).
+
+    ``fit`` trains a run per fold if ``fold`` is None. Other events than those of a fold are left out before duplicates
+    and cores are counted, so that a fold does not depend on later events.
+
+    Args:
+        horizon: length of the test window and of the validation window before it: 7d, or a number in the unit of the data.
+        folds: number of test windows, one after the other.
+        window: length of the training window; None: all earlier events.
+        end: end of the last test window; None: just after the last event.
+        fold: number of the fold, from 1 (the earliest).
+
+    Raises:
+        ConfigError: there are no times, or no fold is given.
+        DataError: the times are too short for the folds.
+    """
+    events = dataset.interactions
+    require_times(events, "split.name: rolling")
+    assert events.time is not None
+    found = rolling_folds(events.time, events.clock, folds=folds, horizon=horizon, window=window, end=end)
+    return fold_of(found, fold).labels_of(events)
+
+
 def predefined(
     dataset: Dataset,
     *,
@@ -202,10 +236,10 @@ def apply_split(dataset: Dataset, labels: np.ndarray, name: str = "", *, validat
     events = dataset.interactions
     if not validate:
         labels = np.where(labels == VALID, TRAIN, labels)
-    held_out = labels != TRAIN
+    held_out = (labels == VALID) | (labels == TEST)
     trained_users, trained_items = np.zeros(events.n_users, dtype=bool), np.zeros(events.n_items, dtype=bool)
-    trained_users[events.user[~held_out]] = True
-    trained_items[events.item[~held_out]] = True
+    trained_users[events.user[labels == TRAIN]] = True
+    trained_items[events.item[labels == TRAIN]] = True
     lost = held_out & ~trained_users[events.user]
     parts = {
         part: events.select((labels == label) & ~lost)
@@ -319,6 +353,7 @@ SPLITS: dict[str, Callable[..., np.ndarray]] = {
     "leave_last": leave_last,
     "predefined": predefined,
     "ratio": ratio,
+    ROLLING: rolling,
     "temporal": temporal,
     WHOLE: whole,
 }

@@ -1,11 +1,10 @@
-"""Comparison of run folders, its plot, and the summary of a run with several seeds."""
+"""Comparison of run folders, and its plot."""
 
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from recpair import files
@@ -14,7 +13,6 @@ from recpair.comparison.results import Results
 from recpair.errors import RunError
 from recpair.registry import lookup
 from recpair.run.asked import is_list
-from recpair.run.folder import SEEDS, RunFolder
 
 PLOT_ENDINGS = (".png", ".pdf", ".svg")
 
@@ -39,7 +37,7 @@ def comparison(folders: Sequence[Path], metric: str, name: str = "paired", **opt
         raise RunError("expected at least two runs to compare; the first is the baseline")
     results = [Results.of(Path(folder)) for folder in folders]
     for each in results:
-        results[0].test.require_same(each.test)
+        results[0].require_same_test(each)
         each.require_metric(metric)
     return lookup(COMPARISONS, name, "comparison")(results=results, metric=metric, **options)
 
@@ -57,16 +55,3 @@ def check_plot(path: Path) -> None:
     """Raise a RunError unless the extension of the path is a supported plot format; called before the comparison."""
     if path.suffix.lower() not in PLOT_ENDINGS:
         raise RunError(f"{path} has the extension {path.suffix!r}; expected one of {', '.join(PLOT_ENDINGS)}")
-
-
-def summarise_seeds(folder: Path, members: Sequence[str]) -> dict[str, Any]:
-    """Write ``seeds.json`` (members, mean and standard deviation of each test metric) and return its content."""
-    records = [RunFolder.open(folder / member).metrics()["test"] for member in members]
-    test = {
-        name: {"mean": float(np.mean(values)), "sd": float(np.std(values, ddof=1)) if len(values) > 1 else 0.0}
-        for name in records[0]
-        for values in [[record[name] for record in records]]
-    }
-    summary: dict[str, Any] = {"runs": list(members), "test": test}
-    files.write_json(folder / SEEDS, summary)
-    return summary

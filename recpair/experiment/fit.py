@@ -20,6 +20,7 @@ from recpair.data.splitting import Splits
 from recpair.errors import ConfigError
 from recpair.evaluation.evaluator import Evaluation, Evaluator
 from recpair.experiment.build import Components, build
+from recpair.experiment.folds import fit_folds, has_folds
 from recpair.experiment.loading import load_config
 from recpair.experiment.prepare import Evaluators, evaluators_of, prepare
 from recpair.experiment.resume import Begun, begin
@@ -68,8 +69,11 @@ def fit(
     resume: bool = False,
     log: Log | None = None,
     tags: Mapping[str, str] | None = None,
-) -> Run:
-    """Train, evaluate, track and save one run.
+) -> Run | Any:
+    """Train, evaluate, track and save one run, or a run per fold of the split ``rolling``.
+
+    Returns the run. For folds it returns ``recpair.Folds``, whose ``metrics`` are means over the folds, ``summary`` has
+    intervals, and ``runs`` are the runs.
 
     Args:
         config: a path, a dict of sections, or a Config.
@@ -89,9 +93,12 @@ def fit(
     """
     given = assignments(model=model, loss=loss, denoise=denoise, hard_negatives=hard_negatives, terms=terms)
     config = load_config(config, [*given, *overrides])
-    output = Output(Path(config["output"]), config["output_keep"])
     shown = log is None and in_notebook()
     bar = progress(config["train"]["epochs"], config["evaluate"]["monitor"]) if shown else nullcontext(log)
+    if has_folds(config):
+        with bar as log:
+            return fit_folds(fit_into, config, data=data, items=items, resume=resume, log=log, tags=tags)
+    output = Output(Path(config["output"]), config["output_keep"])
     with output.locked() if processes.is_first() else nullcontext(), bar as log:
         return fit_into(output, config, data=data, items=items, resume=resume, log=log, tags=tags)
 

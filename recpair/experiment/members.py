@@ -45,7 +45,7 @@ def require_members(runs: Sequence[Run], out: Path) -> None:
         _require_same_data(runs[0], run)
     results = [Results.of(run.folder) for run in runs]
     for each in results[1:]:
-        results[0].test.require_same(each.test)
+        results[0].require_same_test(each)
 
 
 def _require_same_data(first: Run, other: Run) -> None:

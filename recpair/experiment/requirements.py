@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, get_type_hints
 
 from recpair.config import Config
-from recpair.data.splitting import WHOLE
+from recpair.data.rolling import check_duration
+from recpair.data.splitting import ROLLING, WHOLE
 from recpair.denoising import DENOISERS
 from recpair.errors import ConfigError
 from recpair.evaluation.legend import LEGEND
@@ -120,6 +121,8 @@ def require(config: Config) -> None:
             f"split.name is {WHOLE}, which leaves no validation events, but evaluate.monitor is "
             f"{config['evaluate']['monitor']!r}; set evaluate.monitor=null"
         )
+    if config["split"]["name"] == ROLLING:
+        _require_folds(config["split"])
     name = config["model"]["name"]
     model = ALL_MODELS[name]
     if issubclass(model, GradientModel):
@@ -193,6 +196,18 @@ def _require_sampler(config: Config, name: str, model: type[Model]) -> None:
         raise ConfigError(
             f"sampler.correct makes a sum over negatives estimate that over all items, which loss {loss} does not have; "
             f"set loss.name={fit[0]}, or sampler.correct=false"
+        )
+
+
+def _require_folds(split: Mapping[str, Any]) -> None:
+    """Check the durations of rolling folds, and the number of the fold."""
+    for key in ("horizon", "window"):
+        if split[key] is not None:
+            check_duration(split[key], f"split.{key}")
+    if split["fold"] is not None and split["fold"] > split["folds"]:
+        raise ConfigError(
+            f"split.fold is {split['fold']}, but split.folds is {split['folds']}; expected a number from 1 to "
+            f"{split['folds']}, or null for all folds"
         )
 
 

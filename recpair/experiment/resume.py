@@ -41,7 +41,7 @@ def begin(output: Output, config: Config, fingerprint: str | None, resume: bool,
     """Choose the working folder, and check that a resumed run has the same config and the same data.
 
     Args:
-        fingerprint: fingerprint of the data; None for several seeds, which are checked one by one.
+        fingerprint: fingerprint of the data; None for several seeds or folds, which are checked one by one.
         seeds: whether the output is a run with several seeds.
 
     Raises:
@@ -109,8 +109,9 @@ def require_same_data(folder: Path, fingerprint: str) -> None:
 
 def _require_kind(folder: Path, seeds: bool) -> None:
     """Raise a RunError if a single run is resumed as several seeds, or vice versa."""
-    several = (folder / SEEDS).exists() or any(folder.glob("seed-*/manifest.json"))
+    several = (folder / SEEDS).exists() or any(folder.glob("*seed-*/manifest.json"))
     one = (folder / METRICS).exists() or (folder / CHECKPOINT / LAST).exists()
+    one = one or (not several and any(folder.glob("fold-*/manifest.json")))
     if (several and not seeds) or (one and seeds):
         holds, remedy = ("several seeds", "add --seeds") if several else ("a run of one seed", "leave out --seeds")
         raise RunError(f"{folder} holds {holds}; {remedy}, or choose another output")

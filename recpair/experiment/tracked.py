@@ -64,10 +64,15 @@ def close_run(tracker: Tracker, folder: Path, metrics: Mapping[str, Any]) -> Non
         rewrite(folder, METRICS, {**metrics, "mlflow_run_id": tracker.run_id})
 
 
-def close_seeds(tracker: Tracker, folder: Path, summary: Mapping[str, Any]) -> None:
-    """Upload the summary of several seeds to the parent of their tracked runs."""
-    final = {f"test/{name}_{kind}": value for name, by in summary["test"].items() for kind, value in by.items()}
-    tracker.finish(folder, final, _uploaded(folder))
+def close_members(tracker: Tracker, folder: Path, summary: Mapping[str, Any]) -> None:
+    """Upload the summary of several seeds or folds to the parent of their tracked runs."""
+    final = {
+        f"{part}/{name}_{kind}": value
+        for part in ("valid", "test", "popularity")
+        for name, by in summary.get(part, {}).items()
+        for kind, value in by.items()
+    }
+    tracker.finish(folder, final, _uploaded(folder), _description(folder))
 
 
 def reconcile(tracker: Tracker, run: Run, parts: Sequence[str], params: Mapping[str, Any]) -> None:
@@ -78,12 +83,12 @@ def reconcile(tracker: Tracker, run: Run, parts: Sequence[str], params: Mapping[
         _transfer(tracker, run, parts, params, run_id)
 
 
-def reconcile_seeds(tracker: Tracker, folder: Path, summary: Mapping[str, Any]) -> None:
-    """``reconcile`` for the parent of several seeds."""
+def reconcile_members(tracker: Tracker, folder: Path, summary: Mapping[str, Any]) -> None:
+    """``reconcile`` for the parent of several seeds or folds."""
     run_id = _noted(folder)
     if run_id is not None and tracker.status(run_id) not in (None, "FINISHED"):
         tracker.start(folder.name, {}, {}, {}, run_id)
-        close_seeds(tracker, folder, summary)
+        close_members(tracker, folder, summary)
 
 
 def upload(tracker: Tracker, run: Run, parts: Sequence[str], params: Mapping[str, Any]) -> str | None:

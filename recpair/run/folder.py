@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -27,7 +27,8 @@ T = TypeVar("T")
 CONFIG, METRICS, HISTORY = "config.yaml", "metrics.json", "history.parquet"
 WEIGHTS, VOCABULARY, TRAIN = "model.safetensors", "vocabulary.parquet", "train.parquet"
 ITEMS, USERS = "items.parquet", "users.parquet"
-AUDIT, SEEDS, TRACKED = "audit.parquet", "seeds.json", "mlflow_run_id"
+AUDIT, TRACKED = "audit.parquet", "mlflow_run_id"
+SEEDS, FOLDS = "seeds.json", "folds.json"  # summaries of several runs in one folder
 PER_USER, ENVIRONMENT, SUMMARY, PLOTS = "per_user.parquet", "environment.json", "SUMMARY.md", "plots"
 PATIENCE = 2.0  # seconds to wait for another process that exchanges the folder
 
@@ -87,7 +88,7 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: Path) -> "RunFolder":
-        """Open the folder of a complete run, or of several seeds.
+        """Open the folder of a complete run, or of several seeds or folds.
 
         Raises:
             RunError: the folder does not exist, or its run is not complete.
@@ -122,6 +123,12 @@ class RunFolder:
                 raise RunError(f"{self.path} now holds a different run than when it was opened; load it again")
             raise RunError(f"{path} does not match its checksum in {MANIFEST}; copy it again or train again")
         return path
+
+    def groups(self) -> list[list[str]]:
+        """Names of the runs in the folder of several seeds or folds: a list per fold; empty for one run."""
+        if self.has(FOLDS):
+            return [[str(name) for name in fold["runs"]] for fold in self.json(FOLDS)["folds"]]
+        return [[str(name) for name in self.json(SEEDS)["runs"]]] if self.has(SEEDS) else []
 
     def json(self, name: str) -> dict[str, Any]:
         """Read a JSON file."""
@@ -185,6 +192,13 @@ def read_config(path: Path) -> dict[str, Any]:
     if not isinstance(values.get("output"), str):  # the last section
         raise files.damaged(path, "sections are missing")
     return values
+
+
+def holding(groups: Sequence[Sequence[str]]) -> str:
+    """Return the end of a message on a folder of several seeds or folds that is used as one run."""
+    names = [name for group in groups for name in group]
+    kind = "several seeds" if len(groups) == 1 else f"{len(groups)} folds"
+    return f"holds {kind}; open one of its runs ({', '.join(names[-3:])})"
 
 
 def is_unfinished(folder: Path) -> bool:

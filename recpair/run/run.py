@@ -19,7 +19,7 @@ from recpair.models import GradientModel, Model
 from recpair.plugins import resolve
 from recpair.run.asked import flag, id_column, is_pandas
 from recpair.run.display import run_html
-from recpair.run.folder import AUDIT, CONFIG, HISTORY, ITEMS, PER_USER, SEEDS, TRAIN, RunFolder, consistent
+from recpair.run.folder import AUDIT, CONFIG, HISTORY, ITEMS, PER_USER, TRAIN, RunFolder, consistent, holding
 from recpair.run.recommend import OnUnknown, Recommender
 from recpair.seeds import isolated
 
@@ -64,9 +64,8 @@ class Run:
 
     @classmethod
     def _read(cls, files: RunFolder, plugins: Sequence[str]) -> "Run":
-        if files.has(SEEDS):
-            members = ", ".join(str(name) for name in files.json(SEEDS)["runs"][:3])
-            raise RunError(f"{files.path} holds several seeds; open one of its runs ({members})")
+        if members := files.groups():
+            raise RunError(f"{files.path} {holding(members)}")
         metrics, config = files.metrics(), files.config()
         train = files.training_data()
         try:

@@ -175,7 +175,8 @@ def test_a_predefined_split_is_taken_as_it_is_and_may_lend_a_validation_part():
 
 @pytest.mark.parametrize("name", sorted(set(SPLITS) - {"predefined"}))
 def test_every_split_is_a_partition_over_one_vocabulary(dataset, name):
-    splits = apply_split(dataset, SPLITS[name](dataset), name, validate=name != "whole")
+    required = {"horizon": 100_000, "fold": 5} if name == "rolling" else {}
+    splits = apply_split(dataset, SPLITS[name](dataset, **required), name, validate=name != "whole")
     parts = [splits.train, splits.valid, splits.test]
     assert all(part.vocabulary is splits.vocabulary for part in parts)
     rows = [set(zip(p.user.tolist(), p.item.tolist(), strict=True)) for p in parts]
