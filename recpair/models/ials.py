@@ -101,3 +101,17 @@ class IALS(FittedModel):
         out = np.zeros((len(histories), self.item_vectors.shape[1]), dtype=np.float32)
         self._half_step(matrix, self.item_vectors.numpy(), out)
         return Vectors(queries=torch.from_numpy(out), items=self.item_vectors)
+
+    def contributions(
+        self, history: np.ndarray, items: np.ndarray, weight: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return ⟨i, A⁻¹ j⟩ (1 + w·r_j) for the items j of the history: Hu et al., section 5; A is that of the user."""
+        distinct, place = np.unique(history, return_inverse=True)
+        confidence = np.zeros(len(distinct))
+        np.maximum.at(confidence, place, 1.0 if weight is None else weight)
+        confidence *= self.weight
+        vectors = self.item_vectors.detach().cpu().double().numpy()
+        own = vectors[distinct]
+        left = vectors.T @ vectors + own.T @ (confidence[:, None] * own) + self.ridge * np.eye(vectors.shape[1])
+        terms = own @ np.linalg.solve(left, vectors[items].T)
+        return distinct, (1 + confidence)[:, None] * terms
