@@ -43,7 +43,10 @@ def imported(tree: ast.AST) -> set[str]:
         ("mlflow", {"mlflow_tracker.py", "store.py"}),
         ("recbole", {"component.py"}),
         ("matplotlib", {"figures.py", "plots.py", "report.py"}),
-        ("typer", {"app.py", "command.py", "config.py", "data.py", "fit.py", "runs.py", "semantics.py"}),
+        (
+            "typer",
+            {"app.py", "command.py", "config.py", "data.py", "fit.py", "recommend.py", "runs.py", "semantics.py"},
+        ),
         ("rich", {"console.py"}),
         ("lightning_fabric", {"launch.py", "loop.py"}),
         ("faiss", {"neighbours.py"}),
