@@ -45,7 +45,17 @@ def imported(tree: ast.AST) -> set[str]:
         ("matplotlib", {"figures.py", "plots.py", "report.py"}),
         (
             "typer",
-            {"app.py", "command.py", "config.py", "data.py", "fit.py", "recommend.py", "runs.py", "semantics.py"},
+            {
+                "app.py",
+                "browse.py",
+                "command.py",
+                "config.py",
+                "data.py",
+                "fit.py",
+                "recommend.py",
+                "runs.py",
+                "semantics.py",
+            },
         ),
         ("rich", {"console.py"}),
         ("lightning_fabric", {"launch.py", "loop.py"}),
@@ -53,6 +63,9 @@ def imported(tree: ast.AST) -> set[str]:
         ("wordllama", {"word_llama.py"}),
         ("openai", {"endpoint.py"}),
         ("sentence_transformers", {"sentence_transformer.py"}),
+        ("fastapi", {"web.py"}),
+        ("starlette", {"web.py"}),
+        ("uvicorn", {"server.py"}),
         ("pickle", set()),
     ],
 )
