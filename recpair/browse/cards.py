@@ -11,7 +11,8 @@ from recpair.run.run import Run
 from recpair.semantics.text import as_text
 
 TITLES = ("title", "name", "item_name", "product_name")  # the first column found is the title; else the first text
-DETAIL, CELL, COLUMNS = 90, 600, 12  # characters of a detail line, of a cell; columns of an item page
+TITLE, DETAIL, CELL = 160, 90, 600  # characters of a title, of a line of details, of a cell
+COLUMNS = 12  # of an item page
 DETAILS = 3
 
 
@@ -68,8 +69,8 @@ class Cards:
                 rest = [text for name, text in texts.items() if name != title and text and not text.startswith("http")]
                 detail = shorten(" · ".join(rest[:DETAILS]), DETAIL, placeholder="…")
                 shown = {name: shorten(text, CELL, placeholder="…") for name, text in texts.items() if text}
-                named = texts.get(title or "") or None
-                return Card(named, detail, dict(list(shown.items())[:COLUMNS]))
+                named = shorten(texts.get(title or "", ""), TITLE, placeholder="…")
+                return Card(named or None, detail, dict(list(shown.items())[:COLUMNS]))
         return EMPTY
 
     def brief(self, item_id: Any) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from recpair.browse.text import TextNeighbours
 from recpair.data.ids import shown
 from recpair.data.times import UNKNOWN, Clock, read_times
 from recpair.errors import RunError, UnknownIdError
+from recpair.run.folder import AUDIT
 from recpair.run.run import Run
 from recpair.run.trained_ids import Kind, TrainedIds
 
@@ -134,11 +135,14 @@ class Shelf:
         raise UnknownIdError(f"{kind} {shown(pl.Series([id_]))} has no training event in {where}; check the id")
 
     def warm_up(self) -> None:
-        """Compute what a first request would wait for: compiled kernels and text vectors."""
+        """Compute what a first request would wait for: compiled kernels, text vectors and audits."""
         for opened in self.runs:
             users: Any = opened.run.recommender.train.vocabulary.users.of(np.flatnonzero(opened.ids.users)[:1])
             opened.run.recommend(users, k=1, explain=opened.run.recommender.explainer.kind != "leave_one_out")
         self.text.prepare()
+        for opened in self.runs:
+            if opened.run.files.lists(AUDIT):
+                opened.audit()
 
 
 def names(runs: Sequence[Run]) -> list[str]:

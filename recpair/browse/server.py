@@ -58,7 +58,9 @@ def listening(port: int) -> socket.socket:
     Raises:
         RunError: the port is in use.
     """
-    sock = socket.socket()
+    sock = socket.socket(
+        socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP
+    )  # without a protocol, answers are delayed
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         sock.bind((ADDRESS, port))

@@ -1,4 +1,4 @@
-"""Answers about the audit: the most suspicious events, and all events of a user."""
+"""Answers about the audit: the most suspicious events, and those of a user."""
 
 from typing import Any
 
@@ -9,6 +9,7 @@ from recpair.browse.opened import Opened, Shelf
 from recpair.browse.overview import number
 
 PAGE = 30  # events on a page
+OF_USER = 500  # events of a user that are shown
 LIKELY = 0.5  # noise probability above which events are counted
 
 
@@ -31,7 +32,7 @@ def events(shelf: Shelf, run: int, page: int) -> dict[str, Any]:
 
 
 def of_user(shelf: Shelf, run: int, user_id: str) -> dict[str, Any]:
-    """Return all audited events of a user, the most suspicious first.
+    """Return the audited events of a user, the most suspicious first.
 
     Raises:
         UnknownIdError: the run has no training event of the user.
@@ -42,7 +43,8 @@ def of_user(shelf: Shelf, run: int, user_id: str) -> dict[str, Any]:
     frame = opened.audit()
     own_id = opened.run.recommender.train.vocabulary.users.of(np.array([index]))[0]
     own = frame.filter(pl.col("user_id") == own_id)
-    return {"user": user_id, "events": [_event(shelf, opened, row) for row in own.iter_rows(named=True)]}
+    shown = [_event(shelf, opened, row) for row in own.head(OF_USER).iter_rows(named=True)]
+    return {"user": user_id, "events": shown, "total": len(own)}
 
 
 def _event(shelf: Shelf, opened: Opened, row: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 import recpair
-from recpair.browse import text
+from recpair.browse import goods, overview, people, text
 from recpair.browse.assets import assets
 from recpair.browse.opened import Shelf, names
 from recpair.browse.overview import number
@@ -233,6 +233,7 @@ def test_pages_of_the_audit_follow_each_other(page, runs):
     expected = frame.filter(pl.col("user_id") == "u3")
     assert [event["item"]["id"] for event in own] == expected["item_id"].cast(pl.String).to_list()
     assert [event["loss"] for event in own] == pytest.approx(expected["mean_loss"].to_list())
+    assert page.get("audit/user", user="u3")["total"] == len(expected)
 
 
 def test_curves_are_the_history_of_each_run(page, runs):
@@ -281,6 +282,25 @@ def test_runs_without_texts_say_so(runs):
     alone = Shelf(runs[1:])
     assert alone.cards.brief("5") == {"id": "5", "title": None, "detail": ""}
     assert alone.runs[0].clock.per_second is None
+
+
+def test_ids_and_texts_of_any_kind_are_served(tmp_path):
+    strange = ["a/b?c=d&e#f", "%2e%2e", "<b>", "line\nbreak", "Zürich 🚲", "'\"", "007", "7"]
+    rows = [(user, item) for user in strange for item in strange if user != item]
+    long = "word " * 1000
+    items = pl.DataFrame({"item_id": strange, "name": [long, None, "", " ", "x", "<i>", "0", "7"], "n": range(8)})
+    config = {"model": "popularity", "evaluate": {"cutoffs": [2], "monitor": "ndcg@2"}, "tracking": None}
+    frame = pl.DataFrame(rows, schema=["user_id", "item_id"], orient="row")
+    run = recpair.fit(config | {"output": str(tmp_path / "run")}, data=frame, items=items)
+    shelf = Shelf([run])
+    for id_ in strange:
+        assert people.user(shelf, id_)["id"] == id_
+        assert goods.item(shelf, id_, 3)["id"] == id_
+        assert people.recommendations(shelf, 0, id_, 100, 0.5, True, True)["items"]
+        assert id_ in [item["id"] for item in overview.search(shelf, id_, 8)["items"]]
+        json.dumps(goods.alike(shelf, id_, 3), allow_nan=False)
+    assert len(goods.item(shelf, strange[0], 3)["title"]) <= 160
+    assert goods.item(shelf, "%2e%2e", 3)["title"] is None
 
 
 def test_names_are_short_and_unique():

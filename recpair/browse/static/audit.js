@@ -43,11 +43,11 @@ function pager(found, page, link) {
 }
 
 async function detail(beside, run, chosen) {
-  const { events } = await get("/api/audit/user", { run, user: chosen.user });
+  const { events, total } = await get("/api/audit/user", { run, user: chosen.user });
   const event = events.find((each) => each.item.id === chosen.item);
   const most = Math.max(...events.map((each) => each.loss ?? 0)) || 1;
   beside.append(
-    h("h2", {}, userLink(chosen.user), h("span", { class: "muted" }, `${plural(events.length, "event")}, the most suspicious first`)),
+    h("h2", {}, userLink(chosen.user), h("span", { class: "muted" }, `${total > events.length ? `${count(events.length)} of ` : ""}${plural(total, "event")}, the most suspicious first`)),
     event && h("p", { class: "explanation" }, h("strong", {}, itemLink(event.item)), `: ${event.explanation}.`) || "",
     h("div", { class: "scroll" }, h("table", { class: "events" },
       h("thead", {}, h("tr", {}, h("th", {}, "Item"), h("th", { class: "number" }, "Mean loss"), h("th", {}, ""), h("th", { class: "number" }, "z"), h("th", { class: "number" }, "Noise"))),

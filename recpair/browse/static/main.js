@@ -25,7 +25,8 @@ async function render(keep = false) {
   const control = document.activeElement?.name;
   const page = pages[location.pathname];
   for (const link of document.querySelectorAll("nav a")) {
-    link.toggleAttribute("aria-current", link.getAttribute("href") === location.pathname);
+    if (link.getAttribute("href") === location.pathname) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
   }
   const body = h("div", { class: "page" });
   const timer = setTimeout(() => turn === shown && show(main, waiting()), 150);

@@ -10,8 +10,8 @@ export async function render(body, state, { runs, go }) {
   body.append(h("h1", {}, "Training"));
   const [curves, groups] = await Promise.all([get("/api/curves", { metric: asked.metric }), get("/api/groups", { metric: asked.test, by: asked.by })]);
   body.append(h("h2", {}, "Learning curves"));
-  const drawn = curves.runs.map((run, place) => ({ ...run, place })).filter((run) => run.points.length);
-  const without = curves.runs.map((run, place) => [run, place]).filter(([run]) => !run.points.length).map(([, place]) => runs[place].name);
+  const drawn = curves.runs.map((run, place) => ({ ...run, place })).filter(known);
+  const without = curves.runs.map((run, place) => [run, place]).filter(([run]) => !known(run)).map(([, place]) => runs[place].name);
   if (drawn.length) {
     body.append(h("div", { class: "controls" }, choices("Metric", curves.metrics.map((m) => [m, m]), curves.metric, change("metric")), legend(runs, drawn)),
       lines(drawn, runs, curves.metric));
@@ -32,6 +32,8 @@ export async function render(body, state, { runs, go }) {
     h("p", { class: "muted small" }, asked.by === "activity" ? "Groups of nearly equal size by number of training events." : "Groups by the mean number of training events of the items in the history: niche tastes on the left.", " Lines are 1.96 standard errors."));
   return "Training";
 }
+
+const known = (run) => run.points.some(([, value]) => value !== null);
 
 const legend = (runs, drawn) => h("span", { class: "legend" }, drawn.map((run) => runName(runs, run.place)));
 
