@@ -40,6 +40,10 @@ class Opened:
         time = self.run.recommender.train.time
         return UNKNOWN if time is None else read_times(pl.Series(time)).clock
 
+    def day(self, tick: int | None) -> str | None:
+        """Return the day of a time; None if the unit is unknown, as only the order counts then."""
+        return None if tick is None or self.clock.per_second is None else self.clock.shown(int(tick))
+
     @cached_property
     def _audit(self) -> pl.DataFrame:
         return self.run.audit()

@@ -25,7 +25,7 @@ def user(shelf: Shelf, user_id: str) -> dict[str, Any]:
     history = [
         shelf.cards.brief(id_)
         | {
-            "time": None if train.time is None else opened.clock.shown(int(train.time[row])),
+            "time": None if train.time is None else opened.day(train.time[row]),
             "rating": None if train.rating is None else number(train.rating[row]),
         }
         for row, id_ in zip(rows, ids, strict=True)

@@ -48,11 +48,10 @@ def of_user(shelf: Shelf, run: int, user_id: str) -> dict[str, Any]:
 
 
 def _event(shelf: Shelf, opened: Opened, row: dict[str, Any]) -> dict[str, Any]:
-    time = row.get("timestamp")
     return {
         "user": str(row["user_id"]),
         "item": shelf.cards.brief(row["item_id"]),
-        "time": None if time is None else opened.clock.shown(int(time)),
+        "time": opened.day(row.get("timestamp")),
         "loss": number(row["mean_loss"]),
         "z": number(row["z"]),
         "noise": number(row["noise_probability"]),

@@ -8,7 +8,7 @@ export const itemLink = (item, attributes = {}) => h("a", { href: address("/item
 export const userLink = (id) => h("a", { href: address("/user", { id }) }, `user ${id}`);
 
 export function label(item) {
-  return h("span", { class: "label" }, itemLink(item, { class: "title", title: item.title && `id ${item.id}` }), item.detail && h("span", { class: "muted" }, item.detail));
+  return h("span", { class: "label" }, itemLink(item, { class: "title", title: item.title && `${item.title}, id ${item.id}` }), item.detail && h("span", { class: "muted" }, item.detail));
 }
 
 // Colour and name of a run; colours repeat after six.

@@ -60,7 +60,7 @@ export function startSearch(go) {
     const kind = (text) => h("div", { class: "kind", role: "presentation" }, text);
     const users = found.users.slice(0, found.items.length ? 4 : 8);
     const ofUsers = () => users.length > 0 && [kind("Users"), users.map((user) => option(address("/user", { id: user.id }), `user ${user.id}`, plural(user.events, "event")))];
-    const ofItems = () => found.items.length > 0 && [kind("Items"), found.items.map((item) => option(address("/item", { id: item.id }), name(item), [item.title && `id ${item.id}`, plural(item.events, "event")].filter(Boolean).join(" · ")))];
+    const ofItems = () => found.items.length > 0 && [kind("Items"), found.items.map((item) => option(address("/item", { id: item.id }), name(item), [item.title && h("span", { class: "id" }, `id ${item.id} · `), plural(item.events, "event")]))];
     const groups = users[0]?.id === query ? [ofUsers(), ofItems()] : [ofItems(), ofUsers()]; // in the order of the options
     show(list, groups,
       options.length === 0 && h("div", { class: "nothing" }, found.error || `Nothing matches “${query}”.`));

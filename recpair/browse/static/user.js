@@ -57,7 +57,7 @@ async function fill(body, runs, columns, lists, asked) {
       runs.length > 1 && shared(runs, places, run),
       h("ol", { class: "rows recommendations" }, answer.items.map((item) => h("li", { "data-item": item.id },
         h("span", { class: "rank" }, item.rank), label(item),
-        h("span", { class: "value" }, runs.length > 1 && mark(runs, places, run, item), h("span", { class: "score", title: `score ${item.score}` }, decimal(item.score, 3))),
+        h("span", { class: "value" }, h("span", { class: "score", title: `score ${item.score}` }, decimal(item.score, 3)), runs.length > 1 && mark(runs, places, run, item)),
         bar((item.score - low) / width, run), h("span", { class: "because muted" }, "…")))),
       h("p", { class: "muted small" }, REASONS[answer.kind]));
     explain(body, columns[run], run, asked);
@@ -94,7 +94,7 @@ async function explain(body, column, run, asked) {
   for (const row of column.querySelectorAll("li[data-item]")) {
     const parts = because.get(row.dataset.item) || [];
     show(row.querySelector(".because"), parts.length
-      ? ["because of ", parts.map((part, place) => [place ? " · " : "", itemLink(part, { title: `${name(part)}: ${decimal(part.contribution, 3)}` })])]
+      ? [h("span", {}, "because of"), parts.map((part) => itemLink(part, { title: `${name(part)}: ${decimal(part.contribution, 3)}` }))]
       : h("span", { title: reason }, reason ? "no explanation" : "no item of the history stands out"));
     row.parts = new Set(parts.map((part) => part.id));
     const light = (on) => () => highlight(body, on ? row.parts : null);
