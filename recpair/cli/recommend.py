@@ -76,7 +76,7 @@ def recommend(
 
     _check_files(out, {"--users": users, "--items": items, "--exclude": exclude, "--per-user-items": per_user_items})
     if (users is not None) + everyone > 1 or (users is None and not everyone and per_user_items is None):
-        raise typer.BadParameter("give either --users FILE or --all")
+        raise typer.BadParameter("give either --users FILE or --all, or only --per-user-items FILE")
     batch.check_output(out)
     loaded = load(run, plugins=plugins or [])
     names = {kind: loaded.id_columns(kind) for kind in ("user", "item")}

@@ -28,8 +28,8 @@ class Explainer:
       item_knn, rp3beta, gf_cf, bspm, turbo_cf, transitions, markov, and ials with the weights of Hu et al., ICDM 2008.
     - ``similarity``: cosine of the two item vectors, for models with a vector of each user (mf, lightgcn): this vector is
       not a function of the history, so no contribution is defined.
-    - ``leave_one_out``: score of the history minus the score without the item, by ``fold_in`` and for the latest 100
-      items: sequence models, and all other models (neumf, blends).
+    - ``leave_one_out``: score of the history minus the score of the history without the item, both by ``fold_in``, for
+      each of the latest 100 items: sequence models, and all other models (neumf, blends).
     """
 
     model: Model
@@ -62,8 +62,7 @@ class Explainer:
         return distinct, (ours @ theirs.T).float().cpu().numpy()
 
     def _without_each(self, history: np.ndarray, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        history = history[-LATEST:]
-        distinct = np.unique(history)
+        distinct = np.unique(history[-LATEST:])
         rest = [history[history != item] for item in distinct]
         wanted = torch.from_numpy(items.astype(np.int64)).unsqueeze(0)
         try:

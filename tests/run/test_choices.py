@@ -236,6 +236,15 @@ def test_terms_of_ials_use_event_weights():
     np.testing.assert_allclose(terms.sum(0), expected, atol=1e-4)
 
 
+def test_terms_of_ials_follow_another_fit():
+    made, other = recommender("ials"), events().select(np.arange(len(events())) % 3 > 0)
+    made.model.contributions(made.train.items_of(4), np.arange(N_ITEMS))
+    made.model.fit(other)
+    expected = made.model.score(Batch.of_users(torch.tensor([4]))).catalogue()[0].numpy()
+    _, terms = made.model.contributions(other.items_of(4), np.arange(N_ITEMS))
+    np.testing.assert_allclose(terms.sum(0), expected, atol=1e-4)
+
+
 def test_leave_one_out_is_the_difference_of_two_scores():
     made = recommender("sasrec", dropout=0.0)
     history, items = made.train.items_of(5), np.array([1, 2, 7])
@@ -245,6 +254,17 @@ def test_leave_one_out_is_the_difference_of_two_scores():
         both = [history, history[history != item]]
         scores = np.stack([made.model.fold_in([each]).catalogue()[0, items].detach().numpy() for each in both])
         np.testing.assert_allclose(row, scores[0] - scores[1], atol=1e-5)
+
+
+def test_leave_one_out_removes_the_latest_items_from_the_whole_history(monkeypatch):
+    monkeypatch.setattr("recpair.run.explaining.LATEST", 4)
+    made = recommender("neumf")
+    history, items = np.array([9, 8, 1, 2, 3, 4, 1, 5]), np.array([0, 7])
+    distinct, found = made.explainer.contributions((history, None), items)
+    assert distinct.tolist() == [1, 3, 4, 5]
+    for item, row in zip(distinct, found, strict=True):
+        both = made.model.fold_in([history, history[history != item]]).catalogue()[:, items].detach().numpy()
+        np.testing.assert_allclose(row, both[0] - both[1], atol=1e-5)
 
 
 def test_models_with_user_vectors_are_explained_by_similarity(mf):
