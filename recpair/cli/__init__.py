@@ -1,8 +1,8 @@
 """Command line interface: one file per group of commands, each command a thin wrapper of the library."""
 
 # isort: off
-from recpair.cli import fit, runs, export, data, semantics, config, doctor  # the order of the help
+from recpair.cli import fit, recommend, runs, export, browse, data, semantics, config, doctor  # noqa: F401: the order of the help
 from recpair.cli.command import entry, main
 # isort: on
 
-__all__ = ["config", "data", "doctor", "entry", "export", "fit", "main", "runs", "semantics"]
+__all__ = ["entry", "main"]
