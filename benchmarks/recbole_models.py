@@ -20,7 +20,7 @@ from recbole_peer import recbole
 
 import recpair
 from recpair.errors import RecpairError
-from recpair.experiment.evaluate import export
+from recpair.experiment.export import export
 from recpair.integrations.recbole.properties import kind, models
 
 BASE: dict[str, Any] = {

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from recpair.errors import RecpairError as RecpairError
     from recpair.experiment.blend import blend as blend
     from recpair.experiment.evaluate import evaluate as evaluate
+    from recpair.experiment.export import export as export
     from recpair.experiment.fit import fit as fit
     from recpair.experiment.load import load as load
     from recpair.experiment.loading import load_config as load_config
@@ -34,6 +35,7 @@ _HOME = {
     "Run": "run.run",
     "blend": "experiment.blend",
     "evaluate": "experiment.evaluate",
+    "export": "experiment.export",
     "fit": "experiment.fit",
     "load": "experiment.load",
     "load_config": "experiment.loading",

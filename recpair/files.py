@@ -152,6 +152,42 @@ def move(source: Path, target: Path) -> None:
     sync(target.parent)
 
 
+@contextmanager
+def new_folder(path: Path, todo: str) -> Iterator[Path]:
+    """Provide a temporary folder in a block; after the block, flush its files and rename it to ``path``.
+
+    After an error, nothing is left. After a crash, ``path`` is as before, and the next call clears the temporary folder.
+
+    Args:
+        path: a new or empty folder.
+        todo: the purpose in messages, such as "export to".
+
+    Raises:
+        RunError: ``path`` is not empty, cannot be written, or another process writes to it.
+    """
+    path = path.resolve()
+    try:
+        if path.exists() and any(path.iterdir()):
+            raise RunError(f"{path} is not empty; choose another folder to {todo}")
+        busy = f"another process writes to {path}, or {path.parent} cannot be written to; wait or choose another folder"
+        with locked(path, busy):
+            partial = path.with_name(f".{path.name}.part")
+            if partial.exists():
+                shutil.rmtree(partial)
+            partial.mkdir()
+            try:
+                yield partial
+                for file in filter(Path.is_file, partial.rglob("*")):
+                    sync(file)
+                if path.exists():
+                    path.rmdir()
+                move(partial, path)
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
+    except OSError as problem:
+        raise RunError(f"cannot {todo} {path}: {reason(problem)}; choose another folder") from None
+
+
 def remove_folder(folder: Path) -> None:
     """Remove a folder after renaming it, so that a crash does not leave an incomplete folder under its name."""
     doomed = folder.with_name(f".{folder.name}.removed")

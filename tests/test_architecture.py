@@ -36,6 +36,10 @@ def imported(tree: ast.AST) -> set[str]:
     return names
 
 
+def test_typer_is_imported_by_the_command_line_only():
+    assert {path.parent.name for path, tree in TREES.items() if "typer" in imported(tree)} == {"cli"}
+
+
 @pytest.mark.parametrize(
     ("library", "homes"),
     [
@@ -43,14 +47,18 @@ def imported(tree: ast.AST) -> set[str]:
         ("mlflow", {"mlflow_tracker.py", "store.py"}),
         ("recbole", {"component.py"}),
         ("matplotlib", {"figures.py", "plots.py", "report.py", "study_plots.py"}),
-        ("typer", {"app.py", "command.py", "config.py", "data.py", "fit.py", "runs.py", "semantics.py", "tuning.py"}),
         ("rich", {"console.py"}),
         ("lightning_fabric", {"launch.py", "loop.py"}),
-        ("faiss", {"neighbours.py"}),
+        ("faiss", {"neighbours.py", "vectors.py"}),
+        ("onnx_ir", {"export.py"}),
+        ("onnxruntime", {"check.py"}),
         ("wordllama", {"word_llama.py"}),
         ("openai", {"endpoint.py"}),
         ("optuna", {"ask.py", "search.py", "space.py", "store.py", "trial.py", "tune.py"}),
         ("sentence_transformers", {"sentence_transformer.py"}),
+        ("fastapi", {"web.py"}),
+        ("starlette", {"web.py"}),
+        ("uvicorn", {"server.py"}),
         ("pickle", set()),
     ],
 )

@@ -44,7 +44,15 @@ COMPONENTS = [MODELS, LOSSES, DENOISERS, TERMS, MINERS, SAMPLERS, NEGATIVES, ENC
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.S | re.M)
 FILE = re.compile(r"# ([\w./-]+\.(?:py|yaml))\n")  # first line of a block that is the content of a file
 EPOCHS = re.compile(r"(epochs\"?\s*[:=]\s*)\d{2,}")
-NOT_RUN = ("pip ", "make ", "torchrun ", "mlflow ", "recpair data fetch", "recpair track")  # install, GPUs, network
+NOT_RUN = (
+    "pip ",
+    "make ",
+    "torchrun ",
+    "mlflow ",
+    "recpair data fetch",
+    "recpair track",
+    "recpair browse",
+)  # install, GPUs, network, servers
 
 
 def text_of(page: Path) -> str:

@@ -1,8 +1,19 @@
 """Command line interface: one file per group of commands, each command a thin wrapper of the library."""
 
 # isort: off
-from recpair.cli import fit, tuning, runs, data, semantics, config, doctor  # the order of the help
+from recpair.cli import (  # in the order of the help
+    fit,
+    tuning,
+    recommend,
+    runs,
+    export,
+    browse,
+    data,
+    semantics,
+    config,
+    doctor,
+)
 from recpair.cli.command import entry, main
 # isort: on
 
-__all__ = ["config", "data", "doctor", "entry", "fit", "main", "runs", "semantics", "tuning"]
+__all__ = ["entry", "main"]

@@ -15,6 +15,8 @@ FEATURES = {
     "text vectors and neighbours": ("wordllama", "pip install 'recpair[text]'"),
     "text vectors by sentence-transformers": ("sentence_transformers", "pip install 'recpair[text-st]'"),
     "descriptions by a language model": ("openai", "pip install 'recpair[llm]'"),
+    "export of vectors": ("faiss", "pip install 'recpair[vectors]'"),
+    "export to ONNX": ("onnxscript", "pip install 'recpair[onnx]'"),
     "tuning": ("optuna", "pip install 'recpair[tune]'"),
 }
 

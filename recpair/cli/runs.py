@@ -9,7 +9,6 @@ from recpair.cli import completion
 from recpair.cli.app import OverridesArgument, PluginsOption, RunArgument, app
 from recpair.errors import shown
 
-OnUnknown = Literal["raise", "skip", "popular"]
 SHOWN = ["run", "seeds", "mean", "low", "high", "difference", "t_test_holm", "wilcoxon_holm"]
 
 
@@ -31,68 +30,6 @@ def evaluate(run: RunArgument, overrides: OverridesArgument = None, plugins: Plu
         model, floor = evaluating.evaluate(load(run, plugins=plugins or []), overrides or [])
     columns = {"this model": model.means, "most popular": floor.means}
     console.metric_table(f"Test metrics: {run}, {model.n_users:,} users", columns)
-
-
-@app.command()
-def recommend(
-    run: RunArgument,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Output file: .csv, .parquet or .jsonl.")],
-    users: Annotated[
-        Path | None,
-        typer.Option(
-            "--users",
-            help="A table with the column user_id or the user column of the run's data, or a .txt file with one id per line.",
-        ),
-    ] = None,
-    everyone: Annotated[bool, typer.Option("--all", help="Recommend for every user with a training event.")] = False,
-    k: Annotated[int, typer.Option("--k", "-k", help="Items per user.")] = 10,
-    include_seen: Annotated[bool, typer.Option("--include-seen", help="Also rank items seen in training.")] = False,
-    titles: Annotated[
-        bool,
-        typer.Option(
-            "--titles",
-            help="Add the columns of the item table. In a .csv, lists are joined with |, other nested values are JSON.",
-        ),
-    ] = False,
-    on_unknown: Annotated[
-        OnUnknown,
-        typer.Option(
-            help="For users without training events: raise an error, skip them, or return the most popular items, "
-            "marked in the column fallback."
-        ),
-    ] = "raise",
-    plugins: PluginsOption = None,
-) -> None:
-    """Write the k best items of each user: user_id, item_id, score, rank.
-
-    Does not read the data set. Ids are those of your data; items seen in training are excluded.
-
-    [bold]Examples[/]
-
-      recpair recommend runs/ml-100k-mf-bpr-pld --all --k 20 --out recs.parquet
-
-      recpair recommend runs/ml-100k-mf-bpr-pld --users users.csv --on-unknown popular --out recs.csv
-    """
-    from recpair.cli import console
-    from recpair.experiment.load import load
-    from recpair.run import batch
-
-    if (users is None) == (not everyone):
-        raise typer.BadParameter("give either --users FILE or --all")
-    if users is not None and users.resolve() == out.resolve():
-        raise typer.BadParameter("--out would overwrite the file of --users; give another name")
-    batch.check_output(out)
-    loaded = load(run, plugins=plugins or [])
-    with console.notes():
-        frame = loaded.recommend(
-            None if users is None else batch.read_users(users, loaded.id_columns("user")),
-            k=k,
-            exclude_seen=not include_seen,
-            on_unknown=on_unknown,
-            titles=titles,
-        )
-        batch.write_table(out, frame)
-    console.console.print(f"{len(frame):,} recommendations for {frame['user_id'].n_unique():,} users in {out}")
 
 
 @app.command()
@@ -255,31 +192,3 @@ def track(
     if run_id is None:
         raise typer.Exit(2)
     console.console.print(f"tracked as MLflow run {run_id}")
-
-
-@app.command()
-def export(
-    run: RunArgument,
-    out: Annotated[
-        Path, typer.Option("--out", "-o", help="An empty or new folder; its name is the name of the data set.")
-    ],
-    format: Annotated[Literal["recbole"], typer.Option("--format", help="File format.")] = "recbole",
-    plugins: PluginsOption = None,
-) -> None:
-    """Write a run's data as RecBole's atomic files: NAME.train.inter, NAME.valid.inter, NAME.test.inter, NAME.item.
-
-    RecBole reads them with data_path: the folder above, dataset: NAME, benchmark_filename: [train, valid, test].
-    If the run's data set can no longer be read, NAME.inter holds the training events.
-
-    [bold]Example[/]
-
-      recpair export runs/ml-100k-mf-bpr --format recbole --out recbole/ml-100k-split
-    """
-    from recpair.cli import console
-    from recpair.experiment import evaluate as evaluating
-    from recpair.experiment.load import load
-
-    with console.notes():
-        paths = evaluating.export(load(run, plugins=plugins or []), out)
-    for path in paths:
-        console.console.print(f"{path}")

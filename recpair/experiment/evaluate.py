@@ -1,20 +1,18 @@
-"""Evaluation of finished runs, and export of their data."""
+"""Evaluation of finished runs."""
 
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from recpair.boundary import boundary
 from recpair.config import Config
 from recpair.data.fingerprint import same_kind
 from recpair.data.splitting import Splits
-from recpair.errors import ConfigError, DataError, RunError
+from recpair.errors import ConfigError, RunError
 from recpair.evaluation.evaluator import Evaluation
 from recpair.experiment.load import require_run
 from recpair.experiment.loading import differences, load_stored
 from recpair.experiment.prepare import evaluators_of, prepare
-from recpair.integrations.atomic import write_atomic
 from recpair.models.popularity import Popularity
 from recpair.run.run import Run
 
@@ -41,26 +39,6 @@ def evaluate(run: Run, overrides: Sequence[str] = (), *, data: Any = None) -> tu
             f"{run.folder} was trained on every event (split.name: whole); no test events are left to evaluate it on"
         )
     return test.evaluate(run.model), test.evaluate(Popularity.fitted(splits.train), vectors_of=run.model)
-
-
-@boundary
-def export(run: Run, folder: str | Path) -> list[Path]:
-    """Write a run's data as RecBole's atomic files to ``folder``, the name of the data set; return the paths.
-
-    If the data set of the run's config can be read and is unchanged, the non-empty parts train, valid and test are
-    separate files (RecBole's ``benchmark_filename``); otherwise only the training events are written, with a note.
-
-    Raises:
-        RunError: the folder is not empty.
-    """
-    require_run(run)
-    parts = {"train": run.recommender.train}
-    try:
-        splits = same_splits(run, load_stored(run.config), None)
-        parts |= {name: part for name, part in (("valid", splits.valid), ("test", splits.test)) if len(part)}
-    except (ConfigError, DataError, RunError) as reason:
-        logger.info("only the training events are exported; the other parts cannot be read: %s", reason)
-    return write_atomic(Path(folder), parts, run.items)
 
 
 def same_splits(run: Run, config: Config, data: Any) -> Splits:

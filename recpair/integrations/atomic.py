@@ -8,33 +8,18 @@ import polars as pl
 
 from recpair import files
 from recpair.data.interactions import Interactions
-from recpair.errors import RunError
 
 TYPES = {"user_id": "token", "item_id": "token", "rating": "float", "timestamp": "float"}
 UNKNOWN = "[unknown]"
 
 
-def write_atomic(folder: Path, parts: Mapping[str, Interactions], items: pl.DataFrame | None) -> list[Path]:
-    """Write ``<folder>/<name>.inter`` for one part, ``<name>.<part>.inter`` for several, and ``<name>.item``.
-
-    The name is that of the folder, as RecBole expects (``data_path: <parent>``, ``dataset: <name>``).
-
-    Raises:
-        RunError: the folder is not empty, or cannot be written to.
-    """
-    name = folder.name
+def write_atomic(folder: Path, name: str, parts: Mapping[str, Interactions], items: pl.DataFrame | None) -> None:
+    """Write ``<name>.inter`` for one part, ``<name>.<part>.inter`` for several, and ``<name>.item`` to a folder."""
     tables = {f"{name}.inter" if len(parts) == 1 else f"{name}.{part}.inter": events(e) for part, e in parts.items()}
     if items is not None:
         tables[f"{name}.item"] = item_table(items)
-    try:
-        if folder.exists() and any(folder.iterdir()):
-            raise RunError(f"{folder} is not empty; choose another folder to export to")
-        folder.mkdir(parents=True, exist_ok=True)
-        for file, table in tables.items():
-            files.write(folder / file, partial(table.write_csv, separator="\t", quote_style="never"))
-    except OSError as error:
-        raise RunError(f"cannot export to {folder}: {error.strerror}; choose another folder") from None
-    return [folder / file for file in tables]
+    for file, table in tables.items():
+        files.write(folder / file, partial(table.write_csv, separator="\t", quote_style="never"))
 
 
 def events(interactions: Interactions) -> pl.DataFrame:

@@ -52,6 +52,20 @@ class Model(nn.Module, ABC):
         """Return the queries of the users; only a ``HistoryModel`` reads the histories."""
         return Batch.of_users(user)
 
+    def contributions(
+        self, history: np.ndarray, items: np.ndarray, weight: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return the terms of the scores of a user with this history: distinct items (J,) and float (J, C).
+
+        The terms of an item add up to its score. None (default): the scores are not sums over the items of a history.
+
+        Args:
+            history: items, the oldest first.
+            items: C items whose scores are explained.
+            weight: event weights of the history; None: 1.
+        """
+        return None
+
 
 class HistoryModel(Model):
     """A model whose queries consist of a user's previous interactions only, trained by gradient descent or fitted.

@@ -58,8 +58,10 @@ class IALS(FittedModel):
         self.user_vectors = nn.Parameter(torch.zeros(interactions.n_users, embedding_dim), requires_grad=False)
         start = torch.randn(interactions.n_items, embedding_dim, generator=generator()) / embedding_dim**0.5
         self.item_vectors = nn.Parameter(start, requires_grad=False)
+        self._gram: tuple[tuple[int, int], np.ndarray] | None = None
 
     def fit(self, interactions: Interactions) -> None:
+        self._gram = None  # vectors are written through NumPy, which leaves their version
         users = interactions.to_scipy()
         users.data = interactions.weights_in(users)
         items = users.T.tocsr()
@@ -101,3 +103,24 @@ class IALS(FittedModel):
         out = np.zeros((len(histories), self.item_vectors.shape[1]), dtype=np.float32)
         self._half_step(matrix, self.item_vectors.numpy(), out)
         return Vectors(queries=torch.from_numpy(out), items=self.item_vectors)
+
+    def contributions(
+        self, history: np.ndarray, items: np.ndarray, weight: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return ⟨i, A⁻¹ j⟩ (1 + w·r_j) for the items j of the history: Hu et al., section 5; A is that of the user."""
+        distinct, place = np.unique(history, return_inverse=True)
+        confidence = np.zeros(len(distinct))
+        np.maximum.at(confidence, place, 1.0 if weight is None else weight)
+        confidence *= self.weight
+        vectors = self.item_vectors.detach().cpu().numpy()
+        own, theirs = (vectors[index].astype(np.float64) for index in (distinct, items))
+        left = self._item_gram(vectors) + own.T @ (confidence[:, None] * own) + self.ridge * np.eye(vectors.shape[1])
+        terms = own @ np.linalg.solve(left, theirs.T)
+        return distinct, (1 + confidence)[:, None] * terms
+
+    def _item_gram(self, vectors: np.ndarray) -> np.ndarray:
+        """Return Σ i iᵀ over all items (D, D), computed once for the same vectors."""
+        version = self.item_vectors.data_ptr(), self.item_vectors._version
+        if self._gram is None or self._gram[0] != version:
+            self._gram = version, gram(vectors)
+        return self._gram[1]

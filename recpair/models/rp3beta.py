@@ -56,3 +56,10 @@ class RP3Beta(NeighbourModel):
         lengths = np.maximum(np.diff(histories.indptr), 1).astype(np.float64)
         scale = torch.from_numpy((lengths**-self.alpha).astype(np.float32))
         return replace(super().scorer(histories), scale=scale)
+
+    def contributions(
+        self, history: np.ndarray, items: np.ndarray, weight: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the scores of histories of one item, times d_u^−α of the whole history."""
+        distinct, terms = super().contributions(history, items)
+        return distinct, terms * np.float32(max(len(distinct), 1) ** -self.alpha)

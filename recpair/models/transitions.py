@@ -11,6 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from recpair.batch import Batch
+from recpair.data.histories import padded
 from recpair.data.interactions import Interactions
 from recpair.models.contract import FittedModel, HistoryModel
 from recpair.models.scorer import TableScorer
@@ -105,16 +106,36 @@ class Transitions(HistoryModel, FittedModel):
 
     def score(self, batch: Batch) -> TableScorer:
         assert batch.history is not None, "a model of transitions needs histories"
-        starts, steps = self._starts(batch.history), self.transitions.matrix
-        walks = starts
-        for _ in range(self.hops - 1):  # Σ_h starts · P^h without a power of P
+        starts = self._starts(batch.history)
+        graph = self._walked(starts)
+        return TableScorer(torch.from_numpy(self._with_text(starts, graph, graph.max(axis=1, keepdims=True))))
+
+    def contributions(
+        self, history: np.ndarray, items: np.ndarray, weight: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the terms of the items at the end of the history, all divided by the maximum of the whole graph."""
+        start = self._starts(torch.from_numpy(padded([history], self.history_length)))
+        start.sum_duplicates()
+        distinct = start.indices[start.data > 0]
+        each = sp.csr_matrix(
+            (start.data[start.data > 0], distinct, np.arange(len(distinct) + 1)), shape=(len(distinct), start.shape[1])
+        )
+        largest = self._walked(start).max(axis=1, keepdims=True)
+        return distinct, self._with_text(each, self._walked(each), largest)[:, items]
+
+    def _walked(self, starts: sp.csr_matrix) -> np.ndarray:
+        """Return Σ_h starts · P^h (Q, I), without a power of P."""
+        steps, walks = self.transitions.matrix, starts
+        for _ in range(self.hops - 1):
             walks = starts + walks @ steps
-        graph = dense_product(walks, steps)
-        largest = graph.max(axis=1, keepdims=True)
-        scores = graph / np.where(largest > 0, largest, 1)
+        return dense_product(walks, steps)
+
+    def _with_text(self, starts: sp.csr_matrix, graph: np.ndarray, largest: np.ndarray) -> np.ndarray:
+        """Return graph / largest + text_weight · text."""
+        scores: np.ndarray = graph / np.where(largest > 0, largest, 1)
         if self.text.known:
             scores += self.text_weight * self.text.similarities(starts)
-        return TableScorer(torch.from_numpy(scores))
+        return scores
 
     def _starts(self, history: Int[Tensor, "Q T"]) -> sp.csr_matrix:
         """Return the weights of the last items of each history, float32 (Q, I)."""

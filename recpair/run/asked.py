@@ -50,6 +50,20 @@ def id_column(ids: Any, name: str, columns: Sequence[str] = ()) -> pl.Series:
     return keys(as_column(ids, name), name)
 
 
+def pair_frame(frame: Any, name: str, users: Sequence[str], items: Sequence[str]) -> pl.DataFrame:
+    """Return the ids of a frame of pairs in canonical form: user_id, item_id.
+
+    Raises:
+        RunError: not a frame, or one without such columns.
+        DataError: a value is neither a number nor text.
+    """
+    if not is_frame(frame):
+        raise RunError(f"{name} is {shown(frame)}; expected a frame with the columns {users[0]} and {items[0]}")
+    frame = frame.collect() if isinstance(frame, pl.LazyFrame) else frame
+    columns = {"user_id": id_column(frame, "user_id", users), "item_id": id_column(frame, "item_id", items)}
+    return pl.DataFrame(columns)
+
+
 def _column(frame: Any, name: str, columns: Sequence[str]) -> Any:
     found = [str(column) for column in frame.columns]
     for column in columns:
@@ -85,6 +99,18 @@ def positive_integer(k: Any, most: int, among: str) -> int:
     if not whole or not 1 <= k <= most:
         raise RunError(f"k is {shown(k)}, but {among}; choose k between 1 and {most:,}")
     return int(k)
+
+
+def share(value: Any, name: str) -> float:
+    """Return a number between 0 and 1 as a float.
+
+    Raises:
+        RunError: the value is out of range or has another type.
+    """
+    number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    if not number or not 0 <= value <= 1:
+        raise RunError(f"{name} is {shown(value)}; expected a number from 0 to 1")
+    return float(value)
 
 
 def flag(value: Any, name: str) -> bool:

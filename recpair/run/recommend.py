@@ -1,5 +1,6 @@
 """Recommendations, similar items and pair scores of a model, in external ids."""
 
+import logging
 import typing
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,9 +16,15 @@ from recpair.data.interactions import Interactions
 from recpair.errors import RunError, UnknownIdError
 from recpair.models import Model, Scorer, Vectors
 from recpair.models.popularity import Popularity
-from recpair.run.asked import choice, flag, history_columns, id_column, positive_integer
+from recpair.run.asked import choice, flag, history_columns, id_column, pair_frame, positive_integer, share
+from recpair.run.candidates import Candidates
+from recpair.run.diversity import Diversity
+from recpair.run.explaining import Explainer, History
 from recpair.run.ranking import Queries, Ranker
+from recpair.run.similarity import ItemSimilarity
 from recpair.run.trained_ids import Kind, TrainedIds
+
+logger = logging.getLogger("recpair")
 
 OnUnknown = Literal["raise", "skip", "popular"]
 
@@ -45,44 +52,77 @@ class Recommender:
         k: int = 10,
         exclude_seen: bool = True,
         items: Any = None,
+        exclude: Any = None,
+        per_user_items: Any = None,
+        diversity: float = 0.0,
+        explain: bool = False,
         on_unknown: OnUnknown = "raise",
     ) -> pl.DataFrame:
         """Return the k best items for each user: user_id, item_id, score, rank (from 1).
 
         The rows of a user are consecutive, in the order of ``users``; a user who is given twice has two sets
         of rows. ``on_unknown="popular"`` adds a column ``fallback``, which is True for rows with the most
-        popular items; their ``score`` is the number of training users.
+        popular items; their ``score`` is the number of training users. ``explain=True`` adds a column
+        ``explanation``: the three items of the history with the largest positive contributions to the score, as a list
+        of structs of item_id and contribution (``Explainer``); empty for the most popular items.
 
         Args:
-            users: external ids; all users with a training event if neither users nor histories are given.
+            users: external ids; if neither users nor histories are given, all users with a training event, or
+                the users of ``per_user_items``.
             histories: instead of users, a list of item ids for each unknown user, the oldest item first;
                 ``user_id`` is the position in ``histories``.
             k: items per user; fewer if a user has seen nearly all items.
             exclude_seen: exclude the items of the user's training events (or of the history).
             items: rank only these items.
-            on_unknown: handling of users, and of items of a history, without a training event: ``raise`` an
-                error, ``skip`` them, or recommend the most ``popular`` items (to unknown users and histories
-                without a known item; other unknown items of a history are skipped).
+            exclude: never recommend these items; ids without a training event, which are never recommended anyway, are
+                allowed, and their number is logged.
+            per_user_items: frame with the columns user_id and item_id, the candidates of each user; with histories,
+                user_id is the position. Only candidates are ranked, so a user without candidates has no rows, and
+                the number of these users is logged.
+            diversity: λ of maximal marginal relevance, from 0 (highest scores) to 1, over a pool of max(100, 10 · k)
+                items with the highest scores (``Diversity``, ``ItemSimilarity``). ``rank`` is the order of choice,
+                ``score`` remains the model's.
+            explain: add the column ``explanation``.
+            on_unknown: handling of users, and of items of a history or of ``per_user_items``, without a training event:
+                ``raise`` an error, ``skip`` them, or recommend the most ``popular`` items (to unknown users and
+                histories without a known item; other unknown items are skipped).
 
         Raises:
             UnknownIdError: an id has no training event and ``on_unknown`` is "raise".
-            RunError: k is larger than the number of items, or an argument has the wrong type.
+            RunError: k is larger than the number of items, an argument has the wrong type or no item is left, or
+                ``explain`` is True and the model cannot score a history.
             DataError: a value is neither a number nor text.
         """
         if users is not None and histories is not None:
             raise RunError("give users or histories, not both")
         choice(on_unknown, "on_unknown", typing.get_args(OnUnknown))
         exclude_seen = flag(exclude_seen, "exclude_seen")
-        ranked, count = self._ranked(items)
+        explain, diversity = flag(explain, "explain"), share(diversity, "diversity")
+        ranked, count = self._ranked(items, exclude)
+        k = positive_integer(k, count, f"there are {count:,} items to rank")
+        candidates = None if per_user_items is None else self._candidates(per_user_items, on_unknown)
+        if candidates is not None and users is None and histories is None:
+            users = candidates.users.values
         ranker = Ranker(
-            self.train.vocabulary.items, positive_integer(k, count, f"there are {count:,} items to rank"), ranked
+            self.train.vocabulary.items,
+            k,
+            ranked,
+            candidates,
+            Diversity(diversity, self._similarity.among) if diversity > 0 else None,
+            self.explainer if explain else None,
         )
         if histories is not None:
             queries = self._of_histories(history_columns(histories), exclude_seen, on_unknown)
         else:
-            asked = self._ids.all_users() if users is None else id_column(users, "user_id")
+            asked = self.all_users() if users is None else id_column(users, "user_id")
             queries = self._of_users(asked, exclude_seen, on_unknown)
+        if candidates is not None:
+            candidates.note_missing(queries.labels)
         return ranker.table(queries)
+
+    def all_users(self) -> pl.Series:
+        """Return the ids of the users with a training event."""
+        return self._ids.all_users()
 
     def similar_items(self, items: Any, k: int = 10) -> pl.DataFrame:
         """Return the k most similar items of each item: item_id, similar_item_id, score, rank.
@@ -131,16 +171,39 @@ class Recommender:
     def _ids(self) -> TrainedIds:
         return TrainedIds(self.train)
 
-    def _ranked(self, items: Any) -> tuple[np.ndarray | None, int]:
+    @property
+    def explainer(self) -> Explainer:
+        """Contributions of the items of a history to the scores of this model."""
+        return Explainer(self.model, self._similarity)
+
+    def _ranked(self, items: Any, exclude: Any) -> tuple[np.ndarray | None, int]:
         """Mask (I,) of the items to rank (None: all) and their number."""
-        if items is None:
+        if items is None and exclude is None:
             return self._ids.rankable, self._ids.n_items
-        asked = id_column(items, "items", ("item_id",))
-        if asked.is_empty():
-            raise RunError("items is empty; give the ids of the items to rank, or None for all")
-        ranked = np.zeros(self.train.n_items, dtype=bool)
-        ranked[self._ids.require("item", asked)] = True
+        if items is None:
+            ranked = self._ids.items.copy()
+        else:
+            asked = id_column(items, "items", ("item_id",))
+            if asked.is_empty():
+                raise RunError("items is empty; give the ids of the items to rank, or None for all")
+            ranked = np.zeros(self.train.n_items, dtype=bool)
+            ranked[self._ids.require("item", asked)] = True
+        if exclude is not None:
+            index = self._ids.find("item", id_column(exclude, "exclude", ("item_id",)))
+            if (unknown := int((index < 0).sum())) > 0:
+                logger.info("exclude: ids without a training event have no effect (%s)", f"{unknown:,}")
+            ranked[index[index >= 0]] = False
+            if not ranked.any():
+                raise RunError("exclude leaves no item to rank; shorten exclude, or give other items")
         return ranked, int(ranked.sum())
+
+    def _candidates(self, frame: Any, on_unknown: OnUnknown) -> Candidates:
+        pairs = pair_frame(frame, "per_user_items", ["user_id"], ["item_id"])
+        if pairs.is_empty():
+            raise RunError("per_user_items has no rows; give the candidates of each user, or None for all items")
+        if missing := pairs["user_id"].null_count():
+            raise RunError(f"per_user_items has {missing:,} rows without user_id; remove them")
+        return Candidates.of(pairs["user_id"], self._index("item", pairs["item_id"], on_unknown), self.train.n_items)
 
     def _batch_of(self, users: np.ndarray) -> Batch:
         return self.model.batch_of(_long(users), Histories((self.train,)))
@@ -155,7 +218,13 @@ class Recommender:
             lambda row: self.train.items_of(index[row]) if exclude_seen else index[:0],
             index < 0 if on_unknown == "popular" else None,
             self._counts,
+            lambda row: self._history_of(index[row]),
         )
+
+    def _history_of(self, user: int) -> History:
+        first, end = self.train.indptr[user : user + 2]
+        weight = None if self.train.weight is None else self.train.weight[first:end]
+        return self.train.item[first:end], weight
 
     def _of_histories(self, histories: list[pl.Series], exclude_seen: bool, on_unknown: OnUnknown) -> Queries:
         """Queries of histories; one without a known item raises an error, is skipped, or receives the popular items."""
@@ -170,6 +239,7 @@ class Recommender:
             lambda row: lists[place[row]] if exclude_seen else np.empty(0, dtype=np.int32),
             empty if on_unknown == "popular" else None,
             self._counts,
+            lambda row: (lists[place[row]], None),
         )
 
     def _known_items(self, histories: list[pl.Series], on_unknown: OnUnknown) -> list[np.ndarray]:
@@ -198,22 +268,17 @@ class Recommender:
         return model
 
     @cached_property
-    def _unit_vectors(self) -> torch.Tensor:
-        """Item vectors (I, D) of length 1.
+    def _similarity(self) -> ItemSimilarity:
+        return ItemSimilarity(self.model, self.train)
 
-        Raises:
-            RunError: the model has no item vectors.
-        """
-        scorer = self.model.score(self._batch_of(np.zeros(1, dtype=np.int64)))
-        if not isinstance(scorer, Vectors) or scorer.items.shape[1] < 2:
+    def _cosines(self, items: np.ndarray) -> np.ndarray:
+        vectors = self._similarity.vectors
+        if vectors is None:
             raise RunError(
                 f"{type(self.model).__name__} has no item vectors and no item–item weights to compare items by; "
                 f"use a model such as mf, ease or item_knn"
             )
-        return torch.nn.functional.normalize(scorer.items, dim=1)
-
-    def _cosines(self, items: np.ndarray) -> np.ndarray:
-        return _catalogue(Vectors(self._unit_vectors[_long(items)], self._unit_vectors))
+        return _catalogue(Vectors(vectors[_long(items)], vectors))
 
     def _weights(self, items: np.ndarray) -> np.ndarray:
         weights = _catalogue(self.model.fold_in(list(items.reshape(-1, 1))))

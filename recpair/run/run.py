@@ -17,7 +17,7 @@ from recpair.files import damaged
 from recpair.integrations.all_models import construct
 from recpair.models import GradientModel, Model
 from recpair.plugins import resolve
-from recpair.run.asked import flag, id_column, is_pandas
+from recpair.run.asked import flag, id_column, is_pandas, pair_frame
 from recpair.run.display import run_html
 from recpair.run.folder import AUDIT, CONFIG, HISTORY, ITEMS, PER_USER, SEARCH, TRAIN, RunFolder, consistent, holding
 from recpair.run.recommend import OnUnknown, Recommender
@@ -146,6 +146,10 @@ class Run:
         k: int = 10,
         exclude_seen: bool = True,
         items: Any = None,
+        exclude: Any = None,
+        per_user_items: Any = None,
+        diversity: float = 0.0,
+        explain: bool = False,
         on_unknown: OnUnknown = "raise",
         titles: bool = False,
     ) -> Any:
@@ -153,8 +157,9 @@ class Run:
 
         ``users`` is a list, a polars or pandas column, or a frame with a column ``user_id`` or the user
         column of the run's data (``data.columns.user``); for pandas input, the result is a pandas frame.
-        ``titles`` adds the columns of the item table. Other arguments, the column ``fallback`` and the errors
-        are those of ``Recommender.recommend``.
+        ``per_user_items`` may also have the column names of the run's data. ``titles`` adds the columns of the item
+        table, and its ``title`` to explanations. Other arguments, the columns ``fallback`` and ``explanation``, and the
+        errors are those of ``Recommender.recommend``.
         """
         flag(titles, "titles")
         frame = self.recommender.recommend(
@@ -163,9 +168,16 @@ class Run:
             k=k,
             exclude_seen=exclude_seen,
             items=None if items is None else self.ids_of(items, "item", "items"),
+            exclude=None if exclude is None else self.ids_of(exclude, "item", "exclude"),
+            per_user_items=None if per_user_items is None else self.pairs_of(per_user_items, "per_user_items"),
+            diversity=diversity,
+            explain=explain,
             on_unknown=on_unknown,
         )
-        return self._delivered(frame, "item_id", titles, is_pandas(users))
+        if explain and titles:
+            frame = self._with_titles(frame)
+        pandas = is_pandas(per_user_items if users is None and histories is None else users)
+        return self._delivered(frame, "item_id", titles, pandas)
 
     @boundary
     def similar_items(self, items: Any, k: int = 10, *, titles: bool = False) -> Any:
@@ -194,6 +206,23 @@ class Run:
     def ids_of(self, ids: Any, kind: Literal["user", "item"], name: str | None = None) -> pl.Series:
         """Return the ids in a list, a column or a frame, as ``asked.id_column`` does."""
         return id_column(ids, name or f"{kind}_id", self.id_columns(kind))
+
+    def pairs_of(self, frame: Any, name: str) -> pl.DataFrame:
+        """Return the ids of a frame of pairs: user_id, item_id."""
+        return pair_frame(frame, name, self.id_columns("user"), self.id_columns("item"))
+
+    def _with_titles(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Add the titles of the item table to explanations."""
+        table = self._side_table
+        if table is None or "title" not in table.columns:
+            return frame
+        titles = dict(table.select("item_id", "title").iter_rows())
+        rows = [[part | {"title": titles.get(part["item_id"])} for part in row] for row in frame["explanation"]]
+        kind = frame.schema["explanation"]
+        assert isinstance(kind, pl.List)
+        assert isinstance(kind.inner, pl.Struct)
+        entry = pl.Struct([*kind.inner.fields, pl.Field("title", table.schema["title"])])
+        return frame.with_columns(pl.Series("explanation", rows, dtype=pl.List(entry)))
 
     def _delivered(self, frame: pl.DataFrame, key: str, titles: bool, pandas: bool) -> Any:
         if titles and self._side_table is None:

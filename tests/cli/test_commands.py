@@ -114,6 +114,7 @@ def test_doctor(capsys):
         ["fit"],
         ["evaluate"],
         ["recommend"],
+        ["browse"],
         ["track"],
         ["doctor"],
         ["data"],

@@ -288,7 +288,7 @@ def test_runs_on_events_in_memory(events, tmp_path):
 def test_a_blend_is_exported_and_tracked(blended, tmp_path):
     from mlflow import MlflowClient
 
-    names = {path.name for path in recpair.experiment.evaluate.export(blended, tmp_path / "events")}
+    names = {path.name for path in recpair.export(blended, tmp_path / "events")}
     assert "events.train.inter" in names
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     copy = recpair.load(shutil.copytree(blended.folder, tmp_path / "copy"))

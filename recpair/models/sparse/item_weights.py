@@ -39,8 +39,11 @@ class SparseScorer(CatalogueScorer):
         return scores if self.scale is None else scores.mul_(self.scale.unsqueeze(1))
 
 
+BLOCK = 64  # items of a history whose weights to all items are computed at a time
+
+
 class ItemToItemModel(FittedModel):
-    """Base class of models whose scorer depends on the items of a history only."""
+    """Base class of models whose scores are sums over the set of the items of a history."""
 
     item_to_item = True
 
@@ -57,6 +60,16 @@ class ItemToItemModel(FittedModel):
 
     def fold_in(self, histories: Sequence[np.ndarray]) -> CatalogueScorer:
         return self.scorer(ItemLists.of_lists(histories))
+
+    @torch.no_grad()
+    def contributions(
+        self, history: np.ndarray, items: np.ndarray, weight: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the scores of histories of one item."""
+        distinct = np.unique(history)
+        blocks = [distinct[first : first + BLOCK] for first in range(0, len(distinct), BLOCK)]
+        terms = [self.fold_in(list(block.reshape(-1, 1))).catalogue()[:, items].cpu().numpy() for block in blocks]
+        return distinct, np.concatenate([np.empty((0, len(items)), dtype=np.float32), *terms])
 
 
 class NeighbourModel(ItemToItemModel):

@@ -1,0 +1,1 @@
+"""Local web page of finished runs: users, items, audit and training, read-only."""

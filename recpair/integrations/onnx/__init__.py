@@ -1,0 +1,1 @@
+"""ONNX files of trained models: rankings of users or of histories."""
