@@ -61,7 +61,9 @@ def write_search(name: str, search: Search, best: Config, summary: Mapping[str, 
     files.write(folder / TABLE, lambda partial: frame.write_csv(partial))
     files.write_text(folder / BEST, best.to_yaml())
     shares = importances(plan, search.finished)
-    figures = {"trials": plots.progress(frame, plan.metric), "values": plots.values(frame, plan.space, plan.metric)}
+    figures = {"trials": plots.progress(frame, plan.metric)}
+    if plan.space:
+        figures["values"] = plots.values(frame, plan.space, plan.metric)
     if shares:
         figures["importances"] = plots.shares(shares)
     for each, figure in figures.items():
