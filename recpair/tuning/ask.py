@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial, Trial
 
 STARTUP = 5  # complete trials before the median pruner stops any
-WARM_UP = 3  # epochs in which the median pruner stops no trial
+WARM_UP = 0.1  # share of the epochs in which the median pruner stops no trial: low learning rates start slowly
 NAME = "search"  # Hyperband assigns a trial to a bracket by the study's name and the trial's number
 
 
@@ -93,7 +93,8 @@ def _pruner(plan: Plan) -> "BasePruner":
     folds = has_folds(plan.config)
     steps = plan.config["split"]["folds"] if folds else plan.config["train"]["epochs"]
     if plan.pruner == "median":
-        return pruners.MedianPruner(n_startup_trials=STARTUP, n_warmup_steps=0 if folds else WARM_UP)
+        warm_up = 0 if folds else max(3, round(WARM_UP * steps))
+        return pruners.MedianPruner(n_startup_trials=STARTUP, n_warmup_steps=warm_up)
     if plan.pruner == "hyperband":
         return pruners.HyperbandPruner(min_resource=1, max_resource=steps)
     return pruners.NopPruner()

@@ -106,8 +106,8 @@ def study(
     """
     require_optuna()
     given = {"methods": methods, "noise": noise, "trials": trials, "budget": budget, "n_seeds": n_seeds}
-    section = _settings(config, overrides, given)
-    arms = _arms(config, overrides, section)
+    section = settings_of(config, overrides, given)
+    arms = arms_of(config, overrides, section)
     first = arms[0].plan.config
     output = Output(Path(first["output"]), first["output_keep"])
     plans = {arm.name: arm.plan for arm in arms}
@@ -128,13 +128,18 @@ def opened(folder: Path) -> Studied:
     return Studied(folder, require_complete(folder).json(SEARCH))
 
 
-def _settings(config: Any, overrides: Sequence[str], given: Mapping[str, Any]) -> dict[str, Any]:
+def settings_of(config: Any, overrides: Sequence[str], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the checked settings of a study: those of its section, replaced by the given ones.
+
+    Raises:
+        ConfigError: a setting is invalid or missing.
+    """
     section = search_section(STUDY, config, overrides) or settings()
     named = {key: raw_config.plain(value, key) for key, value in given.items() if value is not None}
     checked = configs.parse({STUDY: named}, SCHEMA)[STUDY]
     section |= {key: checked[key] for key in named}
-    if "budget" in named and "trials" not in named:
-        section["trials"] = None
+    if len(only := {"budget", "trials"} & named.keys()) == 1:  # in place of the other one in the config
+        section |= dict.fromkeys({"budget", "trials"} - only)
     if section["trials"] is not None and section["budget"] is not None:
         raise ConfigError("trials and budget are both given; give the number of trials, or the time for everything")
     if section["budget"] is not None:
@@ -146,7 +151,7 @@ def _settings(config: Any, overrides: Sequence[str], given: Mapping[str, Any]) -
     return section
 
 
-def _arms(config: Any, overrides: Sequence[str], section: Mapping[str, Any]) -> list[Arm]:
+def arms_of(config: Any, overrides: Sequence[str], section: Mapping[str, Any]) -> list[Arm]:
     """Return the arms of a study: the methods in their order, for each noise level."""
     base = load_config(config, overrides)
     methods = parse_methods(section["methods"], base)
