@@ -6,10 +6,11 @@ The sections are listed in ``schema.py``, each with the functions that it config
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import yaml
-from pydantic import ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from recpair.errors import ConfigError, one_line, shown
 from recpair.redaction import redacted_values
@@ -149,7 +150,7 @@ def _checked(
     if not isinstance(given, dict):
         raise ConfigError(f"{where}: expected keys and values, got {shown(given)}")
     given = dict(given)
-    fields: dict[str, Any] = {}
+    components: tuple[Component, ...] = spec.functions
     head: dict[str, Any] = {}
     if spec.choices is not None:
         chosen = given.pop("name", spec.usual_name or None)
@@ -158,12 +159,10 @@ def _checked(
             raise ConfigError(f"{where}.name is {found}; expected one of {', '.join(sorted(spec.choices))}")
         if chosen in unchecked:
             return {"name": chosen, **given}
-        fields |= options(lookup(spec.choices, chosen, f"{where}.name"))
+        components = (lookup(spec.choices, chosen, f"{where}.name"), *components)
         head = {"name": chosen}
-    for function in spec.functions:
-        fields |= options(function)
+    fields, model = _model(components)
     given = _understood(where, given, fields, notes)
-    model = create_model("Section", __config__=CHECKS, **fields)
     try:
         checked = model(**given)
     except ValidationError as error:
@@ -174,6 +173,13 @@ def _checked(
         for number in value if isinstance(value, list) else [value]:
             _refuse_unusable(key, number)
     return head | values
+
+
+@lru_cache(maxsize=1024)
+def _model(components: tuple[Component, ...]) -> tuple[dict[str, Any], type[BaseModel]]:
+    """Options of components, and the pydantic model that checks them; creating it takes milliseconds."""
+    fields = {name: option for component in components for name, option in options(component).items()}
+    return fields, create_model("Section", __config__=CHECKS, **fields)
 
 
 def checked_component(where: str, choices: Mapping[str, Component], given: Any) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from recpair.tuning.spaces import method_space, shared_space
 Sampling = Literal["tpe", "random", "grid"]
 Pruning = Literal["median", "hyperband", "none"]
 
-CHECKED = 256  # corners of a space that are checked before the first trial
+CHECKED = 32  # corners of a space that are checked before the first trial
 
 
 def settings(

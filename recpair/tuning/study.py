@@ -155,13 +155,16 @@ def arms_of(config: Any, overrides: Sequence[str], section: Mapping[str, Any]) -
     """Return the arms of a study: the methods in their order, for each noise level."""
     base = load_config(config, overrides)
     methods = parse_methods(section["methods"], base)
+    trials = section["trials"] or (FEWEST if section["budget"] else TRIALS)
+    plans = plans_of(methods, config, overrides, section["spaces"] or {}, trials, section["n_seeds"])
     arms = []
     for noise in section["noise"]:
-        noisy = [*overrides, *([f"noise.ratio={noise}"] if noise else [])]
-        trials = section["trials"] or (FEWEST if section["budget"] else TRIALS)
-        plans = plans_of(methods, config, noisy, section["spaces"] or {}, trials, section["n_seeds"])
+        added = [f"noise.ratio={noise}"] if noise else []
         where = f"noise-{noise:g}/" if len(section["noise"]) > 1 else ""
-        arms += [Arm(method, noise, plans[method.label], f"{where}{method.folder}") for method in methods]
+        for method in methods:
+            plan = plans[method.label]
+            noisy = replace(plan, config=load_config(plan.config, added)) if added else plan
+            arms.append(Arm(method, noise, noisy, f"{where}{method.folder}"))
     return arms
 
 
