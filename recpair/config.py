@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
-from pydantic import ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from recpair.errors import ConfigError, one_line, shown
 from recpair.redaction import redacted_values
@@ -163,17 +163,24 @@ def _checked(
     for function in spec.functions:
         fields |= options(function)
     given = _understood(where, given, fields, notes)
-    model = create_model("Section", __config__=CHECKS, **fields)
+    model = create_model("Section", __config__=CHECKS, **dict(field_of(name, *each) for name, each in fields.items()))
     try:
         checked = model(**given)
     except ValidationError as error:
         raise ConfigError(_explain(where, error, fields, schema)) from None
-    values: dict[str, Any] = checked.model_dump(mode="json")  # lists instead of tuples, as in YAML
+    values: dict[str, Any] = checked.model_dump(mode="json", by_alias=True)  # lists instead of tuples, as in YAML
     _refuse_booleans(where, given, values)
     for key, value in _flatten(values, where):
         for number in value if isinstance(value, list) else [value]:
             _refuse_unusable(key, number)
     return head | values
+
+
+def field_of(name: str, annotation: Any, default: Any) -> tuple[str, Any]:
+    """Return name and definition of a pydantic field; a key that is also a method of pydantic's models has an alias."""
+    if hasattr(BaseModel, name):
+        return f"{name}_", (annotation, Field(default, alias=name))
+    return name, (annotation, default)
 
 
 def checked_component(where: str, choices: Mapping[str, Component], given: Any) -> dict[str, Any]:

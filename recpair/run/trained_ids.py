@@ -3,7 +3,7 @@
 import logging
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -12,8 +12,10 @@ from recpair.data.ids import shown
 from recpair.data.interactions import Interactions
 from recpair.data.vocabulary import Ids
 from recpair.errors import UnknownIdError
+from recpair.registry import nearest
 
 Kind = Literal["user", "item"]
+COMPARED, LONGEST = 1000, 100  # ids, characters
 
 logger = logging.getLogger("recpair")
 
@@ -78,7 +80,24 @@ class TrainedIds:
         held_out = unknown.filter(pl.Series(ids.find(unknown) >= 0))
         if len(held_out):
             known += f"; in the data set without one: {shown(held_out, 1)}"
-        raise UnknownIdError(f"unknown {kind}_id: {shown(unknown, 3)} ({known}); {todo}")
+        raise UnknownIdError(
+            f"unknown {kind}_id: {shown(unknown, 3)} ({known}){self._nearest(kind, unknown[0])}; {todo}"
+        )
+
+    def _nearest(self, kind: Kind, unknown: Any) -> str:
+        """Return "; did you mean X?" with the most similar id of a training event, or an empty string.
+
+        Compares only ids with the same first or last half and nearly the same length, at most ``COMPARED`` of them, so that
+        the search takes a fraction of a second among a million ids.
+        """
+        text = "" if unknown is None else str(unknown)[:LONGEST]
+        ids, trained = self._of(kind)
+        texts = ids.values.cast(pl.String).filter(pl.Series(trained))
+        half, lower = len(text) // 2, texts.str.to_lowercase()
+        near = lower.str.starts_with(text[:half].lower()) | lower.str.ends_with(text[len(text) - half :].lower())
+        close = (texts.str.len_chars().cast(pl.Int64) - len(text)).abs() <= 2
+        found = texts.filter(near & close).head(COMPARED).to_list()
+        return nearest(text, found)
 
     def _of(self, kind: Kind) -> tuple[Ids, np.ndarray]:
         vocabulary = self.train.vocabulary

@@ -1,0 +1,66 @@
+"""MLflow's scoring server for one run, in this process."""
+
+import os
+import socket
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from recpair.errors import RunError
+from recpair.run.run import Run
+from recpair.tracking.pyfunc import link, write_model
+from recpair.tracking.store import quiet
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+BACKLOG = 2048  # connections that wait to be accepted, as in uvicorn
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens on an address; port 0 chooses a free one.
+
+    Raises:
+        RunError: the port is in use or not allowed, or the host is not an address of this machine.
+    """
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        return socket.create_server(address[:2], family=family, backlog=BACKLOG)
+    except OSError as problem:
+        reason = str(problem) if isinstance(problem, socket.gaierror) else os.strerror(problem.errno or 0)
+        raise RunError(f"cannot listen on {host}, port {port}: {reason}; choose another --port or --host") from None
+
+
+def serve(run: Run, listening: socket.socket, host: str, started: Callable[[], Any]) -> None:
+    """Answer requests until the process is interrupted.
+
+    On a loopback address, requests for other hosts are refused, so that a web page cannot read from the server under a name
+    that resolves to this machine.
+    """
+    import uvicorn
+    from fastapi.middleware.trustedhost import TrustedHostMiddleware
+    from mlflow.pyfunc import scoring_server
+
+    app = scoring_server.init(load_served(run))
+    if host in LOOPBACK:
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK, "[::1]"])
+    app.router.on_startup.append(started)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5))
+    try:
+        server.run(sockets=[listening])
+    except KeyboardInterrupt:
+        pass
+    finally:
+        listening.close()
+
+
+def load_served(run: Run) -> Any:
+    """Return an open run as a model of MLflow."""
+    from mlflow.pyfunc import load_model
+
+    from recpair.tracking.requests import hand_over
+
+    with tempfile.TemporaryDirectory(prefix="recpair-serve-") as folder:  # not needed once the model is loaded
+        write_model(run.folder, Path(folder), link)
+        hand_over(run, Path(folder))
+        with quiet():
+            return load_model(folder)
