@@ -28,14 +28,13 @@ def serve(
     from recpair.experiment.load import load
     from recpair.tracking.server import listen
 
-    listening = listen(host, port)
-    with listening, console.notes():
-        loaded = load(run, plugins=plugins or [])
-        name = f"[{host}]" if ":" in host else host
-        url = f"http://{name}:{listening.getsockname()[1]}"
+    with listen(host, port) as listening:
+        with console.notes():
+            loaded = load(run, plugins=plugins or [])
+        url = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
 
         def started() -> None:
-            console.console.print(f"serving {loaded.folder} at {url} (Ctrl-C ends)\n")
+            console.console.print(f"serving {loaded.folder} at {url}; Ctrl-C ends. A request:\n")
             console.console.print(serving.example_request(loaded, url))
 
         serving.serve_run(loaded, listening, host, started)

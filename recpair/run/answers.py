@@ -68,7 +68,7 @@ def answers(run: Run, rows: Mapping[str, Sequence[Any]], parameters: Mapping[str
 
 
 def checked(run: Run, parameters: Any) -> dict[str, Any]:
-    """Return the parameters that are given, without those that are None.
+    """Return the given parameters; a parameter of None is dropped.
 
     Raises:
         RunError: a parameter is unknown, out of range or of the wrong type.

@@ -3,7 +3,7 @@
 import logging
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -77,27 +77,28 @@ class TrainedIds:
         ids, trained = self._of(kind)
         unknown = asked.filter(pl.Series(index < 0))
         known = f"{int(trained.sum()):,} {kind}s have training events"
-        held_out = unknown.filter(pl.Series(ids.find(unknown) >= 0))
+        absent = pl.Series(ids.find(unknown) < 0)
+        held_out = unknown.filter(~absent)
         if len(held_out):
             known += f"; in the data set without one: {shown(held_out, 1)}"
-        raise UnknownIdError(
-            f"unknown {kind}_id: {shown(unknown, 3)} ({known}){self._nearest(kind, unknown[0])}; {todo}"
-        )
+        near = self._nearest(kind, unknown[0]) if absent[0] else ""
+        raise UnknownIdError(f"unknown {kind}_id: {shown(unknown, 3)} ({known}){near}; {todo}")
 
-    def _nearest(self, kind: Kind, unknown: Any) -> str:
+    def _nearest(self, kind: Kind, unknown: str | int | None) -> str:
         """Return "; did you mean X?" with the most similar id of a training event, or an empty string.
 
-        Compares only ids with the same first or last half and nearly the same length, at most ``COMPARED`` of them, so that
-        the search takes a fraction of a second among a million ids.
+        Only ids that have about the same length and the same first or last half are compared, ``COMPARED`` at most: among a
+        million ids, this takes a fraction of a second.
         """
-        text = "" if unknown is None else str(unknown)[:LONGEST]
+        if unknown is None:
+            return ""
+        text = str(unknown)[:LONGEST]
         ids, trained = self._of(kind)
         texts = ids.values.cast(pl.String).filter(pl.Series(trained))
         half, lower = len(text) // 2, texts.str.to_lowercase()
-        near = lower.str.starts_with(text[:half].lower()) | lower.str.ends_with(text[len(text) - half :].lower())
+        alike = lower.str.starts_with(text[:half].lower()) | lower.str.ends_with(text[len(text) - half :].lower())
         close = (texts.str.len_chars().cast(pl.Int64) - len(text)).abs() <= 2
-        found = texts.filter(near & close).head(COMPARED).to_list()
-        return nearest(text, found)
+        return nearest(text, texts.filter(alike & close).head(COMPARED).to_list())
 
     def _of(self, kind: Kind) -> tuple[Ids, np.ndarray]:
         vocabulary = self.train.vocabulary

@@ -13,7 +13,30 @@ from recpair.tracking.pyfunc import link, write_model
 from recpair.tracking.store import quiet
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+CONTENT_TYPES = (b"application/json", b"application/vnd.apache.parquet")
 BACKLOG = 2048  # connections that wait to be accepted, as in uvicorn
+
+
+class OnlyJson:
+    """Middleware that refuses other content types than JSON and Parquet; MLflow answers CSV with a traceback.
+
+    The signature of the models has a column of lists, so that MLflow cannot read CSV.
+    """
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer a request, or pass it on."""
+        if scope["type"] == "http" and scope["method"] == "POST":
+            given = dict(scope["headers"]).get(b"content-type", b"").partition(b";")[0].strip().lower()
+            if given not in CONTENT_TYPES:
+                body = b"send the rows as JSON, with the header Content-Type: application/json"
+                headers = [(b"content-type", b"text/plain"), (b"content-length", str(len(body)).encode())]
+                await send({"type": "http.response.start", "status": 415, "headers": headers})
+                await send({"type": "http.response.body", "body": body})
+                return
+        await self.app(scope, receive, send)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -41,6 +64,7 @@ def serve(run: Run, listening: socket.socket, host: str, started: Callable[[], A
     from mlflow.pyfunc import scoring_server
 
     app = scoring_server.init(load_served(run))
+    app.add_middleware(OnlyJson)
     if host in LOOPBACK:
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK, "[::1]"])
     app.router.on_startup.append(started)
