@@ -146,7 +146,7 @@ def _by_query(frame: pl.DataFrame) -> dict[Any, Answer]:
     items, scores = frame["item_id"].to_list(), frame["score"].to_list()
     fallback = frame["fallback"].to_list() if "fallback" in frame.columns else None
     starts = np.flatnonzero(frame["rank"].to_numpy() == 1)
-    ends = [*starts[1:].tolist(), len(items)]
+    ends = [*starts.tolist(), len(items)][1:]
     return {
         query: (items[start:end], scores[start:end], fallback is not None and fallback[start])
         for query, start, end in zip(frame["user_id"][starts].to_list(), starts.tolist(), ends, strict=True)

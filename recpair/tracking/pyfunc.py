@@ -17,6 +17,7 @@ from recpair.run.environment import versions
 from recpair.run.folder import AUDIT, ENVIRONMENT, HISTORY, PER_USER, PLOTS, SUMMARY, TRAIN, VOCABULARY, RunFolder
 from recpair.run.manifest import MANIFEST, lasting_files
 from recpair.run.run import Run
+from recpair.tracking.store import quiet
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
@@ -43,7 +44,8 @@ def save_model(run: Run, path: Path) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir(parents=True)
-        write_model(run.folder, partial, shutil.copyfile)
+        with quiet():
+            write_model(run.folder, partial, shutil.copyfile)
         if path.exists():
             path.rmdir()
         files.move(partial, path)

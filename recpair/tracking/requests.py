@@ -18,7 +18,7 @@ from recpair.run.run import Run
 
 RUN = "run"  # name of the artifact with the files of the run folder
 PLUGINS = "plugins"  # key of the model's config: modules of components from outside recpair
-LISTS = ("items", "exclude")  # parameters; in a signature, an empty list means that they are not given
+LISTS = ("items", "exclude")  # parameters whose default in a signature is the empty list: they are not given
 OF_THE_REQUEST = (ConfigError, DataError, RunError, UnknownIdError)  # other errors may name paths of the server
 
 logger = logging.getLogger("recpair")
@@ -69,9 +69,6 @@ class Recommendations(PythonModel):  # type: ignore[misc]
             if isinstance(data, pd.DataFrame | Mapping):
                 check_columns(data.keys())
             given = checked(self.run, {} if params is None else params)
-            for name in LISTS:
-                if name in given and len(given[name]) == 0:
-                    raise RunError(f"{name} is empty; give ids, or leave it out")
             return given | {name: given[name].cast(str).to_list() for name in LISTS if name in given}
 
         found: dict[str, Any] = _answered(check)

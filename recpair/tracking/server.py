@@ -61,9 +61,11 @@ def serve(run: Run, listening: socket.socket, host: str, started: Callable[[], A
     """
     import uvicorn
     from fastapi.middleware.trustedhost import TrustedHostMiddleware
+
+    model = load_served(run)
     from mlflow.pyfunc import scoring_server
 
-    app = scoring_server.init(load_served(run))
+    app = scoring_server.init(model)
     app.add_middleware(OnlyJson)
     if host in LOOPBACK:
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK, "[::1]"])
@@ -79,12 +81,11 @@ def serve(run: Run, listening: socket.socket, host: str, started: Callable[[], A
 
 def load_served(run: Run) -> Any:
     """Return an open run as a model of MLflow."""
-    from mlflow.pyfunc import load_model
+    with quiet(), tempfile.TemporaryDirectory(prefix="recpair-serve-") as folder:  # not needed once the model is loaded
+        from mlflow.pyfunc import load_model
 
-    from recpair.tracking.requests import hand_over
+        from recpair.tracking.requests import hand_over
 
-    with tempfile.TemporaryDirectory(prefix="recpair-serve-") as folder:  # not needed once the model is loaded
         write_model(run.folder, Path(folder), link)
         hand_over(run, Path(folder))
-        with quiet():
-            return load_model(folder)
+        return load_model(folder)

@@ -169,15 +169,15 @@ def few_retries() -> Iterator[None]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Hide the progress messages of mlflow, the migration messages of a new SQLite store, and deprecation warnings."""
-    names = ("alembic", "mlflow.store.db.utils", "mlflow.store.db", "mlflow.pyfunc")
-    loggers = [logging.getLogger(name) for name in names]
+    """Hide the migration messages of a new SQLite store, and warnings of mlflow about itself."""
+    loggers = [logging.getLogger(name) for name in ("alembic", "mlflow.store.db.utils", "mlflow.store.db")]
     levels = [each.level for each in loggers]
     for each in loggers:
         each.setLevel(logging.WARNING)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
+            warnings.filterwarnings("ignore", ".*Any type hint is inferred", UserWarning)  # of mlflow's own types
             yield
     finally:
         for each, level in zip(loggers, levels, strict=True):
