@@ -143,11 +143,10 @@ def _missing(value: Any) -> bool:
 
 def _by_query(frame: pl.DataFrame) -> dict[Any, Answer]:
     """Group recommendations by the distinct users or places of histories."""
-    items, scores = frame["item_id"].to_list(), frame["score"].to_list()
+    queries, items, scores = (frame[name].to_list() for name in ("user_id", "item_id", "score"))
     fallback = frame["fallback"].to_list() if "fallback" in frame.columns else None
-    starts = np.flatnonzero(frame["rank"].to_numpy() == 1)
-    ends = [*starts.tolist(), len(items)][1:]
+    starts = np.flatnonzero(frame["rank"].to_numpy() == 1).tolist()
     return {
-        query: (items[start:end], scores[start:end], fallback is not None and fallback[start])
-        for query, start, end in zip(frame["user_id"][starts].to_list(), starts.tolist(), ends, strict=True)
+        queries[start]: (items[start:end], scores[start:end], fallback is not None and fallback[start])
+        for start, end in zip(starts, [*starts[1:], len(items)], strict=False)
     }
