@@ -64,4 +64,4 @@ def promote(
     done = promoting.promote(run, alias, name=name, uri=uri)
     before = {None: "", done.version: ", as before"}.get(done.previous, f", in place of version {done.previous}")
     console.console.print(f"{done.name} version {done.version} is now {done.alias}{before}")
-    console.console.print(f"serve it:    mlflow models serve -m {done.uri} --env-manager local")
+    console.console.print(f"serve it:    {done.command}")

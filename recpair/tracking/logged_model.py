@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from recpair import files
 from recpair.run.folder import WEIGHTS
+from recpair.run.manifest import Manifest
 from recpair.tracking.pyfunc import link, write_model
 
 if TYPE_CHECKING:
@@ -38,9 +39,15 @@ def model_of(client: "MlflowClient", run_id: str, folder: Path | None = None) ->
     found = client.search_logged_models([experiment], filter_string=f"source_run_id = '{run_id}'")
     ready = [model for model in found if model.name == NAME and str(model.status) == "READY"]
     if folder is not None:
-        checksum = files.sha256(folder / WEIGHTS)
+        checksum = checksum_of(folder)
         ready = [model for model in ready if model.tags.get(CHECKSUM) == checksum]
     return max(ready, key=lambda model: int(model.creation_timestamp), default=None)
+
+
+def checksum_of(folder: Path) -> str:
+    """Return the SHA-256 of the weights of a run, from its manifest if it has one."""
+    manifest = Manifest.read(folder)
+    return files.sha256(folder / WEIGHTS) if manifest is None else manifest.files[WEIGHTS][-1]
 
 
 def log_model(client: "MlflowClient", run_id: str, folder: Path) -> str:
@@ -52,7 +59,7 @@ def log_model(client: "MlflowClient", run_id: str, folder: Path) -> str:
 
     if (found := model_of(client, run_id, folder)) is not None:
         return str(found.model_id)
-    tags = {CHECKSUM: files.sha256(folder / WEIGHTS)}
+    tags = {CHECKSUM: checksum_of(folder)}
     model = client.create_logged_model(
         client.get_run(run_id).info.experiment_id, name=NAME, source_run_id=run_id, tags=tags
     )
@@ -122,7 +129,9 @@ def register(client: "MlflowClient", model: "LoggedModel", name: str) -> "ModelV
         ("http:", "https:")
     )  # a database resolves models:/ID in the default store
     source = f"models:/{model.model_id}" if by_server else model.artifact_location
-    version = client.create_model_version(name, source, run_id=model.source_run_id, model_id=model.model_id)
+    version = client.create_model_version(
+        name, source, run_id=model.source_run_id, await_creation_for=0, model_id=model.model_id
+    )
     known = json.loads(model.tags.get(VERSIONS, "[]"))
     versions = json.dumps([*known, {"name": name, "version": version.version}])
     client.set_logged_model_tags(model.model_id, {VERSIONS: versions})

@@ -162,7 +162,7 @@ def _write_example(run: RunFolder, target: Path) -> dict[str, str]:
 def example_ids(run: RunFolder) -> tuple[int | str, list[int | str]]:
     """Ids of the first user with a training event, and of up to ``EXAMPLE_HISTORY`` of that user's items."""
     ids = run.frame(VOCABULARY)
-    events = run.frame(TRAIN).select("user", "item")
+    events = pl.read_parquet(run.path / TRAIN, columns=["user", "item"], n_rows=EXAMPLE_HISTORY, glob=False)
     first = events["user"][0]
-    items = events.filter(pl.col("user") == first)["item"].head(EXAMPLE_HISTORY)
+    items = events.filter(pl.col("user") == first)["item"]
     return ids["user_id"][0][first], ids["item_id"][0].gather(items).to_list()

@@ -1,12 +1,13 @@
 """Aliases of registered models."""
 
 import re
+import shlex
 from dataclasses import dataclass
 
 from recpair.errors import RunError, shown
 from recpair.redaction import redacted
 from recpair.tracking.logged_model import model_of, register, versions_of
-from recpair.tracking.store import reachable
+from recpair.tracking.store import address, reachable
 
 ALIAS = re.compile(r"(?!(?i:latest|v\d+)$)[\w-]{1,255}", re.ASCII)
 MODEL_NAME = re.compile(r"[^/:]*[^/:\s][^/:]*")
@@ -18,17 +19,21 @@ class Promotion:
 
     Attributes:
         previous: version that had the alias before; None if there was none.
+        store: URI of the MLflow store, without a password.
     """
 
     name: str
     version: int
     alias: str
     previous: int | None
+    store: str
 
     @property
-    def uri(self) -> str:
-        """URI of the model, as in ``mlflow models serve -m URI``."""
-        return f"models:/{self.name}@{self.alias}"
+    def command(self) -> str:
+        """Command that serves the version; it names the store unless that is MLflow's default."""
+        store = "" if self.store == redacted(address(None)) else f"MLFLOW_TRACKING_URI={self.store} "
+        model = shlex.quote(f"models:/{self.name}@{self.alias}")
+        return f"{store}mlflow models serve -m {model} --env-manager local"
 
 
 def set_alias(uri: str, run_id: str, alias: str, name: str | None, run: str) -> Promotion:
@@ -59,4 +64,4 @@ def set_alias(uri: str, run_id: str, alias: str, name: str | None, run: str) -> 
         aliases = client.get_registered_model(version.name).aliases
         previous = int(aliases[alias]) if alias in aliases else None
         client.set_registered_model_alias(version.name, alias, version.version)
-    return Promotion(str(version.name), int(version.version), alias, previous)
+    return Promotion(str(version.name), int(version.version), alias, previous, redacted(uri))
