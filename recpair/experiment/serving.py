@@ -1,4 +1,4 @@
-"""Serving of a run over HTTP, and its promotion in the model registry."""
+"""Serving of a run over HTTP."""
 
 import json
 import shlex

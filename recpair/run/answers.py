@@ -82,8 +82,8 @@ def checked(run: Run, parameters: Any) -> dict[str, Any]:
             )
     given = {name: value for name, value in parameters.items() if value is not None}
     if "k" in given:
-        n_items = run.recommender.train.n_items
-        given["k"] = positive_integer(given["k"], n_items, f"there are {n_items:,} items")
+        n_items = int(np.count_nonzero(run.recommender.train.item_counts))
+        given["k"] = positive_integer(given["k"], n_items, f"there are {n_items:,} items to rank")
     if "exclude_seen" in given:
         flag(given["exclude_seen"], "exclude_seen")
     if "on_unknown" in given:

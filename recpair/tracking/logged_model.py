@@ -4,6 +4,7 @@ import json
 import tempfile
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,7 +69,8 @@ def log_model(client: "MlflowClient", run_id: str, folder: Path) -> str:
             write_model(folder, Path(staged), link, run_id=run_id, model_id=model.model_id, artifact_path=NAME)
             client.log_model_artifacts(model.model_id, staged)
     except BaseException:
-        client.finalize_logged_model(model.model_id, "FAILED")
+        with suppress(Exception):  # the first error is the cause
+            client.finalize_logged_model(model.model_id, "FAILED")
         raise
     client.finalize_logged_model(model.model_id, "READY")
     client.log_outputs(run_id, [LoggedModelOutput(model.model_id, 0)])
@@ -125,9 +127,8 @@ def register(client: "MlflowClient", model: "LoggedModel", name: str) -> "ModelV
     except MlflowException as error:
         if error.error_code not in ("RESOURCE_ALREADY_EXISTS", "ALREADY_EXISTS"):
             raise
-    by_server = client.tracking_uri.startswith(
-        ("http:", "https:")
-    )  # a database resolves models:/ID in the default store
+    # MLflow's code for databases looks up models:/ID in the default store, whatever the store of the client is.
+    by_server = client.tracking_uri.startswith(("http:", "https:"))
     source = f"models:/{model.model_id}" if by_server else model.artifact_location
     version = client.create_model_version(
         name, source, run_id=model.source_run_id, await_creation_for=0, model_id=model.model_id

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from recpair.redaction import redacted
-from recpair.tracking.logged_model import Value, log_model, log_values, model_of, register
+from recpair.tracking.logged_model import BATCH, Value, log_model, log_values, model_of, register
 from recpair.tracking.pyfunc import link
 from recpair.tracking.store import ARTIFACTS, address, connect, few_retries, first_line, quiet, sqlite_file, unusable
 
@@ -24,7 +24,6 @@ logger = logging.getLogger("recpair")
 
 KIND = {"mlflow.experimentKind": "custom_model_development"}  # not the page for traces of language models
 DESCRIPTION = "mlflow.note.content"
-BATCH = 900  # MLflow accepts at most 1,000 metrics at once
 LONGEST_TAG = 5_000  # characters
 EVERY_EPOCH = "train/loss"
 

@@ -103,7 +103,7 @@ def test_ids_are_numbers_or_text(checkerboard, quick):
         ({"history": [["i1l"]]}, {}, UnknownIdError, r"unknown item_id: i1l .* did you mean i1"),
         ({"user_id": ["u1"]}, {"K": 5}, RunError, r"unknown parameter 'K'.*known: k, exclude_seen"),
         ({"user_id": ["u1"]}, {"excluded": []}, RunError, "unknown parameter 'excluded'; did you mean exclude"),
-        ({"user_id": ["u1"]}, {"k": 0}, RunError, "k is 0, but there are 20 items; choose k between 1 and 20"),
+        ({"user_id": ["u1"]}, {"k": 0}, RunError, "k is 0, but there are 20 items to rank; choose k between 1 and 20"),
         ({"user_id": ["u1"]}, {"k": 21}, RunError, "k is 21"),
         ({"user_id": ["u1"]}, {"k": "5"}, RunError, "k is '5'"),
         ({"user_id": ["u1"]}, {"k": True}, RunError, "k is True"),

@@ -101,7 +101,7 @@ def test_other_forms_of_requests(run, model, key):
     ("body", "message"),
     [
         (split([[400]], k=2), "unknown user_id: 400 (40 users have training events)"),
-        (split([["3"]], k=0), "k is 0, but there are 40 items; choose k between 1 and 40"),
+        (split([["3"]], k=0), "k is 0, but there are 40 items to rank; choose k between 1 and 40"),
         (split([["3"]], k=41), "k is 41"),
         (split([["3"]], k="two"), "k is 'two'"),
         (split([["3"]], n=2), "unknown parameter 'n'"),

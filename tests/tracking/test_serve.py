@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 import recpair
 from recpair.cli import main
 from recpair.testing.models import checkerboard
+from recpair.tracking.server import listen
 
 PATIENCE = 120  # seconds; a busy machine needs long to import torch
 
@@ -83,6 +85,12 @@ def test_a_port_in_use(server, folder, capsys):
     assert capsys.readouterr().err == expected
     assert main(["serve", str(folder), "--host", "999.1.1.1"]) == 2
     assert "cannot listen on 999.1.1.1" in capsys.readouterr().err
+
+
+def test_answers_are_sent_at_once():
+    """asyncio switches the algorithm of Nagle off for sockets of this protocol only."""
+    with listen("127.0.0.1", 0) as listening:
+        assert listening.proto == socket.IPPROTO_TCP
 
 
 def test_an_interrupt_ends_the_server(server):
