@@ -57,9 +57,14 @@ def open_run(
         files.write_text(output.work / CHECKPOINT / TRACKED, tracker.run_id)
 
 
-def close_run(tracker: Tracker, folder: Path, metrics: Mapping[str, Any]) -> None:
-    """Upload a complete run folder to the tracker, and store the id of the tracked run, if any, in ``metrics.json``."""
-    add_model(tracker, folder, metrics)
+def close_run(tracker: Tracker, folder: Path, metrics: Mapping[str, Any], *, model: bool = True) -> None:
+    """Upload a complete run folder to the tracker, and store the id of the tracked run, if any, in ``metrics.json``.
+
+    Args:
+        model: whether the run also has an MLflow model; trials of a search have none.
+    """
+    if model:
+        add_model(tracker, folder, metrics)
     tracker.finish(folder, _final(metrics), _uploaded(folder), _description(folder))
     if tracker.run_id != metrics["mlflow_run_id"]:  # the store became unavailable meanwhile
         rewrite(folder, METRICS, {**metrics, "mlflow_run_id": tracker.run_id})

@@ -11,7 +11,6 @@ import polars as pl
 import yaml
 
 from recpair import files
-from recpair.errors import RunError
 from recpair.plugins import modules_of
 from recpair.run.environment import versions
 from recpair.run.folder import AUDIT, ENVIRONMENT, HISTORY, PER_USER, PLOTS, SUMMARY, TRAIN, VOCABULARY, RunFolder
@@ -36,23 +35,10 @@ def save_model(run: Run, path: Path) -> None:
     """Write a run as an MLflow model folder, without a tracking store; ``mlflow models serve -m PATH`` serves it.
 
     Raises:
-        RunError: ``path`` exists and is not an empty folder, or cannot be written.
+        RunError: ``path`` is not a new or empty folder, or cannot be written.
     """
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise RunError(f"{path} exists already; give a new or an empty folder")
-    partial = path.with_name(f".{path.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        partial.mkdir(parents=True)
-        with quiet():
-            write_model(run.folder, partial, shutil.copyfile)
-        if path.exists():
-            path.rmdir()
-        files.move(partial, path)
-    except OSError as problem:
-        raise RunError(f"cannot write {path}: {files.reason(problem)}; choose another folder") from None
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with files.new_folder(path, "write a model to") as partial:
+        write_model(run.folder, partial, shutil.copyfile)
 
 
 def write_model(folder: Path, target: Path, place: Place, **identity: str) -> None:
@@ -65,8 +51,9 @@ def write_model(folder: Path, target: Path, place: Place, **identity: str) -> No
         place: copies or links a file of the run.
         identity: fields of ``mlflow.models.Model``: ``run_id``, ``model_id``, …
     """
-    from mlflow.models import Model
-    from mlflow.pyfunc import add_to_model
+    with quiet():
+        from mlflow.models import Model
+        from mlflow.pyfunc import add_to_model
 
     run = RunFolder.open(folder)
     config = run.config()
