@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from recpair.errors import ConfigError, one_line, shown
 from recpair.redaction import redacted_values
@@ -167,7 +167,7 @@ def _checked(
         checked = model(**given)
     except ValidationError as error:
         raise ConfigError(_explain(where, error, fields, schema)) from None
-    values: dict[str, Any] = checked.model_dump(mode="json")  # lists instead of tuples, as in YAML
+    values: dict[str, Any] = checked.model_dump(mode="json", by_alias=True)  # lists instead of tuples, as in YAML
     _refuse_booleans(where, given, values)
     for key, value in _flatten(values, where):
         for number in value if isinstance(value, list) else [value]:
@@ -179,7 +179,15 @@ def _checked(
 def _model(components: tuple[Component, ...]) -> tuple[dict[str, Any], type[BaseModel]]:
     """Options of components, and the pydantic model that checks them; creating it takes milliseconds."""
     fields = {name: option for component in components for name, option in options(component).items()}
-    return fields, create_model("Section", __config__=CHECKS, **fields)
+    definitions: dict[str, Any] = dict(field_of(name, *option) for name, option in fields.items())
+    return fields, create_model("Section", __config__=CHECKS, **definitions)
+
+
+def field_of(name: str, annotation: Any, default: Any) -> tuple[str, Any]:
+    """Return name and definition of a pydantic field; a key that is also a method of pydantic\x27s models has an alias."""
+    if hasattr(BaseModel, name):
+        return f"{name}_", (annotation, Field(default, alias=name))
+    return name, (annotation, default)
 
 
 def checked_component(where: str, choices: Mapping[str, Component], given: Any) -> dict[str, Any]:

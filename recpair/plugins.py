@@ -120,6 +120,12 @@ def unknown(raw: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     return [each for each in _names(raw) if each[2] not in registry(SLOTS[each[0]].registry)]
 
 
+def modules_of(raw: Mapping[str, Any], section: str) -> list[str]:
+    """Return the modules of the components that a section names by dotted path."""
+    names = (name for named, _, name in _names(raw) if named == section)
+    return list(dict.fromkeys(name.partition(OUTSIDE)[0] for name in names if OUTSIDE in name))
+
+
 def _names(raw: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     """Yield section, config key and name of each component that raw sections name."""
     for section in SLOTS:

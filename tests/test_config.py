@@ -216,3 +216,11 @@ def test_values_inside_a_message_are_bounded():
     assert shown("x" * 5000) == "'" + "x" * 63 + " … " + "x" * 32 + "'"
     assert len(str(ConfigError("y" * 10_000))) == 390
     assert str(ConfigError("a\n\tb\x1b[31m")) == "a b\\x1b[31m"
+
+
+def test_a_key_may_have_the_name_of_a_method_of_pydantic():
+    assert load_config({"tracking": {"register": "films"}})["tracking"]["register"] == "films"
+    with pytest.raises(ConfigError, match=r"tracking.register: .* got 'a/b'"):
+        load_config({"tracking": {"register": "a/b"}})
+    with pytest.raises(ConfigError, match=r"tracking.registers is unknown; did you mean register"):
+        load_config({"tracking": {"registers": "films"}})

@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import io
+import json
 import re
 import shlex
 import sys
@@ -37,6 +38,7 @@ from recpair.sampling import NEGATIVES, SAMPLERS
 from recpair.semantics import ENCODERS
 from recpair.step import SUPPLIES
 from recpair.terms import TERMS
+from recpair.tracking.server import load_served
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -49,6 +51,7 @@ NOT_RUN = (
     "make ",
     "torchrun ",
     "mlflow ",
+    "export ",
     "recpair data fetch",
     "recpair track",
     "recpair browse",
@@ -75,6 +78,7 @@ class Reader:
         self.monkeypatch = monkeypatch
         self.namespace: dict[str, object] = {"__name__": "__main__"}
         self.modules: list[str] = []
+        self.served = None
         self.registries = [slot.components() for slot in SLOTS.values()] + [DIAGNOSTICS, COMPARISONS]
         self.before = [dict(registry) for registry in self.registries]
 
@@ -108,7 +112,7 @@ class Reader:
         self.monkeypatch.setattr(plugins, "_entry_points", lambda: metadata.EntryPoints(entries))
 
     def bash(self, text: str) -> None:
-        for line in text.replace("\\\n", " ").splitlines():
+        for line in re.sub(r"(-d ')\n\s*", r"\1", text.replace("\\\n", " ")).splitlines():
             command = line.partition("   #")[0]
             if not command.startswith(NOT_RUN):
                 self.run(command)
@@ -124,6 +128,11 @@ class Reader:
         """Run a command as in a new process; return what it prints."""
         self.forget()
         program, *arguments = shlex.split(command)
+        if program == "curl":
+            return self.curl(arguments)
+        if arguments[:1] == ["serve"]:
+            self.served = load_served(recpair.load(arguments[1]))
+            return ""
         assert program == "recpair", f"{command}: add it to NOT_RUN if it cannot run in a test"
         target = arguments.pop() if arguments[-2:-1] == [">"] else None
         with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(out):
@@ -132,6 +141,19 @@ class Reader:
         if target is not None:
             Path(target).write_text(out.getvalue())
         return out.getvalue()
+
+    def curl(self, arguments: list[str]) -> str:
+        """Send a request to the run that ``recpair serve`` has opened, without a server; return the answer."""
+        from mlflow.exceptions import MlflowException
+        from mlflow.pyfunc.scoring_server import invocations
+
+        body = arguments[arguments.index("-d") + 1]
+        try:
+            found = invocations(body, "application/json", self.served, self.served.metadata.get_input_schema())
+        except MlflowException as error:
+            return error.serialize_as_json()
+        assert len(json.loads(found.response)["predictions"]) == 2
+        return found.response
 
     def forget(self) -> None:
         """Remove components and modules from outside the package."""
@@ -143,7 +165,7 @@ class Reader:
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch):
+def here(tmp_path, monkeypatch, request):
     """A folder with the data of the examples and the shipped configs, in which two epochs are enough."""
     for config in (ROOT / "configs").glob("*/*.yaml"):
         copied = tmp_path / config.relative_to(ROOT)
@@ -152,7 +174,10 @@ def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr("recpair.shipped.PACKAGE", tmp_path)
-    monkeypatch.setattr("recpair.tracking.mlflow_tracker.MlflowTracker.start", lambda *args, **kwargs: None)
+    if "page" in request.fixturenames and request.getfixturevalue("page").name == "serving.md":
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")  # mlflow's code, too
+    else:
+        monkeypatch.setattr("recpair.tracking.mlflow_tracker.MlflowTracker.start", lambda *args, **kwargs: None)
     generator, n = np.random.default_rng(0), 900
     user, item, rating = (generator.integers(low, high, size=n) for low, high in ((0, 60), (0, 40), (1, 6)))
     time = 1_400_000_000 + 3600 * np.arange(n)

@@ -7,6 +7,7 @@ from recpair.cli import (  # in the order of the help
     recommend,
     runs,
     export,
+    serve,
     browse,
     data,
     semantics,

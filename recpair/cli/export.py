@@ -13,7 +13,8 @@ def export(
     run: RunArgument,
     out: Annotated[Path, typer.Option("--out", "-o", help="A new or empty folder.")],
     format: Annotated[
-        Literal["onnx", "recbole", "vectors"], typer.Option("--format", "-f", help="What to write; see above.")
+        Literal["mlflow", "onnx", "recbole", "vectors"],
+        typer.Option("--format", "-f", help="What to write; see above."),
     ] = "recbole",
     plugins: PluginsOption = None,
 ) -> None:
@@ -22,6 +23,8 @@ def export(
     [bold]vectors[/]: user and item vectors as Parquet files, and a faiss index of the items; for vector stores.
 
     [bold]onnx[/]: the model as an ONNX graph from users or histories to the k best items, checked with onnxruntime.
+
+    [bold]mlflow[/]: an MLflow model folder, without a tracking store; mlflow models serve -m FOLDER serves it.
 
     [bold]recbole[/]: the run's data as RecBole's atomic files. The name of the folder is the name of the data set: RecBole
     reads NAME.train.inter, NAME.valid.inter, NAME.test.inter and NAME.item with data_path: the folder above, dataset: NAME,

@@ -1,6 +1,7 @@
 """Export of runs to the formats of other systems."""
 
 import logging
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from recpair.integrations.vectors import write_vectors
 from recpair.registry import nearest
 from recpair.run.environment import versions
 from recpair.run.run import Run
+from recpair.tracking.pyfunc import write_model
 
 logger = logging.getLogger("recpair")
 
@@ -29,7 +31,7 @@ def export(run: Run, folder: str | Path, *, format: str = "recbole") -> list[Pat
 
     Args:
         format: recbole (events and items as RecBole's atomic files), vectors (user and item vectors as Parquet, and a
-            faiss index) or onnx (the model as a graph that returns the k best items).
+            faiss index), onnx (the model as a graph that returns the k best items) or mlflow (an MLflow model folder).
 
     Raises:
         RunError: unknown format, the folder is not empty, a package is not installed, or the model cannot be exported
@@ -78,8 +80,14 @@ def _origin(run: Run) -> dict[str, Any]:
     }
 
 
+def _mlflow(run: Run, folder: Path, name: str) -> None:
+    """Write an MLflow model folder."""
+    write_model(run.folder, folder, shutil.copyfile)
+
+
 # Functions of the run, the folder to write to, and the name that the folder will have.
 FORMATS: dict[str, Callable[[Run, Path, str], None]] = {
+    "mlflow": _mlflow,
     "onnx": _onnx,
     "recbole": _recbole,
     "vectors": _vectors,

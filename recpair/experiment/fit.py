@@ -163,7 +163,7 @@ def fit_into(
         report.write(evaluators.test, draw=not trial)
         files.write_json(output.work / METRICS, metrics)
         output.complete()
-        close_run(tracker, output.work, metrics)
+        close_run(tracker, output.work, metrics, model=not trial)
     del components, training, outcome, report  # free memory before the run is loaded
     fabric.barrier()
     return Run.open(output.work)

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import create_model
 
 from recpair.aliases import SECTIONS
-from recpair.config import CHECKS, Section
+from recpair.config import CHECKS, Section, field_of
 from recpair.experiment.schema import SCHEMA, SEARCH
 from recpair.registry import options
 from recpair.signatures import Component, summary
@@ -76,8 +76,8 @@ def _required(*components: Component) -> list[str]:
 
 def _properties(component: Component) -> dict[str, Any]:
     """Schemas of the options of a component."""
-    model = create_model("Options", __config__=CHECKS, **options(component))  # type: ignore[call-overload]
-    schema = model.model_json_schema()
+    fields: dict[str, Any] = dict(field_of(name, *each) for name, each in options(component).items())
+    schema = create_model("Options", __config__=CHECKS, **fields).model_json_schema()
     assert "$defs" not in schema, "options have plain types"
     return {
         name: {k: v for k, v in each.items() if k != "title"} for name, each in schema.get("properties", {}).items()

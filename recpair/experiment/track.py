@@ -1,6 +1,8 @@
 """Upload of finished runs to MLflow."""
 
 import os
+from pathlib import Path
+from typing import Any
 
 from recpair.boundary import boundary
 from recpair.config import Config
@@ -27,17 +29,29 @@ def track(run: Run, *, uri: str | None = None) -> str | None:
     """
     require_run(run)
     config = load_stored(run.config, tolerant=True)
+    section = tracking_section(config, run.folder, uri)
+    with MlflowTracker(**section) as tracker:
+        return upload(tracker, run, components(config), config.flat())
+
+
+def tracking_section(config: Config, folder: Path, uri: str | None) -> dict[str, Any]:
+    """Return the section ``tracking`` of a run's config, with ``uri`` in place of its address.
+
+    Raises:
+        ConfigError: as for ``track``.
+    """
     section = dict(config["tracking"] or {})
+    if uri is not None:
+        return section | {"uri": uri}
     named = section.get("uri")
-    if uri is None and named and "://" in named and not named.startswith(("sqlite:", "file:")):
+    if named and "://" in named and not named.startswith(("sqlite:", "file:")):
         held = [variable for variable in CREDENTIALS if os.environ.get(variable)]
         if held and named != os.environ.get("MLFLOW_TRACKING_URI"):
             raise ConfigError(
-                f"tracking.uri in the config of {run.folder} names a server, and ${held[0]} would be sent to it; "
+                f"tracking.uri in the config of {folder} names a server, and ${held[0]} would be sent to it; "
                 f"give the address with --uri"
             )
-    with MlflowTracker(**(section | ({"uri": uri} if uri else {}))) as tracker:
-        return upload(tracker, run, components(config), config.flat())
+    return section
 
 
 def tracking_page(config: Config) -> list[str]:

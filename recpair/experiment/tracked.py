@@ -57,11 +57,23 @@ def open_run(
         files.write_text(output.work / CHECKPOINT / TRACKED, tracker.run_id)
 
 
-def close_run(tracker: Tracker, folder: Path, metrics: Mapping[str, Any]) -> None:
-    """Upload a complete run folder to the tracker, and store the id of the tracked run, if any, in ``metrics.json``."""
+def close_run(tracker: Tracker, folder: Path, metrics: Mapping[str, Any], *, model: bool = True) -> None:
+    """Upload a complete run folder to the tracker, and store the id of the tracked run, if any, in ``metrics.json``.
+
+    Args:
+        model: whether the run also has an MLflow model; trials of a search have none.
+    """
+    if model:
+        add_model(tracker, folder, metrics)
     tracker.finish(folder, _final(metrics), _uploaded(folder), _description(folder))
     if tracker.run_id != metrics["mlflow_run_id"]:  # the store became unavailable meanwhile
         rewrite(folder, METRICS, {**metrics, "mlflow_run_id": tracker.run_id})
+
+
+def add_model(tracker: Tracker, folder: Path, metrics: Mapping[str, Any], run_id: str | None = None) -> bool:
+    """Add the model of a run folder to its tracked run, or to ``run_id``; return True if it was added."""
+    own = {f"{part}/{name}": value for part in ("valid", "test") for name, value in metrics[part].items()}
+    return tracker.add_model(folder, own, metrics["best_epoch"], run_id)
 
 
 def close_members(tracker: Tracker, folder: Path, summary: Mapping[str, Any]) -> None:
@@ -104,7 +116,9 @@ def upload(tracker: Tracker, run: Run, parts: Sequence[str], params: Mapping[str
     before = run.metrics["mlflow_run_id"] or _noted(run.folder)
     status = None if before is None else tracker.status(before)
     if status == "FINISHED":
-        logger.info("%s is already tracked as a finished MLflow run; nothing is uploaded", run.folder)
+        added = add_model(tracker, run.folder, run.metrics, before)
+        missing = "only its model is added" if added else "nothing is uploaded"
+        logger.info("%s is already tracked as a finished MLflow run; %s", run.folder, missing)
         return before
     if status is not None:
         logger.info("MLflow run %s is %s; it is completed from %s", before, status, run.folder)

@@ -12,8 +12,10 @@ from recpair.data.ids import shown
 from recpair.data.interactions import Interactions
 from recpair.data.vocabulary import Ids
 from recpair.errors import UnknownIdError
+from recpair.registry import nearest
 
 Kind = Literal["user", "item"]
+COMPARED, LONGEST = 1000, 100  # ids, characters
 
 logger = logging.getLogger("recpair")
 
@@ -75,10 +77,28 @@ class TrainedIds:
         ids, trained = self._of(kind)
         unknown = asked.filter(pl.Series(index < 0))
         known = f"{int(trained.sum()):,} {kind}s have training events"
-        held_out = unknown.filter(pl.Series(ids.find(unknown) >= 0))
+        absent = pl.Series(ids.find(unknown) < 0)
+        held_out = unknown.filter(~absent)
         if len(held_out):
             known += f"; in the data set without one: {shown(held_out, 1)}"
-        raise UnknownIdError(f"unknown {kind}_id: {shown(unknown, 3)} ({known}); {todo}")
+        near = self._nearest(kind, unknown[0]) if absent[0] else ""
+        raise UnknownIdError(f"unknown {kind}_id: {shown(unknown, 3)} ({known}){near}; {todo}")
+
+    def _nearest(self, kind: Kind, unknown: str | int | None) -> str:
+        """Return "; did you mean X?" with the most similar id of a training event, or an empty string.
+
+        Only ids that have about the same length and the same first or last half are compared, ``COMPARED`` at most: among a
+        million ids, this takes a fraction of a second.
+        """
+        if unknown is None:
+            return ""
+        text = str(unknown)[:LONGEST]
+        ids, trained = self._of(kind)
+        texts = ids.values.cast(pl.String).filter(pl.Series(trained))
+        half, lower = len(text) // 2, texts.str.to_lowercase()
+        alike = lower.str.starts_with(text[:half].lower()) | lower.str.ends_with(text[len(text) - half :].lower())
+        close = (texts.str.len_chars().cast(pl.Int64) - len(text)).abs() <= 2
+        return nearest(text, texts.filter(alike & close).head(COMPARED).to_list())
 
     def _of(self, kind: Kind) -> tuple[Ids, np.ndarray]:
         vocabulary = self.train.vocabulary

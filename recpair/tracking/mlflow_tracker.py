@@ -2,16 +2,18 @@
 
 import json
 import logging
-import os
 import re
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
 
 from recpair.redaction import redacted
+from recpair.tracking.logged_model import BATCH, Value, log_model, log_values, model_of, register
+from recpair.tracking.pyfunc import link
 from recpair.tracking.store import ARTIFACTS, address, connect, few_retries, first_line, quiet, sqlite_file, unusable
 
 if TYPE_CHECKING:
@@ -22,7 +24,6 @@ logger = logging.getLogger("recpair")
 
 KIND = {"mlflow.experimentKind": "custom_model_development"}  # not the page for traces of language models
 DESCRIPTION = "mlflow.note.content"
-BATCH = 900  # MLflow accepts at most 1,000 metrics at once
 LONGEST_TAG = 5_000  # characters
 EVERY_EPOCH = "train/loss"
 
@@ -42,17 +43,26 @@ class MlflowTracker:
         run_id: id of the tracked run; None before ``start``, or if the store cannot be used.
     """
 
-    def __init__(self, *, experiment: str = "recpair", uri: str | None = None, run_name: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        experiment: str = "recpair",
+        uri: str | None = None,
+        run_name: str | None = None,
+        register: Annotated[str, Field(pattern=r"^[^/:]*[^/:\s][^/:]*$", max_length=256)] | None = None,
+    ) -> None:
         """
         Args:
             experiment: name of the experiment; created if it does not exist.
             uri: URI of the store; by default ``$MLFLOW_TRACKING_URI``, else ``sqlite:///mlflow.db``. A password in it is
                 neither printed nor stored; ``$MLFLOW_TRACKING_USERNAME`` and ``$MLFLOW_TRACKING_PASSWORD`` are an alternative.
             run_name: name shown in MLflow; by default model, loss, denoiser and terms, then the run folder's name.
+            register: name in MLflow's model registry under which the model of the run becomes a new version.
         """
         self.uri = address(uri)
         self.experiment = experiment
         self.run_name = run_name
+        self.register = register
         self.run_id: str | None = None
         self._client: MlflowClient | None = None
         self._lost = False  # the store could not be used
@@ -111,15 +121,43 @@ class MlflowTracker:
         """Write the final metrics, the description and the files ``names`` of the folder, then end the run."""
 
         def act(client: "MlflowClient") -> None:
-            known = client.get_run(self._id).data.metrics
-            new = {name: value for name, value in metrics.items() if known.get(metric_key(name)) != value}
-            _log_metrics(client, self._id, new, 0)
+            log_values(client, self._id, _values(metrics), None)
             if description:
                 client.set_tag(self._id, DESCRIPTION, redacted(description)[:LONGEST_TAG])
             _upload(client, self._id, folder, names)
             client.set_terminated(self._id)
 
         self._try(act)
+
+    def add_model(self, folder: Path, metrics: Mapping[str, float], best_epoch: int, run_id: str | None = None) -> bool:
+        """Add the model of a run folder to the run, link metrics to it, and register it under ``register``.
+
+        If this fails, the run is complete nevertheless: a warning is logged.
+
+        Args:
+            metrics: validation and test metrics of the model, ``valid/ndcg@10``.
+            best_epoch: epoch of the validation metrics.
+            run_id: id of a finished tracked run; None: the current one.
+
+        Returns:
+            True if the model was added, False if the run has it already or it could not be added.
+        """
+        run_id = run_id or self.run_id
+        if self._client is None or run_id is None:
+            return False
+        try:
+            with few_retries(), quiet():
+                before = model_of(self._client, run_id, folder)
+                model_id = log_model(self._client, run_id, folder)
+                log_values(self._client, run_id, _values(metrics, best_epoch), model_id)
+                if self.register is not None:
+                    register(self._client, self._client.get_logged_model(model_id), self.register)
+        except Exception as error:  # as in _try
+            logger.warning(
+                "the MLflow model of run %s is incomplete (%s); `recpair track RUN` adds it", run_id, first_line(error)
+            )
+            return False
+        return before is None
 
     def __enter__(self) -> "MlflowTracker":
         return self
@@ -201,11 +239,16 @@ def _upload(client: "MlflowClient", run_id: str, folder: Path, names: Sequence[P
         for name in names:
             target = Path(staged) / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                os.symlink((folder / name).resolve(), target)
-            except OSError:  # Windows allows links to administrators only
-                shutil.copyfile(folder / name, target)
+            link((folder / name).resolve(), target)
         client.log_artifacts(run_id, staged, ARTIFACTS)
+
+
+def _values(metrics: Mapping[str, float], best_epoch: int = 0) -> list[Value]:
+    """Final metrics by their names in MLflow; those of the validation part belong to the best epoch."""
+    return [
+        Value(metric_key(name), float(value), best_epoch if name.startswith("valid/") else 0)
+        for name, value in metrics.items()
+    ]
 
 
 def _log_params(client: "MlflowClient", run_id: str, params: Mapping[str, Any]) -> None:

@@ -101,28 +101,41 @@ def sqlite_file(uri: str) -> Path | None:
     return Path(unquote(match[1])) if match and match[1] != ":memory:" else None
 
 
+@contextmanager
+def reachable(uri: str, what: str) -> "Iterator[MlflowClient]":
+    """Connect to a store that must exist, and convert errors in the block.
+
+    Args:
+        what: what is read, in the message of an error: ``run 1234``.
+
+    Raises:
+        RunError: the store cannot be reached, is not a store, or does not have what is read.
+    """
+    shown = redacted(uri)
+    if reason := unusable(uri):
+        raise RunError(f"MLflow at {shown} cannot be reached ({reason}); start it, or give another address")
+    file = sqlite_file(uri)
+    if file is not None and not file.is_file():  # mlflow would create it
+        raise RunError(f"MLflow at {shown} has no {what}: {file} does not exist; check tracking.uri or --uri")
+    try:
+        client = connect(uri)
+        with few_retries(), quiet():
+            yield client
+    except failures() as error:
+        raise RunError(
+            f"MLflow at {shown} has no {what} ({first_line(error)}); check the id and tracking.uri"
+        ) from None
+
+
 def download(run_id: str, uri: str | None = None) -> Path:
     """Download the run folder from the artifacts of a tracked run.
 
     Raises:
         RunError: the store or the run cannot be reached, or has no run folder.
     """
-    uri = address(uri)
-    shown = redacted(uri)
-    if reason := unusable(uri):
-        raise RunError(f"MLflow at {shown} cannot be reached ({reason}); start it, or give the path of the run folder")
-    file = sqlite_file(uri)
-    if file is not None and not file.is_file():  # mlflow would create it
-        raise RunError(f"MLflow at {shown} has no run {run_id}: {file} does not exist; give the path of the run folder")
-    try:
-        client = connect(uri)
-        with few_retries(), quiet():
-            target = tempfile.mkdtemp(prefix=f"recpair-{run_id[:8]}-")
-            return Path(client.download_artifacts(run_id, ARTIFACTS, target))
-    except failures() as error:
-        raise RunError(
-            f"MLflow at {shown} has no run folder for run {run_id} ({first_line(error)}); check the id and tracking.uri"
-        ) from None
+    with reachable(address(uri), f"run folder for run {run_id}") as client:
+        target = tempfile.mkdtemp(prefix=f"recpair-{run_id[:8]}-")
+        return Path(client.download_artifacts(run_id, ARTIFACTS, target))
 
 
 def failures() -> tuple[type[Exception], ...]:
@@ -156,7 +169,7 @@ def few_retries() -> Iterator[None]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Hide the migration messages of a new SQLite store, and the deprecation warnings of mlflow."""
+    """Hide the migration messages of a new SQLite store, and warnings of mlflow about itself."""
     loggers = [logging.getLogger(name) for name in ("alembic", "mlflow.store.db.utils", "mlflow.store.db")]
     levels = [each.level for each in loggers]
     for each in loggers:
@@ -164,6 +177,7 @@ def quiet() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
+            warnings.filterwarnings("ignore", ".*Any type hint is inferred", UserWarning)  # of mlflow's own types
             yield
     finally:
         for each, level in zip(loggers, levels, strict=True):

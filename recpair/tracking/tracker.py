@@ -35,6 +35,10 @@ class Tracker(Log, Protocol):
         """Write the final metrics, the description and the files ``names`` of the folder, then end the run."""
         ...
 
+    def add_model(self, folder: Path, metrics: Mapping[str, float], best_epoch: int, run_id: str | None = None) -> bool:
+        """Add the model of a run folder with its metrics to the run, or to ``run_id``; return True if it was added."""
+        ...
+
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *error: Any) -> None: ...
@@ -66,6 +70,10 @@ class Untracked:
 
     def finish(self, folder: Path, metrics: Mapping[str, float], names: Sequence[Path], description: str = "") -> None:
         """Do nothing."""
+
+    def add_model(self, folder: Path, metrics: Mapping[str, float], best_epoch: int, run_id: str | None = None) -> bool:
+        """Do nothing, and return False."""
+        return False
 
     def __enter__(self) -> Self:
         return self

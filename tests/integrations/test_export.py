@@ -64,6 +64,7 @@ def test_an_interrupted_export_leaves_nothing(run, tmp_path, format, monkeypatch
         raise KeyboardInterrupt
 
     target = {"recbole": "recpair.integrations.atomic.item_table", "onnx": "recpair.integrations.onnx.export._save"}
+    target |= {"mlflow": "recpair.tracking.pyfunc.write_environment"}
     monkeypatch.setattr(target.get(format, "recpair.files.write_bytes"), fails)
     before = sorted(path.name for path in tmp_path.iterdir())
     with pytest.raises(KeyboardInterrupt):
