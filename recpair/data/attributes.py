@@ -9,6 +9,7 @@ import polars as pl
 import scipy.sparse as sp
 
 from recpair.data.features import CATEGORY, read_numbers
+from recpair.data.interactions import Interactions
 from recpair.data.vocabulary import Ids
 
 MOST = 500  # categories, the most frequent ones
@@ -98,3 +99,15 @@ def _lists(column: pl.Series) -> pl.Series:
     if isinstance(column.dtype, pl.List | pl.Array):
         return column.cast(pl.List(pl.String))
     return column.cast(pl.String).to_frame().select(pl.concat_list(column.name)).to_series()
+
+
+def categories_of_items(table: pl.DataFrame | None, train: Interactions) -> sp.csr_matrix | None:
+    """Return the categories of all items, binary (I, C), those of at least two items with training events; None if none.
+
+    Columns are in ascending order of the names, the same for the same table and training events.
+    """
+    if table is None:
+        return None
+    rows = aligned(table, train.vocabulary.items)
+    attributes = Attributes.of(rows.filter(pl.Series(train.item_counts > 0)))
+    return attributes.category_rows(rows) if attributes.categories else None

@@ -22,7 +22,7 @@ from recpair.evaluation.evaluator import Evaluator
 from recpair.evaluation.names import parse_metric, with_metric
 from recpair.experiment.requirements import needs_texts
 from recpair.integrations.all_models import ALL_MODELS
-from recpair.models import HistoryModel, Model
+from recpair.models import ContentModel, HistoryModel, Model
 from recpair.registry import options_in
 from recpair.run.item_map import Content
 from recpair.run.new_items import unseen_content
@@ -178,14 +178,17 @@ def evaluators_of(config: Config, splits: Splits) -> Evaluators:
     if config["split"]["name"] == COLD or config["evaluate"]["candidates"] == "cold":
         content = unseen_content(splits.train, splits.items, config["semantics"])
         if valid is not None:
-            valid.view = lambda model: content.extend(model)[0]
+            valid.view = partial(_extended, content, quiet=True)
         if test is not None:
             test.view = partial(_extended, content)
     return Evaluators(valid, test)
 
 
-def _extended(content: Content, model: Model) -> Model:
+def _extended(content: Content, model: Model, *, quiet: bool = False) -> Model:
     """Return a model with the cold items, and log the quality of their vectors or scores."""
+    if isinstance(model, ContentModel) and model.reads_content:
+        return model
     extended, quality = content.extend(model)
-    logger.info("cold items in %s: %s", type(model).__name__, quality)
+    if not quiet:
+        logger.info("cold items in %s: %s", type(model).__name__, quality)
     return extended

@@ -16,7 +16,8 @@ from recpair.data.new_rows import read_new_rows
 from recpair.data.vocabulary import Ids, Vocabulary
 from recpair.errors import DataError, RunError
 from recpair.errors import shown as quoted
-from recpair.models import Model
+from recpair.models import ContentModel, Model
+from recpair.models.blas import one_thread
 from recpair.run.item_map import Content, Quality
 from recpair.semantics.new_texts import default_section, encode_known_and_new
 from recpair.semantics.text import parse_template
@@ -33,6 +34,7 @@ SCHEMA = {
     )
 }
 SAFE = ("tfidf", "wordllama")  # encoders that open no file and call no server that a run folder names
+TOLERANCE = 0.01  # relative error of the vectors of known texts, computed again
 FEWEST = 3  # known items with content
 
 
@@ -46,7 +48,7 @@ class Added:
         table: the item table with the new rows.
         places: indices of the new items in the extended vocabulary.
         frame: the new rows.
-        quality: held-out quality of the map from content to vectors or scores.
+        quality: held-out quality of the map from content to vectors or scores; None if the model itself reads content.
         source: the content in words.
     """
 
@@ -55,7 +57,7 @@ class Added:
     table: pl.DataFrame
     places: np.ndarray
     frame: pl.DataFrame
-    quality: Quality
+    quality: Quality | None
     source: str
 
 
@@ -199,10 +201,16 @@ def add_items(
     if new.is_empty():
         raise RunError("all items have training events already; there is nothing to add")
     items, places = _extended(ids, new["item_id"], index)
-    learnt, source = content(train, table, new, places, len(items), section)
-    extended, quality = learnt.extend(model, exposure)
-    logger.info("%s new items from %s: %s", f"{len(new):,}", source, quality)
-    if quality.r2 <= 0:
+    extended: Model
+    if isinstance(model, ContentModel) and model.reads_content:
+        extended, quality = placed_by_model(model, train, table, new, places, len(items), section), None
+        source = "the content that the model has learnt from"
+        logger.info("%s new items from %s", f"{len(new):,}", source)
+    else:
+        learnt, source = content(train, table, new, places, len(items), section)
+        extended, quality = learnt.extend(model, exposure)
+        logger.info("%s new items from %s: %s", f"{len(new):,}", source, quality)
+    if quality is not None and quality.r2 <= 0:
         logger.warning(
             "the content of known items does not predict them (R² %.3f); so the new items are all alike", quality.r2
         )
@@ -210,6 +218,41 @@ def add_items(
     return Added(
         extended, replace(train, vocabulary=vocabulary), _joined(table, new, items), places, new, quality, source
     )
+
+
+def placed_by_model(
+    model: ContentModel,
+    train: Interactions,
+    table: pl.DataFrame,
+    new: pl.DataFrame,
+    places: np.ndarray,
+    size: int,
+    section: Mapping[str, Any] | None,
+) -> ContentModel:
+    """Return a model that reads content, with new items.
+
+    The vectors of the texts of the known items are computed again, and the linear map to those that the model was trained
+    with is applied to the new ones: latent semantic analysis determines vectors up to a rotation.
+
+    Raises:
+        RunError: the texts or categories of the known items are not those of the training.
+    """
+    rows = aligned(table, train.vocabulary.items)
+    texts = np.zeros((len(new), 0), dtype=np.float32)
+    if model.texts.shape[1] > 0:
+        assert section is not None, "a model with texts was trained with the section semantics"
+        of_known, texts = encode_known_and_new(rows, new, section)
+        with one_thread():
+            turn = np.linalg.lstsq(of_known.astype(np.float64), model.texts.astype(np.float64))[0]
+            error = np.linalg.norm(of_known @ turn - model.texts) / np.linalg.norm(model.texts)
+            texts = (texts @ turn).astype(np.float32)
+        if error > TOLERANCE:
+            raise RunError(
+                f"the item texts of the run are encoded differently from those that its model was trained with (relative "
+                f"error {error:.2g}); name the encoder and template of the training with semantics="
+            )
+    attributes = Attributes.of(rows.filter(pl.Series(train.item_counts > 0)))
+    return model.with_items(size, places, texts, attributes.category_rows(new))
 
 
 def fields_of(section: Mapping[str, Any]) -> list[str]:
