@@ -39,8 +39,8 @@ def require_members(runs: Sequence[Run], out: Path) -> None:
             raise RunError(f"{out} is one of the runs to blend; choose another output")
         if run.added is not None:
             raise RunError(f"{run.folder} was extended by new items in memory; blend the run as loaded")
-        if run.config["split"]["name"] == COLD:
-            raise RunError(f"{run.folder} has split.name: {COLD}, which blends do not support; use another split")
+        if run.config["split"]["name"] == COLD or run.config["evaluate"].get("candidates") == "cold":
+            raise RunError(f"{run.folder} is evaluated on cold items, which blends do not support; use another split")
         if run.config["evaluate"]["monitor"] is None:
             raise RunError(
                 f"{run.folder} was trained on the validation events (evaluate.monitor: null), which choose the weights "

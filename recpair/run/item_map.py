@@ -21,6 +21,7 @@ logger = logging.getLogger("recpair")
 
 COUNTS = (1, 3, 10, 30)  # candidates for the number of neighbours
 SAMPLE, USERS = 1000, 256  # known items and users that measure the held-out quality
+SCORES = 2**25  # of the sampled users, held at a time
 LENGTH, LARGEST, STEPS = 10, 100.0, 30  # of the lists, the factor and the bisection of ``spread``
 FEWEST = 3  # known items
 NEAREST = 10  # neighbours that the held-out vectors are checked on
@@ -68,6 +69,8 @@ class Quality:
 class Content:
     """Content of the known and the new items of a catalogue.
 
+    Memory: known items × (S + F) numbers in double precision, for the ridge regression.
+
     Attributes:
         train: the training events.
         size: number of items of the extended catalogue.
@@ -93,7 +96,7 @@ class Content:
         in the lists of sampled users ``exposure`` times as often as by their own scores; None: the factor is 1.
         """
         users = np.flatnonzero(np.diff(self.train.indptr))
-        users = users[_evenly(len(users), USERS)]
+        users = users[_evenly(len(users), min(USERS, max(SCORES // self.train.n_items, 1)))]
         with torch.no_grad():
             batch = model.batch_of(torch.from_numpy(users).to(model.device), Histories((self.train,)))
             scorer = model.score(batch)
@@ -104,8 +107,10 @@ class Content:
         else:
             found, held_out, quality = self._weights(scores)
         if exposure is not None:
-            seen = self.train.to_scipy()[users][:, self.known].toarray() > 0
-            factor = spread(scores, held_out, self._sample, seen, exposure)
+            seen = np.zeros((len(users), self.train.n_items), dtype=bool)
+            for row, user in enumerate(users):
+                seen[row, self.train.items_of(user)] = True
+            factor = spread(scores, held_out, self._sample, seen[:, self.known], exposure)
             found, quality = found.spread(factor), replace(quality, spread=factor)
         return Extended(model, found), quality
 

@@ -75,7 +75,7 @@ def section_of(config: Mapping[str, Any], chosen: Any, table: pl.DataFrame) -> d
     if not own:
         section = default_section(table)
         if section is not None:
-            logger.info("item texts: %s, encoded by tfidf (the run has no section semantics)", section["template"])
+            logger.info("the run has no section semantics; the texts are all columns of text, encoded by tfidf")
         return section
     name = own.get("name") if isinstance(own, Mapping) else own
     if name not in SAFE:
@@ -134,11 +134,15 @@ def content(
     if texts[0].shape[1] and (empty := int((~texts[1].any(axis=1)).sum())):
         logger.info("%s of %s new items have no known word in their text", f"{empty:,}", f"{len(new):,}")
     parts = [
-        *([] if section is None else [f"texts ({section['name']})"]),
+        *([] if section is None else [_texts(section)]),
         *([f"{len(attributes.categories):,} categories ({attributes.column})"] if attributes.categories else []),
         *([f"numbers ({', '.join(attributes.numbers)})"] if attributes.numbers else []),
     ]
     return Content(train, size, known, places, *texts, *features), ", ".join(parts)
+
+
+def _texts(section: Mapping[str, Any]) -> str:
+    return f"texts ({section['name']}{'' if section['name'] == 'file' else ': ' + section['template']})"
 
 
 def unseen_content(train: Interactions, table: pl.DataFrame | None, section: Mapping[str, Any] | None) -> Content:
@@ -205,7 +209,9 @@ def add_items(
     if isinstance(model, ContentModel) and model.reads_content:
         extended, quality = placed_by_model(model, train, table, new, places, len(items), section), None
         source = "the content that the model has learnt from"
-        logger.info("%s new items from %s", f"{len(new):,}", source)
+        logger.info(
+            "%s new items from %s%s", f"{len(new):,}", source, "" if exposure == 1 else "; exposure has no effect"
+        )
     else:
         learnt, source = content(train, table, new, places, len(items), section)
         extended, quality = learnt.extend(model, exposure)

@@ -298,8 +298,11 @@ def test_without_semantics_all_columns_of_text_are_encoded(world, tmp_path, capl
     run = recpair.fit(config, data=events, items=items)
     with caplog.at_level(logging.INFO, "recpair"):
         run.add_items(NEW)
-    expected = "item texts: {title}. {genres}, encoded by tfidf (the run has no section semantics)"
-    assert expected in caplog.messages
+    assert "the run has no section semantics; the texts are all columns of text, encoded by tfidf" in caplog.messages
+    assert any(
+        "from texts (tfidf: {title}. {genres}), 4 categories (genres), numbers (price): mean" in m
+        for m in caplog.messages
+    )
     numbers = items.select("item_id", "price")
     only = recpair.fit(config | {"output": str(tmp_path / "other")}, data=events, items=numbers)
     assert only.add_items(NEW.select("item_id", "price")).added.source == "numbers (price)"
@@ -316,7 +319,7 @@ def test_a_blend_of_runs_with_cold_items_is_refused(run_of, world, tmp_path):
         recpair.fit(config | {"model": name, "output": str(tmp_path / name)}, data=world[0], items=world[1])
         for name in ("ease", "item_knn")
     ]
-    with pytest.raises(RecpairError, match=r"has split.name: cold_items, which blends do not support"):
+    with pytest.raises(RecpairError, match=r"is evaluated on cold items, which blends do not support"):
         recpair.blend(runs, tmp_path / "blend")
 
 
