@@ -124,8 +124,8 @@ class TwoTower(SequenceModel, ContentModel):
 
     New items have a place by their content, as ``id_dropout`` has trained it to stand in for the embedding: the item
     dropout of DropoutNet (Volkovs et al., NeurIPS 2017), which drops preference vectors of a trained factorisation
-    instead. Items without training events are not negatives in losses over the whole catalogue. Uniform negatives draw
-    them; popularity and in_batch negatives do not.
+    instead. Items without training events are not negatives in losses over the whole catalogue (with ``similarity: dot``).
+    Uniform negatives draw them; popularity and in_batch negatives do not.
     """
 
     def __init__(
