@@ -25,9 +25,7 @@ FUTURE_LEAK = (
 )
 
 WHOLE = "whole"
-WHOLE = "whole"
 ROLLING = "rolling"
-COLD = "cold_items"
 COLD = "cold_items"
 NOTHING_CHOOSES = "evaluate.monitor is null: the validation events train, and the last epoch's model is kept"
 NOTHING_MEASURES = (

@@ -107,6 +107,18 @@ def test_users_prefer_the_new_item_of_their_kind(name, run_of):
     assert "sea!" not in strangers.filter(pl.col("user_id") == 1)["item_id"]
 
 
+@pytest.mark.parametrize("name", ["ials", "ease", "item_knn"])
+def test_the_options_of_recommend_work_with_new_items(name, run_of):
+    more = run_of(name).add_items(NEW)
+    frame = more.recommend([0, 1], k=12, diversity=0.3, explain=True, exclude=[3, 6], titles=True)
+    assert not {3, 6} & set(frame["item_id"])
+    assert frame["explanation"].list.len().max() == 3
+    pairs = pl.DataFrame({"user_id": [0, 0, 1], "item_id": ["tea!", "car!", "sea!"]})
+    assert more.recommend(per_user_items=pairs, k=1)["item_id"].to_list() == ["tea!", "sea!"]
+    explained = more.recommend(histories=[["tea!", 3]], k=3, explain=True)
+    assert set(explained["explanation"].explode().struct["item_id"].drop_nulls()) <= {"tea!", "3"}
+
+
 @pytest.mark.parametrize("name", ["ials", "ease"])
 def test_similar_items_of_a_new_item_are_of_its_kind(name, run_of):
     found = run_of(name).add_items(NEW).similar_items(["car!", 1], k=5)
