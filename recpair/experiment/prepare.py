@@ -24,7 +24,7 @@ from recpair.experiment.requirements import needs_texts
 from recpair.integrations.all_models import ALL_MODELS
 from recpair.models import ContentModel, HistoryModel, Model
 from recpair.registry import options_in
-from recpair.run.item_map import Content
+from recpair.run.item_map import Content, extend_by_content
 from recpair.run.new_items import unseen_content
 from recpair.semantics import encode_items
 
@@ -187,7 +187,7 @@ def evaluators_of(config: Config, splits: Splits) -> Evaluators:
 def _extended(content: Content, model: Model, *, quiet: bool = False) -> Model:
     """Return a model with the cold items, and log the quality of their vectors or scores."""
     if isinstance(model, ContentModel) and model.reads_content:
-        return model
+        return extend_by_content(model, content.train, content.new)[0]
     extended, quality = content.extend(model)
     if not quiet:
         logger.info("cold items in %s: %s", type(model).__name__, quality)

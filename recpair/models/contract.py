@@ -175,6 +175,10 @@ class ContentModel(Model):
         """Semantic vectors of the items, as the model was trained with; S is 0 without."""
 
     @abstractmethod
+    def content_vectors(self, items: np.ndarray) -> Float[np.ndarray, "R D"]:
+        """Return the vectors that items would have if they were new, by their content alone."""
+
+    @abstractmethod
     def with_items(
         self, size: int, places: np.ndarray, semantic_vectors: np.ndarray, item_categories: sp.csr_matrix
     ) -> "ContentModel":

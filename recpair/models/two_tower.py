@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn.functional import gelu, linear
+from torch.nn.functional import gelu, linear, normalize
 
 from recpair.batch import Batch
 from recpair.data.interactions import Interactions
@@ -57,11 +57,14 @@ class ItemTower(nn.Module):
         ids, content, kept = rows if items is None else (look_up(rows[0], items), rows[1][items], rows[2][items])
         if self.training and self.id_dropout > 0:
             kept = kept * torch.empty_like(kept).bernoulli_(1 - self.id_dropout, generator=generator(kept.device))
-        vectors = ids * kept.unsqueeze(1)
-        placed = linear(content, self.first)
+        return ids * kept.unsqueeze(1) + self.placed(content)
+
+    def placed(self, content: Float[Tensor, "R F"]) -> Float[Tensor, "R D"]:
+        """Return the vectors of content alone."""
+        vectors = linear(content, self.first)
         if self.second is not None and self.bias is not None:
-            placed = linear(gelu(placed + self.bias), self.second)
-        return vectors + placed
+            vectors = linear(gelu(vectors + self.bias), self.second)
+        return vectors
 
     def table(self) -> Float[Tensor, "I D"]:
         """Return the vectors of all items, computed once for the same weights in evaluation without gradients."""
@@ -214,6 +217,15 @@ class TwoTower(SequenceModel, ContentModel):
     def texts(self) -> Float[np.ndarray, "I S"]:
         """Semantic vectors of the items."""
         found: np.ndarray = self.tower.content[:, : int(self.tower.n_texts)].cpu().numpy()
+        return found
+
+    @torch.no_grad()
+    def content_vectors(self, items: np.ndarray) -> Float[np.ndarray, "R D"]:
+        places = torch.from_numpy(items.astype(np.int64)).to(self.device)
+        vectors = self.tower.placed(self.tower.content[places])
+        if self.similarity == "cosine":
+            vectors = normalize(vectors, dim=-1)
+        found: np.ndarray = vectors.cpu().numpy()
         return found
 
     @torch.no_grad()

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from recpair.data.histories import Histories
 from recpair.data.interactions import Interactions
 from recpair.evaluation.ranking import top_k
-from recpair.models import Model, Vectors
+from recpair.models import ContentModel, Model, Scorer, Vectors
 from recpair.models.blas import one_thread
 from recpair.models.extended import Extended, NewItems
 from recpair.models.ridge import fit_ridge
@@ -66,6 +66,53 @@ class Quality:
 
 
 @dataclass(frozen=True, eq=False)
+class Sampled:
+    """Scores of known items for sampled users.
+
+    Attributes:
+        scores: float64 (Q, n).
+        seen: training items of the users, bool (Q, n).
+    """
+
+    scorer: Scorer
+    scores: np.ndarray
+    seen: np.ndarray
+
+    @classmethod
+    def of(cls, model: Model, train: Interactions, known: np.ndarray) -> "Sampled":
+        """Score the items ``known`` (n,) for at most USERS users."""
+        users = np.flatnonzero(np.diff(train.indptr))
+        users = users[_evenly(len(users), min(USERS, max(SCORES // train.n_items, 1)))]
+        seen = np.zeros((len(users), train.n_items), dtype=bool)
+        for row, user in enumerate(users):
+            seen[row, train.items_of(user)] = True
+        with torch.no_grad():
+            scorer = model.score(model.batch_of(torch.from_numpy(users).to(model.device), Histories((train,))))
+            scores = scorer.catalogue().double().cpu().numpy()[:, known]
+        return cls(scorer, scores, seen[:, known])
+
+
+@torch.no_grad()
+def extend_by_content(
+    model: ContentModel, train: Interactions, places: np.ndarray, exposure: float | None = 1.0
+) -> tuple[Model, float]:
+    """Return a model that reads content, with the scores of the items at ``places`` spread, and the factor.
+
+    As in ``Content.extend``, with known items that are represented by their content alone in place of held-out ones.
+    """
+    if exposure is None:
+        return model, 1.0
+    known = np.flatnonzero(train.item_counts)
+    sampled, sample = Sampled.of(model, train, known), _tenth(len(known))
+    assert isinstance(sampled.scorer, Vectors), "a model that reads content has vectors"
+    queries, items = (part.float().cpu().numpy() for part in (sampled.scorer.queries, sampled.scorer.items))
+    held_out = queries @ model.content_vectors(known[sample]).T
+    factor = spread(sampled.scores, held_out, sample, sampled.seen, exposure)
+    found = NewItems(len(items), places, places, known, vectors=items[places], mean=items[known].mean(axis=0))
+    return Extended(model, found.spread(factor)), factor
+
+
+@dataclass(frozen=True, eq=False)
 class Content:
     """Content of the known and the new items of a catalogue.
 
@@ -95,22 +142,15 @@ class Content:
         They are spread around the mean by a factor with which known items, predicted by maps that have not seen them, are
         in the lists of sampled users ``exposure`` times as often as by their own scores; None: the factor is 1.
         """
-        users = np.flatnonzero(np.diff(self.train.indptr))
-        users = users[_evenly(len(users), min(USERS, max(SCORES // self.train.n_items, 1)))]
-        with torch.no_grad():
-            batch = model.batch_of(torch.from_numpy(users).to(model.device), Histories((self.train,)))
-            scorer = model.score(batch)
-            scores = scorer.catalogue().double().cpu().numpy()[:, self.known]
+        sampled = Sampled.of(model, self.train, self.known)
+        scorer, scores = sampled.scorer, sampled.scores
         if isinstance(scorer, Vectors) and scorer.items.shape[1] > 1:
             items, queries = (part.detach().float().cpu().numpy() for part in (scorer.items, scorer.queries))
             found, held_out, quality = self._vectors(items, queries)
         else:
             found, held_out, quality = self._weights(scores)
         if exposure is not None:
-            seen = np.zeros((len(users), self.train.n_items), dtype=bool)
-            for row, user in enumerate(users):
-                seen[row, self.train.items_of(user)] = True
-            factor = spread(scores, held_out, self._sample, seen[:, self.known], exposure)
+            factor = spread(scores, held_out, self._sample, sampled.seen, exposure)
             found, quality = found.spread(factor), replace(quality, spread=factor)
         return Extended(model, found), quality
 
@@ -151,8 +191,7 @@ class Content:
 
     @cached_property
     def _sample(self) -> np.ndarray:
-        """Positions of the known items that are held out, at most a tenth of them."""
-        return _evenly(len(self.known), min(SAMPLE, max(len(self.known) // 10, FEWEST)))
+        return _tenth(len(self.known))
 
     @cached_property
     def _inputs(self) -> tuple[np.ndarray, np.ndarray]:
@@ -211,6 +250,11 @@ def _units(vectors: np.ndarray) -> np.ndarray:
     lengths: np.ndarray = np.linalg.norm(vectors, axis=1, keepdims=True)
     units: np.ndarray = vectors / np.maximum(lengths, 1e-12)
     return units
+
+
+def _tenth(size: int) -> np.ndarray:
+    """Return the positions of the known items that are held out, at most a tenth of them."""
+    return _evenly(size, min(SAMPLE, max(size // 10, FEWEST)))
 
 
 def _evenly(size: int, most: int) -> np.ndarray:

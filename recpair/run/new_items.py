@@ -18,7 +18,7 @@ from recpair.errors import DataError, RunError
 from recpair.errors import shown as quoted
 from recpair.models import ContentModel, Model
 from recpair.models.blas import one_thread
-from recpair.run.item_map import Content, Quality
+from recpair.run.item_map import Content, Quality, extend_by_content
 from recpair.semantics.new_texts import default_section, encode_known_and_new
 from recpair.semantics.text import parse_template
 from recpair.signatures import Reference, registry
@@ -205,25 +205,22 @@ def add_items(
     if new.is_empty():
         raise RunError("all items have training events already; there is nothing to add")
     items, places = _extended(ids, new["item_id"], index)
+    wide = replace(train, vocabulary=Vocabulary(train.vocabulary.users, items))
     extended: Model
     if isinstance(model, ContentModel) and model.reads_content:
-        extended, quality = placed_by_model(model, train, table, new, places, len(items), section), None
-        source = "the content that the model has learnt from"
-        logger.info(
-            "%s new items from %s%s", f"{len(new):,}", source, "" if exposure == 1 else "; exposure has no effect"
-        )
+        placed = placed_by_model(model, train, table, new, places, len(items), section)
+        extended, factor = extend_by_content(placed, wide, places, exposure)
+        quality, source = None, "the content that the model has learnt from"
+        logger.info("%s new items from %s; spread × %.2f", f"{len(new):,}", source, factor)
     else:
         learnt, source = content(train, table, new, places, len(items), section)
         extended, quality = learnt.extend(model, exposure)
         logger.info("%s new items from %s: %s", f"{len(new):,}", source, quality)
-    if quality is not None and quality.r2 <= 0:
-        logger.warning(
-            "the content of known items does not predict them (R² %.3f); so the new items are all alike", quality.r2
-        )
-    vocabulary = Vocabulary(train.vocabulary.users, items)
-    return Added(
-        extended, replace(train, vocabulary=vocabulary), _joined(table, new, items), places, new, quality, source
-    )
+        if quality.r2 <= 0:
+            logger.warning(
+                "the content of known items does not predict them (R² %.3f): new items are all alike", quality.r2
+            )
+    return Added(extended, wide, _joined(table, new, items), places, new, quality, source)
 
 
 def placed_by_model(

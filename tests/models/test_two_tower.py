@@ -8,6 +8,7 @@ import torch
 
 import recpair
 from recpair.batch import Batch
+from recpair.data.histories import Histories
 from recpair.data.interactions import Interactions
 from recpair.data.vocabulary import Vocabulary
 from recpair.errors import ConfigError, RunError
@@ -100,6 +101,7 @@ def test_new_items_have_the_vectors_of_their_content():
     torch.testing.assert_close(more.item_vectors()[:9], model.item_vectors()[:9])
     expected = torch.stack([item_vector(model, i) - model.tower.ids.weight[i] for i in range(3)])
     torch.testing.assert_close(more.item_vectors()[9:], expected)
+    torch.testing.assert_close(torch.from_numpy(model.content_vectors(np.arange(3))), expected)
     assert model.item_vectors().shape == (10, 6)
     assert not torch.equal(model.item_vectors()[9], expected[0])
 
@@ -145,6 +147,20 @@ def test_a_run_adds_items_by_its_tower(shop):
     users, items = events["user_id"].unique().to_list(), list(range(60))
     pairs = [[u for u in users for _ in items], items * len(users)]
     np.testing.assert_allclose(run.score(*pairs)["score"], more.score(*pairs)["score"], rtol=1e-5, atol=1e-5)
+
+
+def test_new_items_are_as_frequent_as_asked_for(shop):
+    """Known items by their content alone, spread by the factor, have their share of the lists; None leaves the vectors."""
+    run, new, _ = shop
+    plain, once, often = (run.add_items(new, exposure=exposure) for exposure in (None, 1.0, 3.0))
+    pair = [[0, 1, 2], [100, 101, 102]]
+    known = run.model.item_vectors().detach().numpy()
+    queries = plain.model.score(plain.model.batch_of(torch.tensor([0]), Histories((plain.recommender.train,)))).queries
+    mean = float(queries[0].detach().numpy() @ known.mean(0))
+    scores = [each.score([0], [100])["score"].item() for each in (plain, once, often)]
+    assert (scores[2] - mean) / (scores[0] - mean) > (scores[1] - mean) / (scores[0] - mean) > 0
+    places = [each.recommend(k=10)["item_id"].is_in(pair[1]).sum() for each in (once, often)]
+    assert places[1] >= places[0]
 
 
 def test_a_rotation_of_the_text_vectors_does_not_matter(shop, monkeypatch):
