@@ -73,8 +73,9 @@ CHOICES = [
     "512 text dimensions 0.205); `rp3beta` 3 (0.194 to 0.223), `transitions` 2 (0.203, 0.224), `item_knn` 1 (0.210), `bspm` 1",
     "(0.218); `two_tower` 30 in 10 trainings (texts, id_dropout, decay, hidden layer, dimensions: 0.137 to 0.238). One text",
     "encoder for all. The test items were read twice with these settings: in the first table, all rows but `two_tower` were the",
-    "same, and its new items were not spread yet (all recall@10 0.0106, places 0.0070; among cold items the ranking is the same).",
-    "Before, fits with default settings had printed test metrics of `ials` and of an early `two_tower`. No choice was made by them.",
+    "same, and its new items were not spread yet (all recall@10 0.0106, places 0.0070; among cold items the ranking is the",
+    "same). Before, fits with default settings had printed test metrics of `ials` and of an early `two_tower`. No choice was",
+    "made by them.",
 ]
 
 
