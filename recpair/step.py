@@ -79,6 +79,7 @@ SUPPLIES: dict[str, Supply] = {
     "history_length": Supply("T, the longest history that the model reads", "", "history", building=True),
     "semantic_items": Supply("semantic vectors of the items, dense or sparse", "", "semantics", building=True),
     "semantic_vectors": Supply("dense semantic vectors of the items", "I S", "semantics", building=True),
+    "item_categories": Supply("categories of the items, binary; None without a column of them", "I _", building=True),
     "retrieved": Supply("vectors and neighbours by meaning", "", "semantics", building=True),
 }
 

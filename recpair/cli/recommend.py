@@ -24,6 +24,14 @@ PerUserItemsOption = Annotated[
 DiversityOption = Annotated[
     float, typer.Option(help="0 ranks by score, larger values up to 1 prefer items unlike each other, such as 0.3.")
 ]
+NewItemsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--new-items",
+        help="A table of items that were not in training, with the columns of the item table; they are placed by their texts "
+        "and can be recommended too.",
+    ),
+]
 
 
 @app.command()
@@ -37,6 +45,7 @@ def recommend(
     items: ItemsOption = None,
     exclude: ExcludeOption = None,
     per_user_items: PerUserItemsOption = None,
+    new_items: NewItemsOption = None,
     diversity: DiversityOption = 0.0,
     explain: Annotated[
         bool, typer.Option("--explain", help="Add the items of the history that contribute most; JSON in a .csv.")
@@ -69,18 +78,23 @@ def recommend(
       recpair recommend runs/ml-100k-mf-bpr-pld --users users.csv --on-unknown popular --out recs.csv
 
       recpair recommend runs/ml-100k-mf-bpr-pld --all --exclude sold_out.txt --diversity 0.3 --explain --out recs.jsonl
+
+      recpair recommend runs/mine --all --new-items new.csv --titles --out recs.csv
     """
     from recpair.cli import console
     from recpair.experiment.load import load
     from recpair.run import batch
 
-    _check_files(out, {"--users": users, "--items": items, "--exclude": exclude, "--per-user-items": per_user_items})
+    files = {"--users": users, "--items": items, "--exclude": exclude, "--per-user-items": per_user_items}
+    _check_files(out, files | {"--new-items": new_items})
     if (users is not None) + everyone > 1 or (users is None and not everyone and per_user_items is None):
         raise typer.BadParameter("give either --users FILE or --all, or only --per-user-items FILE")
     batch.check_output(out)
     loaded = load(run, plugins=plugins or [])
     names = {kind: loaded.id_columns(kind) for kind in ("user", "item")}
     with console.notes():
+        if new_items is not None:
+            loaded = loaded.add_items(new_items)
         given: dict[str, Any] = {
             "items": None if items is None else batch.read_ids(items, "item", names["item"]),
             "exclude": None if exclude is None else batch.read_ids(exclude, "item", names["item"], may_be_empty=True),

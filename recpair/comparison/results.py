@@ -20,7 +20,7 @@ from recpair.signatures import Reference
 
 logger = logging.getLogger("recpair")
 
-MEASURING = ("mask_seen", "ideal", "gain")  # keys of evaluate that change per-user values
+MEASURING = ("mask_seen", "ideal", "gain", "candidates")  # keys of evaluate that change per-user values
 SPLITTING = ("split", "filter")  # sections that determine the test events
 
 

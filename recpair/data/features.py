@@ -36,7 +36,7 @@ class Features:
         rows = ids.find(keys(table[key], key))
         known = rows >= 0
         category = next((table[name] for name in CATEGORY if name in table.columns), None)
-        read = {name: _numbers(table[name]) for name in table.columns if name != key}
+        read = {name: read_numbers(table[name]) for name in table.columns if name != key}
         numeric = {name: values for name, values in read.items() if values is not None}
         numbers = np.zeros((len(ids), len(numeric)), dtype=np.float32)
         for place, values in enumerate(numeric.values()):
@@ -48,7 +48,7 @@ class Features:
         )
 
 
-def _numbers(column: pl.Series) -> np.ndarray | None:
+def read_numbers(column: pl.Series) -> np.ndarray | None:
     """Values of a numeric column, or of a text column in which every value is a number, as in csv files; else None."""
     if column.dtype == pl.String:
         values = column.str.strip_chars().cast(pl.Float64, strict=False)

@@ -26,6 +26,7 @@ FUTURE_LEAK = (
 
 WHOLE = "whole"
 ROLLING = "rolling"
+COLD = "cold_items"
 NOTHING_CHOOSES = "evaluate.monitor is null: the validation events train, and the last epoch's model is kept"
 NOTHING_MEASURES = (
     "split.name is whole: every event trains, the last epoch's model is kept, and no test metrics are reported"
@@ -222,6 +223,31 @@ def whole(dataset: Dataset) -> np.ndarray:
     return np.full(len(dataset.interactions), TRAIN, dtype=np.int8)
 
 
+def cold_items(
+    dataset: Dataset,
+    *,
+    fractions: tuple[float, float, float] = (0.9, 0.05, 0.05),
+    seed: Annotated[int, Field(ge=0)] = 42,
+) -> np.ndarray:
+    """Labels (E,) by shares of the items, drawn at random: all events of an item are in the same part.
+
+    The validation and test items are different, so options chosen on the former are tested on items that no choice has
+    seen. Every item has the same chance, whatever its popularity; the numbers of held-out items are rounded down.
+
+    Raises:
+        ConfigError: the fractions are invalid.
+    """
+    check_fractions(fractions)
+    events = dataset.interactions
+    items = np.flatnonzero(events.item_counts)
+    n_valid, n_test = _shares(np.array([len(items)]), *fractions[1:])
+    drawn = items[np.argsort(_generator(seed).random(len(items)), kind="stable")]
+    of_item = np.empty(events.n_items, dtype=np.int8)
+    of_item[drawn] = labels_by_user(np.array([0, len(items)]), None, n_valid, n_test)
+    labels: np.ndarray = of_item[events.item]
+    return labels
+
+
 def apply_split(dataset: Dataset, labels: np.ndarray, name: str = "", *, validate: bool = True) -> Splits:
     """Return the three parts, without held-out events of users without training events, which are counted.
 
@@ -259,14 +285,19 @@ def apply_split(dataset: Dataset, labels: np.ndarray, name: str = "", *, validat
         "held_out_events_of_items_without_training": int((held_out & ~lost & ~trained_items[events.item]).sum()),
     }
     notes = [] if validate else [NOTHING_MEASURES if name == WHOLE else NOTHING_CHOOSES]
-    if name in ("ratio", "leave_last") and events.time is not None:
+    if name in ("ratio", "leave_last", COLD) and events.time is not None:
         notes.append(FUTURE_LEAK.format(name=name))
     if report["events_of_users_without_training"]:
         notes.append(
             f"{report['events_of_users_without_training']:,} held-out events are of "
             f"{report['users_without_training']:,} users without training events and are left out of the evaluation"
         )
-    if report["held_out_events_of_items_without_training"]:
+    if name == COLD:
+        notes.append(
+            f"{report['items_without_training']:,} items are held out of training; in the evaluation, they are new items, "
+            f"with vectors or scores from their texts"
+        )
+    elif report["held_out_events_of_items_without_training"]:
         notes.append(
             f"{report['held_out_events_of_items_without_training']:,} held-out events are of items without a training "
             f"event; they count as misses"
@@ -350,6 +381,7 @@ def _shares(size: np.ndarray, valid: float, test: float) -> tuple[np.ndarray, np
 
 
 SPLITS: dict[str, Callable[..., np.ndarray]] = {
+    COLD: cold_items,
     "leave_last": leave_last,
     "predefined": predefined,
     "ratio": ratio,

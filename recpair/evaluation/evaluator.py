@@ -2,7 +2,7 @@
 
 import copy
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
@@ -50,6 +50,8 @@ class Evaluation:
 class Evaluator:
     """Full-ranking evaluation of all users with held-out events.
 
+    ``view`` is applied to a model before it is evaluated; by default, it returns the model.
+
     Memory: scores of at most ``block_mb`` MiB at a time (16 fit the processor's cache and are twice as fast as 256; at least
     the scores of one user), and the lists (users × the largest cut-off, 4 bytes per entry). Ties are broken by item index,
     the lower one first. A held-out item that is also among the user's training items is masked and counts as a miss.
@@ -68,6 +70,7 @@ class Evaluator:
         ideal: Literal["cut", "full"] = "cut",
         gain: Literal["binary", "rating"] = "binary",
         block_mb: Annotated[int, Field(gt=0)] = 16,
+        candidates: Literal["all", "cold"] = "all",
     ) -> None:
         """
         Args:
@@ -81,9 +84,11 @@ class Evaluator:
             mask_seen: exclude the items of a user's earlier events from the ranking.
             ideal: whether the ideal list of NDCG is cut at K or holds all relevant items.
             gain: gain of a relevant item in NDCG: 1, or its rating (for repeated events, the highest).
+            candidates: rank all items, or only the cold ones: held-out items without a training event. Events of other
+                items are then not evaluated.
 
         Raises:
-            ConfigError: an unknown metric or option, or a cut-off below 1 or larger than the catalogue.
+            ConfigError: an unknown metric or option, or a cut-off below 1 or larger than the number of candidates.
             DataError: there are no held-out events, or the ratings cannot be used as gains.
         """
         if len(held_out) == 0:
@@ -96,11 +101,29 @@ class Evaluator:
         self.full_ideal = ideal == "full"
         self.rated = gain == "rating" and any("gains" in each.needs for each in self.measures)
         self.block_mb = block_mb
+        self.view: Callable[[Model], Model] = lambda model: model
+        self.candidates = None if candidates == "all" else self._cold(held_out)
         self._look_for(held_out)
         nothing = ItemLists(np.zeros(train.n_users + 1, dtype=np.int64), np.empty(0, dtype=np.int32))
         self.seen = ItemLists.of_users(train, *also_seen) if mask_seen else nothing
 
+    def _cold(self, held_out: Interactions) -> np.ndarray:
+        """Mask (I,) of the held-out items without a training event."""
+        cold: np.ndarray = (held_out.item_counts > 0) & (self.train.item_counts == 0)
+        if not cold.any():
+            raise ConfigError(
+                "evaluate.candidates is cold, but all held-out items have training events; use split: {name: cold_items}"
+            )
+        if self.cutoffs[-1] > cold.sum():
+            raise ConfigError(
+                f"evaluate.cutoffs: {self.cutoffs[-1]} is larger than the number of cold items, {int(cold.sum()):,}; lower "
+                f"it, or set evaluate.candidates=all"
+            )
+        return cold
+
     def _look_for(self, held_out: Interactions) -> None:
+        if self.candidates is not None:
+            held_out = held_out.select(self.candidates[held_out.item])
         lists = ItemLists.of_users(held_out)
         self.users = np.flatnonzero(np.diff(lists.indptr))
         self.held_out, self.relevant = held_out, lists.rows(self.users)
@@ -123,7 +146,9 @@ class Evaluator:
             ConfigError: a metric needs item vectors, and the model does not have them.
         """
         started = time.perf_counter()
-        context = self._context(model, vectors_of or model)
+        model = self.view(model)
+        needs_vectors = vectors_of is not None and any(each.requires("vectors") for each in self.measures)
+        context = self._context(model, self.view(vectors_of) if vectors_of and needs_vectors else vectors_of or model)
         self._require_vectors(context)
         measured = self._measured(self.rank(model), self.measures, context)
         return replace(measured, seconds=time.perf_counter() - started)
@@ -158,8 +183,10 @@ class Evaluator:
         for start in range(0, len(self.users), block):
             users = self.users[start : start + block]
             scores = model.score(model.batch_of(torch.from_numpy(users).to(model.device), self.histories)).catalogue()
-            seen = self.seen.rows(users)
-            found, _ = top_k_csr(scores.float().cpu().numpy(), seen.indptr, seen.items, deepest)
+            seen, found = self.seen.rows(users), scores.float().cpu().numpy()
+            if self.candidates is not None:
+                found = np.where(self.candidates, found, np.float32(-np.inf))
+            found, _ = top_k_csr(found, seen.indptr, seen.items, deepest)
             items[start : start + len(users)] = found
         return items
 

@@ -12,6 +12,7 @@ import torch
 
 from recpair.batch import Batch
 from recpair.config import Config
+from recpair.data.attributes import categories_of_items
 from recpair.data.features import Features
 from recpair.data.interactions import Interactions
 from recpair.data.splitting import Splits, require_times
@@ -136,6 +137,7 @@ def _supplies(config: Config, splits: Splits, asked: set[str]) -> dict[str, Any]
         "n_users": train.n_users,
         "n_events": len(train),
         "retrieved": retrieved,
+        "item_categories": categories_of_items(splits.items, train) if "item_categories" in asked else None,
         "semantic_items": encode() if section is not None and "semantic_items" in asked else None,
         "semantic_vectors": encode(dense=True) if dense is None and "semantic_vectors" in asked else dense,
     }

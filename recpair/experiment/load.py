@@ -42,6 +42,8 @@ def load(run: str | Path, *, plugins: Sequence[str | ModuleType] = (), uri: str 
 
 
 def require_run(run: object) -> None:
-    """Raise a RunError for anything but a ``Run``."""
+    """Raise a RunError for anything but a ``Run``, and for a run that was extended in memory."""
     if not isinstance(run, Run):
         raise RunError(f"expected a Run returned by recpair.fit or recpair.load, got {shown(run)}")
+    if run.added is not None:
+        raise RunError(f"{run.folder} was extended by new items in memory; load it again for this")

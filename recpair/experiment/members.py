@@ -8,6 +8,7 @@ from typing import Any
 from recpair import files
 from recpair.comparison.results import Results
 from recpair.data.fingerprint import same_kind
+from recpair.data.splitting import COLD
 from recpair.errors import ConfigError, RunError, shown
 from recpair.evaluation.measure import measures_of
 from recpair.evaluation.names import Entry, name_of, parse_metric
@@ -19,7 +20,7 @@ from recpair.run.run import Run
 
 SPLITTING = ("split", "filter", "noise", "data")  # sections that determine the parts, the likeliest difference first
 SHARED = ("data", "filter", "split", "noise", "tracking")
-MEASURING = ("mask_seen", "ideal", "gain", "block_mb")
+MEASURING = ("mask_seen", "ideal", "gain", "block_mb", "candidates")
 
 
 def require_members(runs: Sequence[Run], out: Path) -> None:
@@ -36,6 +37,10 @@ def require_members(runs: Sequence[Run], out: Path) -> None:
             raise RunError(f"{run.folder} is given twice; give each run once")
         if folders[place] == out.resolve():
             raise RunError(f"{out} is one of the runs to blend; choose another output")
+        if run.added is not None:
+            raise RunError(f"{run.folder} was extended by new items in memory; blend the run as loaded")
+        if run.config["split"]["name"] == COLD or run.config["evaluate"].get("candidates") == "cold":
+            raise RunError(f"{run.folder} is evaluated on cold items, which blends do not support; use another split")
         if run.config["evaluate"]["monitor"] is None:
             raise RunError(
                 f"{run.folder} was trained on the validation events (evaluate.monitor: null), which choose the weights "

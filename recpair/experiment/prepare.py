@@ -3,6 +3,7 @@
 import logging
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -15,14 +16,16 @@ from recpair.data.filtering import Report, filter_events
 from recpair.data.histories import notes_on_histories
 from recpair.data.noise import add_noise
 from recpair.data.rolling import OUTSIDE, Fold, fold_of, rolling_folds
-from recpair.data.splitting import ROLLING, TEST, Splits, apply_split
+from recpair.data.splitting import COLD, ROLLING, TEST, Splits, apply_split
 from recpair.errors import ConfigError
 from recpair.evaluation.evaluator import Evaluator
 from recpair.evaluation.names import parse_metric, with_metric
 from recpair.experiment.requirements import needs_texts
 from recpair.integrations.all_models import ALL_MODELS
-from recpair.models import HistoryModel
+from recpair.models import ContentModel, HistoryModel, Model
 from recpair.registry import options_in
+from recpair.run.item_map import Content, extend_by_content
+from recpair.run.new_items import unseen_content
 from recpair.semantics import encode_items
 
 logger = logging.getLogger("recpair")
@@ -156,15 +159,36 @@ def text_vectors_of(config: Config, splits: Splits) -> Any:
 
 
 def evaluators_of(config: Config, splits: Splits) -> Evaluators:
-    """Create the evaluators: validation masks the training events, the test also masks the validation events."""
+    """Create the evaluators: validation masks the training events, the test also masks the validation events.
+
+    If cold items are evaluated (split ``cold_items``, or ``evaluate.candidates: cold``), models that do not read the
+    content of items are extended by these items first, as ``Run.add_items`` does.
+    """
     section = options_in(config["evaluate"], Evaluator)
     texts = text_vectors_of(config, splits)
     test = Evaluator(splits.train, splits.test, (splits.valid,), texts, **section) if len(splits.test) else None
-    if config["evaluate"]["monitor"] is None:
-        return Evaluators(None, test)
-    metric, cutoff = parse_metric(config["evaluate"]["monitor"])
-    watched = section | {
-        "metrics": with_metric(section["metrics"], metric),
-        "cutoffs": sorted({*section["cutoffs"], cutoff}),
-    }
-    return Evaluators(Evaluator(splits.train, splits.valid, (), texts, **watched), test)
+    valid = None
+    if config["evaluate"]["monitor"] is not None:
+        metric, cutoff = parse_metric(config["evaluate"]["monitor"])
+        watched = section | {
+            "metrics": with_metric(section["metrics"], metric),
+            "cutoffs": sorted({*section["cutoffs"], cutoff}),
+        }
+        valid = Evaluator(splits.train, splits.valid, (), texts, **watched)
+    if config["split"]["name"] == COLD or config["evaluate"]["candidates"] == "cold":
+        content = unseen_content(splits.train, splits.items, config["semantics"])
+        if valid is not None:
+            valid.view = partial(_extended, content, quiet=True)
+        if test is not None:
+            test.view = partial(_extended, content)
+    return Evaluators(valid, test)
+
+
+def _extended(content: Content, model: Model, *, quiet: bool = False) -> Model:
+    """Return a model with the cold items, and log the quality of their vectors or scores."""
+    if isinstance(model, ContentModel) and model.reads_content:
+        return extend_by_content(model, content.train, content.new)[0]
+    extended, quality = content.extend(model)
+    if not quiet:
+        logger.info("cold items in %s: %s", type(model).__name__, quality)
+    return extended

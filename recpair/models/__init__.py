@@ -3,6 +3,7 @@
 from recpair.models.blend import Blend
 from recpair.models.bspm import BSPM
 from recpair.models.contract import (
+    ContentModel,
     FittedModel,
     GradientModel,
     HistoryModel,
@@ -29,6 +30,7 @@ from recpair.models.scorer import Scorer, TableScorer, Vectors
 from recpair.models.slim import SLIM
 from recpair.models.transitions import Transitions
 from recpair.models.turbo_cf import TurboCF
+from recpair.models.two_tower import TwoTower
 
 MODELS: dict[str, type[Model]] = {
     "bspm": BSPM,
@@ -49,11 +51,13 @@ MODELS: dict[str, type[Model]] = {
     "slim": SLIM,
     "transitions": Transitions,
     "turbo_cf": TurboCF,
+    "two_tower": TwoTower,
 }
 
 __all__ = [
     "MODELS",
     "Blend",
+    "ContentModel",
     "FittedModel",
     "GradientModel",
     "HistoryModel",

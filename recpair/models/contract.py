@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -158,6 +159,34 @@ class SequenceModel(HistoryModel, GradientModel):
         current = batch.history[:, -1] if batch.at is None else batch.history.flatten()[batch.at]
         items = (batch.positives,) if batch.negatives is None else (batch.positives, batch.negatives)
         return tuple((self.raw_item_vectors(), rows) for rows in (current.clamp_min(0), *items))
+
+
+class ContentModel(Model):
+    """A model that places items by their content, so that it scores items without training events too."""
+
+    @property
+    @abstractmethod
+    def reads_content(self) -> bool:
+        """False for a model that was trained without content, and treats such items like any other model."""
+
+    @property
+    @abstractmethod
+    def texts(self) -> Float[np.ndarray, "I S"]:
+        """Semantic vectors of the items, as the model was trained with; S is 0 without."""
+
+    @abstractmethod
+    def content_vectors(self, items: np.ndarray) -> Float[np.ndarray, "R D"]:
+        """Return the vectors that items would have if they were new, by their content alone."""
+
+    @abstractmethod
+    def with_items(
+        self, size: int, places: np.ndarray, semantic_vectors: np.ndarray, item_categories: sp.csr_matrix
+    ) -> "ContentModel":
+        """Return a copy with a catalogue of ``size`` items, of which those at ``places`` are new.
+
+        Args:
+            semantic_vectors, item_categories: content of the new items, in the order of ``places``.
+        """
 
 
 class FittedModel(Model):

@@ -39,10 +39,14 @@ class Recommender:
     learnt anything about them. Unknown items are never recommended. At most 16 MiB of scores are held at a time.
     A recommender is thread-safe, but not fork-safe: the threads of torch and polars do not survive a fork, so a call
     in a forked process would block forever.
+
+    Attributes:
+        added: indices of items without a training event that the model was extended by, or None; they are known.
     """
 
     model: Model
     train: Interactions
+    added: np.ndarray | None = None
 
     def recommend(
         self,
@@ -169,7 +173,7 @@ class Recommender:
 
     @cached_property
     def _ids(self) -> TrainedIds:
-        return TrainedIds(self.train)
+        return TrainedIds(self.train, self.added)
 
     @property
     def explainer(self) -> Explainer:

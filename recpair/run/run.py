@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +11,7 @@ import polars as pl
 
 from recpair.boundary import boundary
 from recpair.denoising.audit import audit
-from recpair.errors import ConfigError, RunError
+from recpair.errors import ConfigError, RunError, shown
 from recpair.evaluation.noise_detection import quality
 from recpair.files import damaged
 from recpair.integrations.all_models import construct
@@ -20,6 +20,7 @@ from recpair.plugins import resolve
 from recpair.run.asked import flag, id_column, is_pandas, pair_frame
 from recpair.run.display import run_html
 from recpair.run.folder import AUDIT, CONFIG, HISTORY, ITEMS, PER_USER, SEARCH, TRAIN, RunFolder, consistent, holding
+from recpair.run.new_items import Added, add_items
 from recpair.run.recommend import OnUnknown, Recommender
 from recpair.seeds import isolated
 
@@ -36,6 +37,7 @@ class Run:
         metrics: the content of ``metrics.json``: ``metrics["test"]["ndcg@10"]``.
         recommender: recommendations in external ids.
         items: the item table (titles, categories), or None.
+        added: the items that ``add_items`` has added, with the held-out quality of their vectors or scores, or None.
     """
 
     files: RunFolder
@@ -43,6 +45,7 @@ class Run:
     metrics: dict[str, Any]
     recommender: Recommender
     items: pl.DataFrame | None
+    added: Added | None = None
 
     @classmethod
     @boundary
@@ -108,6 +111,38 @@ class Run:
     def per_user(self) -> pl.DataFrame:
         """Test metrics of each user: user_id and a column per metric."""
         return self.files.frame(PER_USER)
+
+    @boundary
+    def add_items(self, frame: Any, *, semantics: Any = None, exposure: float | None = 1.0) -> "Run":
+        """Return a run in memory that also recommends new items, which are placed by their texts and other columns.
+
+        Models of vectors place a new item by ridge regression from the content of the known items to their vectors;
+        other models give it the mean score of the most similar known items (``run.new_items``). ``added.quality`` of the
+        returned run is the quality for known items that are held out. The run folder does not change. Items with training
+        events are left as they are, with a note.
+
+        Args:
+            frame: a polars or pandas frame, or the path of a table, with a column ``item_id`` (or the item column of the
+                run's data) and the columns of the run's item table.
+            semantics: section ``semantics`` for the texts, as in a config; by default that of the run, or else TF-IDF of
+                all columns of text.
+            exposure: how often a new item is recommended, relative to a known one (1: equally often); its scores are
+                spread accordingly (``run.item_map``). None: expected scores, with which it hardly ever is among the best.
+
+        Raises:
+            RunError: the run has no item table, all items are known, or ``exposure`` is not a number above 0.
+            DataError: a column is missing, an id is missing or occurs twice, or a value has another type.
+            ConfigError: ``semantics`` is invalid.
+        """
+        if exposure is not None and not (isinstance(exposure, int | float) and 0 < exposure < float("inf")):
+            raise RunError(f"exposure is {shown(exposure)}; expected a number above 0, or None")
+        if self.added is not None:
+            raise RunError("the run has new items already; add all of them at once, to the run as loaded")
+        train = self.recommender.train
+        keys = self.id_columns("item")
+        added = add_items(self.model, train, self._side_table, frame, keys, self.config, semantics, exposure)
+        recommender = Recommender(added.model, added.train, added.places)
+        return replace(self, recommender=recommender, items=added.table, added=added)
 
     @boundary
     def audit(self) -> pl.DataFrame:

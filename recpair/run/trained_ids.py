@@ -26,9 +26,13 @@ class TrainedIds:
 
     The vocabulary of a run also has ids with events in the validation or test part only. Their vectors are
     untrained, so they are treated as unknown.
+
+    Attributes:
+        added: indices of items without a training event that are known nevertheless, or None.
     """
 
     train: Interactions
+    added: np.ndarray | None = None
 
     @cached_property
     def users(self) -> np.ndarray:
@@ -37,12 +41,15 @@ class TrainedIds:
 
     @cached_property
     def items(self) -> np.ndarray:
-        """True for items with a training event, bool (I,)."""
-        return self.train.item_counts > 0
+        """True for items with a training event and for added items, bool (I,)."""
+        known = self.train.item_counts > 0
+        if self.added is not None:
+            known[self.added] = True
+        return known
 
     @cached_property
     def n_items(self) -> int:
-        """Number of items with a training event."""
+        """Number of items that can be recommended."""
         return int(self.items.sum())
 
     @cached_property

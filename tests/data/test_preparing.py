@@ -184,7 +184,9 @@ def test_every_split_is_a_partition_over_one_vocabulary(dataset, name):
     assert not rows[0] & rows[2]
     assert not rows[1] & rows[2]
     assert sum(map(len, rows)) + splits.report["events_of_users_without_training"] == len(dataset.interactions)
-    assert any("later than other users" in note for note in splits.notes) == (name in ("ratio", "leave_last"))
+    assert any("later than other users" in note for note in splits.notes) == (
+        name in ("ratio", "leave_last", "cold_items")
+    )
 
 
 def test_only_the_whole_split_may_leave_nothing_to_test_with(dataset):
