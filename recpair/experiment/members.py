@@ -125,14 +125,20 @@ def weights_sha256(run: Run) -> str:
     return files.sha256(run.files.file(WEIGHTS)) if manifest is None else manifest.files[WEIGHTS][-1]
 
 
-def record_of(run: Run, valid: Mapping[str, float]) -> dict[str, Any]:
-    """Return the record of a member in ``metrics.json``."""
+def record_of(run: Run, valid: Mapping[str, float], used: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the record of a member in ``metrics.json``.
+
+    Args:
+        valid: its validation metrics.
+        used: metrics of the run whose model is in the blend: the same run, or the run trained again.
+    """
     manifest = run.files.manifest
     return {
         "path": str(run.folder),
         "model": run.config["model"]["name"],
         "id": None if manifest is None else manifest.id,
         "weights_sha256": weights_sha256(run),
+        "epochs": used["best_epoch"],
         "valid": dict(valid),
-        "test": run.metrics["test"],
+        "test": used["test"],
     }
