@@ -1,5 +1,6 @@
-"""Command that blends finished runs."""
+"""Command that blends runs."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,12 +10,19 @@ from recpair.cli import completion
 from recpair.cli.app import PluginsOption, app
 from recpair.errors import shown
 
+OVERRIDE = re.compile(r"[a-z_]+(\.\w+)*=")  # section.key=value
+
 
 @app.command()
 def blend(
-    run_folders: Annotated[
+    members: Annotated[
         list[str],
-        typer.Argument(metavar="RUN RUN...", help="Run folders or MLflow run ids.", autocompletion=completion.runs),
+        typer.Argument(
+            metavar="RUN|CONFIG...",
+            help="Run folders or MLflow run ids. Configs (.yaml, .toml) are fitted first, into OUT.members/NAME, with "
+            "all arguments SECTION.KEY=VALUE as overrides.",
+            autocompletion=completion.runs,
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The run folder to write.")],
     metric: Annotated[
@@ -52,16 +60,20 @@ def blend(
       recpair blend runs/ease runs/mf runs/knn --out runs/blend --metric ndcg@10 --groups 3 --calibration z_score
 
       recpair blend runs/ease runs/mf --out runs/blend --refit
+
+      recpair blend gowalla/bspm.yaml gowalla/slim.yaml data.source=null data.path=my.csv --out runs/blend
     """
     from recpair.cli import console
     from recpair.experiment import blend as blending
     from recpair.run import blended
 
     given = None if weights is None else _numbers(weights)
+    overrides = [each for each in members if OVERRIDE.match(each) and not Path(each).exists()]
     with console.notes():
         run = blending.blend(
-            run_folders,
+            [each for each in members if each not in overrides],
             out,
+            overrides,
             metric=metric,
             calibration=calibration,
             groups=groups,

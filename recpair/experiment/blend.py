@@ -18,7 +18,7 @@ from recpair.data.splitting import Splits
 from recpair.errors import ConfigError, RunError, shown
 from recpair.evaluation.evaluator import Evaluation
 from recpair.experiment.evaluate import same_splits
-from recpair.experiment.load import load
+from recpair.experiment.gather import Member, fitted, gathered
 from recpair.experiment.loading import load_stored
 from recpair.experiment.members import metric_of, record_of, require_members, sections_of
 from recpair.experiment.prepare import evaluators_of
@@ -44,8 +44,9 @@ AUTO = "auto"
 
 @boundary
 def blend(
-    runs: Sequence[str | Path | Run],
+    runs: Sequence[Member],
     out: str | Path,
+    overrides: Sequence[str] = (),
     *,
     metric: str | None = None,
     calibration: str = AUTO,
@@ -66,8 +67,10 @@ def blend(
     and these members are blended with the same weights. The paired test is with the best member trained again.
 
     Args:
-        runs: runs, their folders or MLflow run ids; their order has no effect.
+        runs: runs, their folders or MLflow run ids; their order has no effect. A config (a file, a dict of sections or a
+            Config) is fitted first, into ``OUT.members/NAME``.
         out: the run folder to write. An earlier run there is kept, as by ``fit``.
+        overrides: ``section.key=value`` strings for every config among the runs.
         metric: the validation metric, by default ``evaluate.monitor`` of the runs.
         calibration: ``z_score``, ``rank`` or ``log_softmax`` (``models.calibration``); ``auto`` chooses on the
             validation part.
@@ -80,17 +83,18 @@ def blend(
     Raises:
         RunError: the runs have different data, splits or evaluations, were trained on the validation events, or cannot
             be trained again.
-        ConfigError: the metric, the calibration, the groups or the weights are invalid.
+        ConfigError: the metric, the calibration, the groups, the weights or a config are invalid.
     """
     _check(runs, calibration, groups, weights)
     output = Output(Path(out).expanduser())
-    opened = [run if isinstance(run, Run) else load(run, plugins=plugins) for run in runs]
-    require_members(opened, output.final)
-    metric = metric_of(opened, metric)
-    if refit:
-        require_refittable(opened)
+    members = gathered(runs, output.final, overrides, plugins)
     with output.locked():
         output.plan(resume=False)
+        opened = [fitted(each, data) for each in members]
+        require_members(opened, output.final)
+        metric = metric_of(opened, metric)
+        if refit:
+            require_refittable(opened)
         started = time.perf_counter()
         splits = _parts(opened[0], data)
         load_seconds = time.perf_counter() - started
@@ -100,10 +104,10 @@ def blend(
         selected = select(opened, splits, measuring.valid, metric, kinds, groups, weights)
         if not refit:
             return _write(output, selected, selected.runs, splits, metric, load_seconds)
-        with refitted(selected.runs, output.final, data) as members:
-            whole = _parts(members[0], data)
+        with refitted(selected.runs, output.final, data) as again:
+            whole = _parts(again[0], data)
             moved = replace(selected, choice=selected.choice.on(splits, whole))
-            return _write(output, moved, members, whole, metric, load_seconds)
+            return _write(output, moved, again, whole, metric, load_seconds)
 
 
 def _parts(run: Run, data: Any) -> Splits:
@@ -169,6 +173,8 @@ def _check(runs: Any, calibration: Any, groups: Any, weights: Any) -> None:
     """Raise an error for arguments that are invalid whatever the runs are."""
     if not is_list(runs):
         raise RunError(f"runs is {shown(runs)}; expected a list of at least two runs")
+    if len(runs) < 2:
+        raise RunError("expected at least two runs to blend")
     choice(calibration, "calibration", [AUTO, *CALIBRATIONS])
     if not isinstance(groups, int) or isinstance(groups, bool) or not 1 <= groups <= 100:
         raise ConfigError(f"groups is {shown(groups)}; expected a number from 1 to 100")

@@ -13,7 +13,6 @@ from recpair.evaluation.measure import measures_of
 from recpair.evaluation.names import Entry, name_of, parse_metric
 from recpair.experiment.loading import load_stored
 from recpair.integrations import BLEND
-from recpair.run.asked import is_list
 from recpair.run.folder import WEIGHTS
 from recpair.run.run import Run
 
@@ -28,8 +27,6 @@ def require_members(runs: Sequence[Run], out: Path) -> None:
     They must be distinct, have the same training, validation and test events, have not been trained on the validation
     events, and have been tested in the same way.
     """
-    if not is_list(runs) or len(runs) < 2:
-        raise RunError("expected at least two runs to blend")
     folders = [run.folder.resolve() for run in runs]
     for place, run in enumerate(runs):
         if folders.index(folders[place]) != place:
