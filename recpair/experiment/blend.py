@@ -87,7 +87,7 @@ def blend(
     """
     _check(runs, calibration, groups, weights)
     output = Output(Path(out).expanduser())
-    members = gathered(runs, output.final, overrides, plugins)
+    members = gathered(runs, output.final, overrides, metric, plugins)
     with output.locked():
         output.plan(resume=False)
         opened = [fitted(each, data) for each in members]

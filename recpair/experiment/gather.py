@@ -10,6 +10,7 @@ from typing import Any
 
 from recpair.config import Config
 from recpair.errors import ConfigError, shown
+from recpair.evaluation.names import name_of
 from recpair.experiment.fit import fit
 from recpair.experiment.load import load
 from recpair.experiment.loading import load_config
@@ -23,7 +24,11 @@ Member = str | Path | Mapping[str, Any] | Config | Run
 
 
 def gathered(
-    members: Sequence[Member], out: Path, overrides: Sequence[str], plugins: Sequence[str | ModuleType]
+    members: Sequence[Member],
+    out: Path,
+    overrides: Sequence[str],
+    metric: str | None,
+    plugins: Sequence[str | ModuleType],
 ) -> list[Run | Config]:
     """Load the runs and check the configs among the members, before anything is fitted.
 
@@ -31,7 +36,8 @@ def gathered(
         overrides: overrides of every config.
 
     Raises:
-        ConfigError: a config is invalid or has no validation part, or there are overrides but no configs.
+        ConfigError: a config is invalid, has no validation part or does not measure the metric, or there are overrides
+            but no configs.
     """
     if overrides and not any(map(_is_config, members)):
         raise ConfigError(f"{shown(overrides[0])} changes configs, but all members are finished runs; fit them with it")
@@ -45,11 +51,7 @@ def gathered(
             config = load_config(member, overrides)
             name = Path(member).stem if isinstance(member, str | Path) else re.sub(r"\W", "-", config["model"]["name"])
             names.append(name if name not in names else f"{name}-{len(names) + 1}")
-            if config["evaluate"]["monitor"] is None:
-                raise ConfigError(
-                    f"{name}: evaluate.monitor is null, which leaves no validation events to choose the weights of a "
-                    f"blend; set it, for example to ndcg@10"
-                )
+            _require_metric(name, config["evaluate"], metric)
             output = str(out.with_name(f"{out.name}.members") / names[-1])
             found.append(replace(config, sections=config.sections | {"output": output}))
     return found
@@ -61,6 +63,22 @@ def fitted(member: Run | Config, data: Any) -> Run:
         return member
     logger.info("fitting %s", member["output"])
     return fit(member, data=data)
+
+
+def _require_metric(name: str, evaluate: Mapping[str, Any], metric: str | None) -> None:
+    """Raise a ConfigError unless a config measures the metric that chooses the weights, on both parts."""
+    if evaluate["monitor"] is None:
+        raise ConfigError(
+            f"{name}: evaluate.monitor is null, which leaves no validation events to choose the weights of a blend; set "
+            f"it, for example to ndcg@10"
+        )
+    chosen = evaluate["monitor"] if metric is None else metric
+    measured = {f"{name_of(entry)}@{cutoff}" for entry in evaluate["metrics"] for cutoff in evaluate["cutoffs"]}
+    if chosen not in measured:
+        raise ConfigError(
+            f"{name} does not measure {shown(chosen)}, which chooses the weights; add it to evaluate.metrics and "
+            f"evaluate.cutoffs, or choose another metric"
+        )
 
 
 def _is_config(member: Any) -> bool:

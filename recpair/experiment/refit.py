@@ -68,4 +68,5 @@ def _again(run: Run, folder: Path, data: Any, place: str) -> Run:
     logger.info("training %s again, with the validation events (%s)", run.folder, place)
     config = replace(config, sections=config.sections | {"output": str(folder / name)})
     output = Output(folder / name, keep=0)
-    return fit_into(output, config, data=data, items=None if data is None else run.items, resume=True)
+    begun = (folder / name).exists()  # by an interrupted call
+    return fit_into(output, config, data=data, items=None if data is None else run.items, resume=begun)

@@ -50,12 +50,15 @@ def test_sections_and_a_config(events, tmp_path):
 def test_nothing_is_fitted_if_a_config_is_wrong(configs, runs, tmp_path):
     for changed, message in [
         (["model.kk=3"], "model.kk"),
+        (["evaluate.cutoffs=[1,10]"], "slim does not measure 'ndcg@5', which chooses the weights"),
         (["evaluate.monitor=null"], "slim: evaluate.monitor is null, which leaves no validation events"),
     ]:
         with pytest.raises(ConfigError, match=message):
             recpair.blend(configs, tmp_path / "blend", changed)
     with pytest.raises(ConfigError, match=r"nothing\.yaml does not exist"):
         recpair.blend([configs[0], tmp_path / "nothing.yaml"], tmp_path / "blend")
+    with pytest.raises(ConfigError, match="slim does not measure 'mrr@5'"):
+        recpair.blend(configs, tmp_path / "blend", metric="mrr@5")
     with pytest.raises(RunError, match="none does not exist"):
         recpair.blend([configs[0], tmp_path / "none"], tmp_path / "blend")
     with pytest.raises(ConfigError, match="changes configs, but all members are finished runs"):
