@@ -2,7 +2,7 @@
 
     python -m benchmarks.leaderboard tune SET MODEL … --data DATA     # every point of the model's grid, on validation data
     python -m benchmarks.leaderboard test SET MODEL … --data DATA     # the best point, on the test part: once
-    python -m benchmarks.leaderboard record SET NAME RUN                  # a finished run, such as a blend
+    python -m benchmarks.leaderboard record SET NAME RUN [SETTINGS]       # a finished run, such as a blend
     python -m benchmarks.leaderboard tables
 
 SET is one of sets.py, or a config file with data, split and evaluate of your own; DATA is a folder written by recpair data
@@ -68,18 +68,19 @@ def rows(stage: str, name: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
 
 
-def record(name: str, title: str, folder: str) -> None:
+def record(name: str, title: str, folder: str, written: str | None = None) -> None:
     """Append the test metrics of a finished run to the results file; an earlier row of the title is replaced."""
+    overrides, size = SETTLED.get(name, {}).get(title, ([], None))
     metrics = json.loads((Path(folder) / "metrics.json").read_text())
     section = SETS[name]["evaluate"]
     names = [f"{metric}@{cutoff}" for metric in section["metrics"] for cutoff in section["cutoffs"]]
     blend, epochs = metrics.get("blend"), metrics["epochs"]
     row = {
         "model": title,
-        "settings": settings(metrics),
-        "overrides": [],
+        "settings": written or settings(metrics),
+        "overrides": overrides,
         "valid": (blend or {}).get("valid") or metrics["valid"],
-        "points": blend["readings"] if blend else None,
+        "points": blend["readings"] if blend else size,
         "monitor": section["monitor"],
         "fit_s": round(epochs * metrics["timing"]["epoch_s"], 2) or None,
         "rank_s": round(metrics["timing"]["evaluate_s"], 2),
@@ -96,7 +97,7 @@ def settings(metrics: dict[str, Any]) -> str:
     if (blend := metrics.get("blend")) is None:
         return f"{metrics['epochs']} epochs" if metrics["epochs"] else ""
     weights = [" / ".join(f"{row[place]:.2f}" for row in blend["weights"]) for place in range(len(blend["members"]))]
-    members = [f"{each['model']} {weight}" for each, weight in zip(blend["members"], weights, strict=True)]
+    members = [f"{Path(each['path']).name} {weight}" for each, weight in zip(blend["members"], weights, strict=True)]
     return f"{blend['calibration']}: {', '.join(members)}{'; refit' if blend.get('refit') else ''}"
 
 
