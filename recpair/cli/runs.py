@@ -1,7 +1,7 @@
 """Commands that use finished runs."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 

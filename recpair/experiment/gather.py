@@ -12,6 +12,7 @@ from recpair.config import Config
 from recpair.errors import ConfigError, shown
 from recpair.evaluation.names import name_of
 from recpair.experiment.fit import fit
+from recpair.experiment.folds import has_folds
 from recpair.experiment.load import load
 from recpair.experiment.loading import load_config
 from recpair.run.run import Run
@@ -50,6 +51,10 @@ def gathered(
         else:
             config = load_config(member, overrides)
             name = Path(member).stem if isinstance(member, str | Path) else re.sub(r"\W", "-", config["model"]["name"])
+            if has_folds(config):
+                raise ConfigError(
+                    f"{name}: split.name is rolling, which trains a run per fold; set split.fold=1 to blend one"
+                )
             names.append(name if name not in names else f"{name}-{len(names) + 1}")
             _require_metric(name, config["evaluate"], metric)
             output = str(out.with_name(f"{out.name}.members") / names[-1])
@@ -62,7 +67,9 @@ def fitted(member: Run | Config, data: Any) -> Run:
     if isinstance(member, Run):
         return member
     logger.info("fitting %s", member["output"])
-    return fit(member, data=data)
+    run = fit(member, data=data)
+    assert isinstance(run, Run), "rolling folds are refused before"
+    return run
 
 
 def _require_metric(name: str, evaluate: Mapping[str, Any], metric: str | None) -> None:

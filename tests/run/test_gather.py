@@ -51,6 +51,7 @@ def test_nothing_is_fitted_if_a_config_is_wrong(configs, runs, tmp_path):
     for changed, message in [
         (["model.kk=3"], "model.kk"),
         (["evaluate.cutoffs=[1,10]"], "slim does not measure 'ndcg@5', which chooses the weights"),
+        (["split={name: rolling, horizon: 2d}"], "slim: split.name is rolling, which trains a run per fold"),
         (["evaluate.monitor=null"], "slim: evaluate.monitor is null, which leaves no validation events"),
     ]:
         with pytest.raises(ConfigError, match=message):
