@@ -2,6 +2,7 @@
 
     python -m benchmarks.leaderboard tune SET MODEL … --data DATA     # every point of the model's grid, on validation data
     python -m benchmarks.leaderboard test SET MODEL … --data DATA     # the best point, on the test part: once
+    python -m benchmarks.leaderboard record SET NAME RUN [SETTINGS]       # a finished run, such as a blend
     python -m benchmarks.leaderboard tables
 
 SET is one of sets.py, or a config file with data, split and evaluate of your own; DATA is a folder written by recpair data
@@ -19,7 +20,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.leaderboard.grids import ALWAYS, GRIDS, SEQUENTIAL
+from benchmarks.leaderboard.grids import ALWAYS, GRIDS, SEQUENTIAL, SETTLED
 from benchmarks.leaderboard.sets import FINAL, SETS, TEXTS, TIMED
 
 RESULTS = Path(__file__).parent / "results"
@@ -27,7 +28,7 @@ RESULTS = Path(__file__).parent / "results"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("stage", choices=["tune", "test", "tables", "cell"])
+    parser.add_argument("stage", choices=["tune", "test", "record", "tables", "cell"])
     parser.add_argument("set", nargs="?")
     parser.add_argument("models", nargs="*")
     parser.add_argument("--data", default="data")
@@ -37,6 +38,8 @@ def main() -> None:
         from benchmarks.leaderboard.tables import write
 
         write(RESULTS)
+    elif given.stage == "record":
+        record(given.set, *given.models)
     elif given.stage == "cell":
         print(json.dumps(cell(json.loads(given.set), given.models[0])))
     else:
@@ -48,18 +51,54 @@ def main() -> None:
 def points(stage: str, name: str, model: str) -> list[dict[str, Any]]:
     """Cells of a stage that are not in the results file."""
     done = rows(stage, name)
+    settled = SETTLED.get(name, {}).get(model)
     if stage == "tune":
-        wanted = [{"model": model, "overrides": [*ALWAYS.get(model, []), *point]} for point in GRIDS[model]]
+        grid = GRIDS[model] if settled is None else [settled[0]]
+        wanted = [{"model": model, "overrides": [*ALWAYS.get(model, []), *point]} for point in grid]
     else:
         tuned = [row for row in rows("tune", name) if row["model"] == model]
         best = max(tuned, key=lambda row: row["valid"][row["monitor"]])
-        wanted = [{"model": model, "overrides": best["overrides"], "valid": best["valid"], "points": len(tuned)}]
+        size = len(tuned) if settled is None else settled[1]
+        wanted = [{"model": model, "overrides": best["overrides"], "valid": best["valid"], "points": size}]
     return [row for row in wanted if not any(all(d[k] == row[k] for k in ("model", "overrides")) for d in done)]
 
 
 def rows(stage: str, name: str) -> list[dict[str, Any]]:
     path = RESULTS / f"{stage}-{Path(name).stem}.jsonl"
     return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+
+
+def record(name: str, title: str, folder: str, written: str | None = None) -> None:
+    """Append the test metrics of a finished run to the results file; an earlier row of the title is replaced."""
+    overrides, size = SETTLED.get(name, {}).get(title, ([], None))
+    metrics = json.loads((Path(folder) / "metrics.json").read_text())
+    section = SETS[name]["evaluate"]
+    names = [f"{metric}@{cutoff}" for metric in section["metrics"] for cutoff in section["cutoffs"]]
+    blend, epochs = metrics.get("blend"), metrics["epochs"]
+    row = {
+        "model": title,
+        "settings": written or settings(metrics),
+        "overrides": overrides,
+        "valid": (blend or {}).get("valid") or metrics["valid"],
+        "points": blend["readings"] if blend else size,
+        "monitor": section["monitor"],
+        "fit_s": round(epochs * metrics["timing"]["epoch_s"], 2) or None,
+        "rank_s": round(metrics["timing"]["evaluate_s"], 2),
+        "test": {each: metrics["test"][each] for each in names},
+        "memory": None,
+    }
+    kept = [each for each in rows("test", name) if each["model"] != title]
+    lines = "".join(json.dumps(each) + "\n" for each in [*kept, row])
+    (RESULTS / f"test-{Path(name).stem}.jsonl").write_text(lines)
+
+
+def settings(metrics: dict[str, Any]) -> str:
+    """Members of a blend with their weights, or the number of epochs of a trained model."""
+    if (blend := metrics.get("blend")) is None:
+        return f"{metrics['epochs']} epochs" if metrics["epochs"] else ""
+    weights = [" / ".join(f"{row[place]:.2f}" for row in blend["weights"]) for place in range(len(blend["members"]))]
+    members = [f"{Path(each['path']).name} {weight}" for each, weight in zip(blend["members"], weights, strict=True)]
+    return f"{blend['calibration']}: {', '.join(members)}{'; refit' if blend.get('refit') else ''}"
 
 
 def run(stage: str, name: str, row: dict[str, Any], data: str, more: list[str]) -> None:

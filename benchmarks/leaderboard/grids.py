@@ -30,4 +30,17 @@ GRIDS: dict[str, list[list[str]]] = {
     "sasrec": grid(dropout=(0.2, 0.5), embedding_dim=(64,)),
 }
 ALWAYS = {"sasrec": ["loss=softmax", "train.epochs=30", "train.patience=5"]}  # overrides of every point of a model
+# Settings chosen on validation data by the comments of configs/gowalla, with the number of points; ease by results/gowalla.md.
+SETTLED: dict[str, dict[str, tuple[list[str], int]]] = {
+    "gowalla": {
+        "item_knn": (["model.k=100", "model.shrinkage=10"], 1),
+        "rp3beta": (["model.k=300", "model.alpha=0.6", "model.beta=0.4"], 1),
+        "slim": (["model.l1=0.5", "model.l2=50"], 12),
+        "ease": (["model.ridge=100"], 3),
+        "sansa": (["model.ridge=100"], 1),
+        "ials": (["model.weight=100", "model.ridge=50"], 8),
+        "gf_cf": (["model.k=1024", "model.alpha=0.3"], 12),
+        "bspm": (["model.k=448", "model.alpha=0.2", "model.sharpening=2.5"], 12),
+    }
+}
 SEQUENTIAL = ("popular_recent", "transitions", "markov", "sasrec")

@@ -20,6 +20,9 @@ def write(folder: Path) -> None:
         "All items ranked, all users. Each model's settings are the best of its grid (`grids.py`, at most 12 points) on",
         "validation data; the test part is read once per model. Seconds were measured on two shared, busy cores: compare",
         "orders of magnitude. Commands: `python -m benchmarks.leaderboard tune SET MODEL`, then `test`, then `tables`.",
+        "Rows without a memory are finished runs (`record SET NAME RUN`): blends in [blends.md](blends.md), whose points are",
+        "readings of the validation part; SASRec in [esasrec](../esasrec/README.md); Gowalla, trained on all training events, in",
+        "[gowalla.md](../results/gowalla.md). Their seconds to fit are those of the epochs.",
         "",
     ]
     for path in sorted(folder.glob("test-*.jsonl")):
@@ -31,12 +34,12 @@ def write(folder: Path) -> None:
             [
                 f"`{cell['model']}`",
                 *(f"{cell['test'][metric]:.4f}" for metric in metrics),
-                f"{cell['valid'][cell['monitor']]:.4f}",
-                f"{cell['fit_s']:,.1f}",
+                f"{cell['valid'][cell['monitor']]:.4f}" if cell["valid"] else "–",
+                "–" if cell["fit_s"] is None else f"{cell['fit_s']:,.1f}",
                 f"{cell['rank_s']:,.1f}",
-                cell["memory"],
-                " ".join(o.removeprefix("model.") for o in cell["overrides"]) or "–",
-                str(cell["points"]),
+                cell["memory"] or "–",
+                cell.get("settings") or " ".join(o.removeprefix("model.") for o in cell["overrides"]) or "–",
+                "–" if cell["points"] is None else str(cell["points"]),
             ]
             for cell in order
         ]

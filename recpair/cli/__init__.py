@@ -6,6 +6,7 @@ from recpair.cli import (  # in the order of the help
     tuning,
     recommend,
     runs,
+    blend,
     export,
     serve,
     browse,

@@ -14,7 +14,7 @@ from recpair.models.calibration import CALIBRATIONS, Calibration
 
 GRID = (0.0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)
 SWEEPS = 3
-DEPTH, PER_RANK = 500, 50  # candidates of a member: at least 500, and 50 times the cut-off of the metric
+DEPTH, PER_RANK = 500, 25  # candidates of a member: at least 500, and 25 times the cut-off of the metric
 
 Weights = tuple[float, ...]
 
@@ -25,7 +25,7 @@ class Candidates:
 
     Attributes:
         items: int32 (B, C), ascending in each row, then −1.
-        scores: float32 (B, C, M), −∞ for items of −1.
+        scores: float32 (M, B, C), −∞ for items of −1.
     """
 
     items: np.ndarray
@@ -35,7 +35,7 @@ class Candidates:
         """Return the k best items, int32 (B, k); −1 if fewer are left. Ties go to the lower item."""
         blended = np.zeros(self.items.shape)
         for m in np.flatnonzero(weights):
-            blended += weights[m] * self.scores[:, :, m]
+            blended += weights[m] * self.scores[m]
         starts = np.zeros(len(self.items) + 1, dtype=np.int64)
         found, _ = top_k_csr(blended.astype(np.float32), starts, np.empty(0, dtype=np.int32), k)
         items: np.ndarray = np.where(
@@ -76,10 +76,10 @@ def _gathered(chosen: np.ndarray, scores: Sequence[np.ndarray]) -> Candidates:
     place = np.arange(len(row)) - starts[row]
     shape = len(chosen), int(place.max(initial=0)) + 1
     items = np.full(shape, -1, dtype=np.int32)
-    kept = np.full((*shape, len(scores)), -np.inf, dtype=np.float32)
+    kept = np.full((len(scores), *shape), -np.inf, dtype=np.float32)
     items[row, place] = item
     for m, each in enumerate(scores):
-        kept[row, place, m] = each[row, item]
+        kept[m][row, place] = each[row, item]
     return Candidates(items, kept)
 
 

@@ -14,7 +14,6 @@ from recpair.evaluation.measure import measures_of
 from recpair.evaluation.names import Entry, name_of, parse_metric
 from recpair.experiment.loading import load_stored
 from recpair.integrations import BLEND
-from recpair.run.asked import is_list
 from recpair.run.folder import WEIGHTS
 from recpair.run.run import Run
 
@@ -29,8 +28,6 @@ def require_members(runs: Sequence[Run], out: Path) -> None:
     They must be distinct, have the same training, validation and test events, have not been trained on the validation
     events, and have been tested in the same way.
     """
-    if not is_list(runs) or len(runs) < 2:
-        raise RunError("expected at least two runs to blend")
     folders = [run.folder.resolve() for run in runs]
     for place, run in enumerate(runs):
         if folders.index(folders[place]) != place:
@@ -130,14 +127,20 @@ def weights_sha256(run: Run) -> str:
     return files.sha256(run.files.file(WEIGHTS)) if manifest is None else manifest.files[WEIGHTS][-1]
 
 
-def record_of(run: Run, valid: Mapping[str, float]) -> dict[str, Any]:
-    """Return the record of a member in ``metrics.json``."""
+def record_of(run: Run, valid: Mapping[str, float], used: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the record of a member in ``metrics.json``.
+
+    Args:
+        valid: its validation metrics.
+        used: metrics of the run whose model is in the blend: the same run, or the run trained again.
+    """
     manifest = run.files.manifest
     return {
         "path": str(run.folder),
         "model": run.config["model"]["name"],
         "id": None if manifest is None else manifest.id,
         "weights_sha256": weights_sha256(run),
+        "epochs": used["best_epoch"],
         "valid": dict(valid),
-        "test": run.metrics["test"],
+        "test": used["test"],
     }

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Literal
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -20,11 +21,18 @@ def z_score(scores: Float[Tensor, "Q I"]) -> Float[Tensor, "Q I"]:
 
 def rank(scores: Float[Tensor, "Q I"]) -> Float[Tensor, "Q I"]:
     """Return −log(rank) over all items, rank 1 for the highest score; equal scores share their mean rank."""
-    ascending = scores.sort(dim=1).values
-    below = torch.searchsorted(ascending, scores)
-    not_above = torch.searchsorted(ascending, scores, right=True)
-    ranks = scores.shape[1] + 0.5 - (below + not_above).double() / 2
-    return -ranks.log().to(scores.dtype)
+    values = scores.numpy(force=True)
+    order = values.argsort(axis=1)  # several times as fast as that of torch
+    ascending = np.take_along_axis(values, order, axis=1)
+    n_items, places = values.shape[1], np.arange(values.shape[1])
+    first = np.ones(values.shape, dtype=bool)  # of the equal scores
+    first[:, 1:] = ascending[:, 1:] != ascending[:, :-1]
+    last = np.roll(first, -1, axis=1)
+    start = np.maximum.accumulate(np.where(first, places, 0), axis=1)
+    end = np.minimum.accumulate(np.where(last, places, n_items)[:, ::-1], axis=1)[:, ::-1]
+    found = np.empty_like(values)
+    np.put_along_axis(found, order, -np.log(n_items - (start + end) / 2), axis=1)
+    return torch.from_numpy(found).to(scores.device)
 
 
 def log_softmax(scores: Float[Tensor, "Q I"]) -> Float[Tensor, "Q I"]:

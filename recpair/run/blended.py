@@ -8,6 +8,11 @@ import polars as pl
 
 from recpair.markdown import escaped
 
+REFIT = (
+    "Then each member was trained again on the training and the validation events, with the same settings and the number "
+    "of epochs of its best one. The test metrics are those of these members and of their blend with the weights above."
+)
+
 
 def table(metrics: dict[str, Any]) -> pl.DataFrame:
     """Return a row per member, the best one first, and one for the blend: run, model, validation and test metric, weights."""
@@ -24,7 +29,8 @@ def table(metrics: dict[str, Any]) -> pl.DataFrame:
         for place, member in enumerate(members)
     ]
     own = {"run": "blend", "model": record["calibration"]}
-    return pl.DataFrame([*rows, own | {f"{part} {metric}": metrics[part][metric] for part in ("valid", "test")}])
+    own |= {f"valid {metric}": record["valid"][metric], f"test {metric}": metrics["test"][metric]}
+    return pl.DataFrame([*rows, own])
 
 
 def verdict(metrics: dict[str, Any]) -> str:
@@ -32,7 +38,8 @@ def verdict(metrics: dict[str, Any]) -> str:
     record = metrics["blend"]
     test, best = record["paired"], record["members"][0]
     return (
-        f"test {record['metric']} of the blend minus that of {best['path']}, the best member on the validation part: "
+        f"test {record['metric']} of the blend minus that of {best['path']}, the best member on the validation part"
+        f"{', trained again' if record['refit'] else ''}: "
         f"{test['difference']:+.4f} ({test['low']:+.4f} to {test['high']:+.4f}), paired t-test p = {test['t_test']:.2g}, "
         f"Wilcoxon p = {test['wilcoxon']:.2g}"
     )
@@ -51,6 +58,7 @@ def summary(metrics: dict[str, Any]) -> list[str]:
         f"The weights ({n} free parameters) and the calibration ({record['calibration']}) were chosen by validation "
         f"{record['metric']} in {record['readings']} readings of the validation part.",
         "",
+        *([REFIT, ""] if record["refit"] else []),
         f"{escaped(verdict(metrics))}.",
         "",
     ]

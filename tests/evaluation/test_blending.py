@@ -107,8 +107,8 @@ def test_few_candidates_suffice_for_the_first_ranks(data, members):
         assert block.items.shape[1] <= 15
         real = block.items >= 0
         assert (np.diff(block.items, axis=1)[real[:, 1:]] > 0).all()
-        assert np.isneginf(block.scores[~real]).all()
-        assert np.isfinite(block.scores[real]).all()
+        assert np.isneginf(block.scores[:, ~real]).all()
+        assert np.isfinite(block.scores[:, real]).all()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import pytest
 import yaml
 
@@ -18,51 +17,7 @@ from recpair.experiment.compare import compare
 from recpair.experiment.track import track
 from recpair.models import MODELS as registry
 
-MODELS = {
-    "ease": {"model": {"name": "ease", "ridge": 5}},
-    "knn": {"model": {"name": "item_knn", "k": 8}},
-    "texts": {"model": {"name": "transitions"}, "semantics": {"name": "tfidf", "template": "{title}"}},
-    "sasrec": {
-        "model": {"name": "sasrec", "history_length": 4, "embedding_dim": 8, "n_layers": 1},
-        "train": {"epochs": 2, "seed": 1},
-    },
-}
-
-
-@pytest.fixture(scope="module")
-def events():
-    """40 users × 40 items: users prefer items of their kind, some items are popular; with times and a predefined split."""
-    generator, rows = np.random.default_rng(5), []
-    for user in range(40):
-        taste = np.exp(1.5 * (np.arange(40) % 4 == user % 4) - 0.05 * np.arange(40))
-        items = generator.choice(40, size=6 + user % 9, replace=False, p=taste / taste.sum())
-        parts = ["train"] * (len(items) - 3) + ["valid", "test", "test"]
-        rows += [
-            (f"u{user}", int(item), 86_400 * (place + 1), part)
-            for place, (item, part) in enumerate(zip(items, parts, strict=True))
-        ]
-    return pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp", "split"], orient="row")
-
-
-@pytest.fixture(scope="module")
-def runs(events, tmp_path_factory):
-    """Folders of runs with a collaborative, a neighbourhood, a text and a sequence model."""
-    folder = tmp_path_factory.mktemp("runs")
-    events.write_csv(folder / "events.csv")
-    titles = pl.DataFrame({"item_id": range(40), "title": [f"kind {'abcd'[i % 4]} film {i}" for i in range(40)]})
-    titles.write_csv(folder / "items.csv")
-    for name, sections in MODELS.items():
-        recpair.fit(config_of(folder) | sections | {"output": str(folder / name)})
-    return {name: folder / name for name in MODELS}
-
-
-def config_of(folder):
-    return {
-        "data": {"path": str(folder / "events.csv"), "items": str(folder / "items.csv")},
-        "split": "predefined",
-        "evaluate": {"metrics": ["hit", "ndcg"], "cutoffs": [1, 5], "monitor": "ndcg@5"},
-        "tracking": None,
-    }
+NAMES = ["ease", "knn", "texts", "sasrec"]  # the runs of conftest.py
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +91,7 @@ def test_the_order_of_the_runs_does_not_matter(runs, blended, tmp_path):
     assert (other.folder / "model.safetensors").read_bytes() == (blended.folder / "model.safetensors").read_bytes()
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("calibration", ["z_score", "rank", "log_softmax"])
 def test_a_run_with_all_the_weight_has_its_ranking(runs, tmp_path, name, calibration):
     other = "knn" if name == "ease" else "ease"
@@ -225,8 +180,8 @@ def test_an_interrupted_blend_leaves_the_earlier_run(runs, tmp_path, monkeypatch
         (["evaluate.monitor=hit@5"], r"the runs have evaluate.monitor ndcg@5 and hit@5; name the metric"),
     ],
 )
-def test_runs_that_cannot_be_blended(runs, tmp_path, overrides, message):
-    config = config_of(runs["ease"].parent) | {"model": "popularity", "output": str(tmp_path / "other")}
+def test_runs_that_cannot_be_blended(runs, shared, tmp_path, overrides, message):
+    config = shared | {"model": "popularity", "output": str(tmp_path / "other")}
     recpair.fit(config, overrides)
     with pytest.raises(recpair.RecpairError, match=message):
         recpair.blend([runs["ease"], tmp_path / "other"], tmp_path / "blend")
@@ -297,14 +252,14 @@ def test_a_blend_is_exported_and_tracked(blended, tmp_path):
     assert run.data.metrics["test/ndcg_at_5"] == pytest.approx(blended.metrics["test"]["ndcg@5"])
 
 
-def test_a_member_from_outside_is_named_to_load_the_blend(runs, tmp_path, monkeypatch):
+def test_a_member_from_outside_is_named_to_load_the_blend(runs, shared, tmp_path, monkeypatch):
     """A run folder does not import the module of a member that the caller has not named."""
     (tmp_path / "mine.py").write_text(
         "from recpair.models.popularity import Popularity\nclass Mine(Popularity):\n    pass\n"
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    config = config_of(runs["ease"].parent) | {"model": "mine:Mine", "output": str(tmp_path / "own")}
+    config = shared | {"model": "mine:Mine", "output": str(tmp_path / "own")}
     own = recpair.fit(config)
     made = recpair.blend([runs["ease"], own], tmp_path / "blend", weights=[1, 1])
     assert recpair.load(tmp_path / "blend", plugins=["mine"]).recommend(k=3).equals(made.recommend(k=3))
