@@ -174,7 +174,7 @@ def here(tmp_path, monkeypatch, request):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr("recpair.shipped.PACKAGE", tmp_path)
-    if "page" in request.fixturenames and request.getfixturevalue("page").name == "serving.md":
+    if "page" in request.fixturenames and request.getfixturevalue("page").name in ("serving.md", "tour.md"):
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")  # mlflow's code, too
     else:
         monkeypatch.setattr("recpair.tracking.mlflow_tracker.MlflowTracker.start", lambda *args, **kwargs: None)
