@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from recpair.experiment.evaluate import evaluate as evaluate
     from recpair.experiment.export import export as export
     from recpair.experiment.fit import fit as fit
+    from recpair.experiment.init import init as init
     from recpair.experiment.load import load as load
     from recpair.experiment.loading import load_config as load_config
     from recpair.run.folds import Folds as Folds
@@ -37,6 +38,7 @@ _HOME = {
     "evaluate": "experiment.evaluate",
     "export": "experiment.export",
     "fit": "experiment.fit",
+    "init": "experiment.init",
     "load": "experiment.load",
     "load_config": "experiment.loading",
     "study": "tuning.study",

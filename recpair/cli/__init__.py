@@ -2,6 +2,7 @@
 
 # isort: off
 from recpair.cli import (  # in the order of the help
+    init,
     fit,
     tuning,
     recommend,
