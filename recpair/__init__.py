@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from recpair.experiment.init import init as init
     from recpair.experiment.load import load as load
     from recpair.experiment.loading import load_config as load_config
+    from recpair.experiment.retraining import refit as refit
     from recpair.run.folds import Folds as Folds
     from recpair.run.run import Run as Run
     from recpair.tuning.study import study as study
@@ -41,6 +42,7 @@ _HOME = {
     "init": "experiment.init",
     "load": "experiment.load",
     "load_config": "experiment.loading",
+    "refit": "experiment.retraining",
     "study": "tuning.study",
     "tune": "tuning.tune",
 }

@@ -8,6 +8,7 @@ from recpair.cli import (  # in the order of the help
     recommend,
     runs,
     blend,
+    refit,
     export,
     serve,
     browse,
