@@ -20,6 +20,7 @@ from recpair.errors import ConfigError
 from recpair.evaluation.evaluator import Evaluation, Evaluator
 from recpair.experiment.build import Components, build
 from recpair.experiment.earlier import Earlier
+from recpair.experiment.fallback import with_available_data
 from recpair.experiment.folds import fit_folds, has_folds
 from recpair.experiment.loading import load_config
 from recpair.experiment.prepare import Evaluators, Prepared
@@ -93,7 +94,8 @@ def fit(
         RecpairError: the config, the data or the output folder is invalid; the message has one line.
     """
     given = assignments(model=model, loss=loss, denoise=denoise, hard_negatives=hard_negatives, terms=terms)
-    config = load_config(config, [*given, *overrides])
+    named, config = config, load_config(config, [*given, *overrides])
+    config = with_available_data(config, named) if data is None else config
     return fit_config(config, data=data, items=items, resume=resume, log=log, tags=tags)
 
 
