@@ -6,7 +6,7 @@ CONFIG ?= configs/ml-100k/mf-bpr-pld.yaml
 
 .PHONY: fit test fuzz lint types imports clean
 
-fit: $(VENV)/.installed            ## train MF + BPR + PLD on MovieLens-100K
+fit: $(VENV)/.installed            ## train MF + BPR + PLD on MovieLens-100K; after Python 3.11 downloaded, or a generated shop
 	$(BIN)/recpair fit --config $(CONFIG) $(ARGS)
 
 test: $(VENV)/.installed-dev lint types imports   ## every check that CI runs

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from recpair.experiment.evaluate import evaluate as evaluate
     from recpair.experiment.export import export as export
     from recpair.experiment.fit import fit as fit
+    from recpair.experiment.init import init as init
     from recpair.experiment.load import load as load
     from recpair.experiment.loading import load_config as load_config
+    from recpair.experiment.retraining import refit as refit
     from recpair.run.folds import Folds as Folds
     from recpair.run.run import Run as Run
     from recpair.tuning.study import study as study
@@ -37,8 +39,10 @@ _HOME = {
     "evaluate": "experiment.evaluate",
     "export": "experiment.export",
     "fit": "experiment.fit",
+    "init": "experiment.init",
     "load": "experiment.load",
     "load_config": "experiment.loading",
+    "refit": "experiment.retraining",
     "study": "tuning.study",
     "tune": "tuning.tune",
 }

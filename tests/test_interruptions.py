@@ -184,6 +184,26 @@ def test_several_seeds(fit, checkerboard):
         assert remains(fit.output) == [], moment
 
 
+def test_a_refit(fit, checkerboard, tmp_path):
+    fit()
+    live, out = content(fit.output), tmp_path / "refits" / "next"
+
+    def act(resume=False):
+        return recpair.refit(fit.output, ["train.seed=2"], out=out, data=checkerboard, resume=resume)
+
+    count = KILLER.run(act, out.parent)
+    expected, record = content(out), recpair.load(out).metrics["refit"]
+    assert count > 20
+    for moment in moments(count, 12):
+        shutil.rmtree(out.parent)
+        out.parent.mkdir()
+        KILLER.run(act, out.parent, moment)
+        assert act(resume=True).metrics["refit"] == record, moment
+        assert content(out) == expected, moment
+        assert remains(out) == [], moment
+    assert content(fit.output) == live
+
+
 def test_the_semantic_stage(fit, checkerboard, tmp_path):
     vectors = np.random.default_rng(0).normal(size=(40, 4)).tolist()
     pl.DataFrame({"item_id": range(40), "vector": vectors}).write_parquet(tmp_path / "vectors.parquet")

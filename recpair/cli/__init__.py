@@ -2,11 +2,13 @@
 
 # isort: off
 from recpair.cli import (  # in the order of the help
+    init,
     fit,
     tuning,
     recommend,
     runs,
     blend,
+    refit,
     export,
     serve,
     browse,

@@ -5,7 +5,7 @@ import os
 import platform
 
 from recpair import shipped
-from recpair.data.events import SOURCES
+from recpair.data.events import SOURCES, Generated
 from recpair.errors import DataError
 from recpair.run.environment import versions
 
@@ -62,6 +62,7 @@ def _configs() -> list[tuple[str, str]]:
 
 def _located(name: str) -> str:
     try:
-        return str(SOURCES[name]().events)
+        found = SOURCES[name]()
+        return "generated when it is read" if isinstance(found, Generated) else str(found.events)
     except DataError as error:
         return str(error)

@@ -43,7 +43,7 @@ def describe(
 
 @data_app.command()
 def fetch(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="ml-1m, gowalla, yelp2018 or amazon-beauty.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="ml-100k, ml-1m, gowalla, yelp2018 or amazon-beauty.")],
     root: Annotated[Path | None, typer.Option(help="Target folder; by default $RECPAIR_DATA, else data/.")] = None,
     mirror: Annotated[str | None, typer.Option(help="Another host with the same files, http://host:port.")] = None,
 ) -> None:

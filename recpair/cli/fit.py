@@ -56,9 +56,12 @@ def fit(
     from recpair.experiment import (
         fit as fitting,  # imports torch and numba (seconds), so only after the config is checked
     )
+    from recpair.experiment.fallback import with_available_data
     from recpair.experiment.folds import has_folds
     from recpair.experiment.seeds import fit_seeds
 
+    with console.notes():
+        checked = with_available_data(checked, config)
     with console.notes(), console.EpochBar(checked["train"]["epochs"], checked["evaluate"]["monitor"]) as bar:
         if numbers is not None:
             summary = fit_seeds(checked, numbers, resume=resume, log=bar)

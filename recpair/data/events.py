@@ -16,11 +16,14 @@ from recpair.data.frames import as_polars
 from recpair.data.indexing import Index
 from recpair.data.interactions import Interactions
 from recpair.data.reading import OnMissing, Standardised, standardise
+from recpair.data.shop import shop
 from recpair.data.table import STANDARD, Role, Table, ids_of, listed, named_columns
 from recpair.data.times import UNKNOWN, Clock, TimeUnit
 from recpair.data.vocabulary import Ids
 from recpair.errors import ConfigError, DataError
 from recpair.registry import lookup
+
+SYNTHETIC = "{name} is generated: use it to try recpair, not to compare methods"
 
 
 @dataclass(frozen=True)
@@ -73,15 +76,26 @@ class Located:
     rename: Mapping[str, str] | None = None
 
 
+@dataclass(frozen=True)
+class Generated:
+    """Events and items of a generated data set, with standard column names."""
+
+    events: pl.DataFrame
+    items: pl.DataFrame
+
+
 def ml_100k() -> Located:
-    """MovieLens-100K from the installed recbole wheel, without importing recbole."""
+    """MovieLens-100K from the installed recbole wheel, without importing recbole; else as downloaded."""
     found = importlib.util.find_spec("recbole")
     folder = Path(found.origin).parent / "dataset_example" / "ml-100k" if found and found.origin else None
     if folder is None or not folder.is_dir():
-        raise DataError(
-            "ml-100k comes inside the recbole wheel, which is not installed (it needs Python 3.11); "
-            "install recbole==1.2.1 or give data.path"
-        )
+        try:
+            return fetched("ml-100k")
+        except DataError:
+            raise DataError(
+                f"ml-100k comes inside the recbole wheel, which is not installed (it needs Python 3.11), and is not in "
+                f"{data_root() / 'ml-100k'}; run recpair data fetch ml-100k, or use the generated data.source=shop"
+            ) from None
     rename = {"movie_title": "title", "class": "genres"}
     return Located(folder / "ml-100k.inter", folder / "ml-100k.item", folder / "ml-100k.user", rename)
 
@@ -101,12 +115,18 @@ def data_root() -> Path:
     return Path(os.environ.get("RECPAIR_DATA", "data"))
 
 
-SOURCES: dict[str, Callable[[], Located]] = {
+def generated_shop() -> Generated:
+    """A web shop with titles, generated when it is read (``data.shop``)."""
+    return Generated(*shop())
+
+
+SOURCES: dict[str, Callable[[], Located | Generated]] = {
     "ml-100k": ml_100k,
     "ml-1m": lambda: fetched("ml-1m"),
     "gowalla": lambda: fetched("gowalla"),
     "yelp2018": lambda: fetched("yelp2018"),
     "amazon-beauty": lambda: fetched("amazon-beauty"),
+    "shop": generated_shop,
 }
 
 
@@ -144,15 +164,18 @@ def read_data(
     """
     if (source is None) == (path is None):
         raise ConfigError("give either data.source (a named set) or data.path (a file or folder)")
-    named = named_columns(columns)
+    named, reading = named_columns(columns), _reading(time_unit, time_format, on_missing)
     if source is not None:
-        located = lookup(SOURCES, source, "data.source")()
-        name = source
+        found = lookup(SOURCES, source, "data.source")()
+        if isinstance(found, Generated):
+            events = events_from(found.events, named, found.items, name=source, **reading)
+            return replace(events, notes=(*events.notes, SYNTHETIC.format(name=source)))
+        located, name = found, source
     else:
         located = _located(Path(str(path)).expanduser())
         name = unpacked(located.events).stem
     table = read_table(located.events, named, separator=separator, header=header)
-    events = _events(standardise(table, named, **_reading(time_unit, time_format, on_missing)), name)
+    events = _events(standardise(table, named, **reading), name)
     items_path, users_path = items or located.items, users or located.users
     return replace(
         events,

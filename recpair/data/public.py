@@ -4,6 +4,7 @@ import ast
 import gzip
 import io
 import json
+import re
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+YEAR = re.compile(r"(.*?)\s*\((\d{4})\)\s*")
 Tables = dict[str, pl.DataFrame]  # interactions and, if known, items and users
 
 
@@ -49,6 +51,44 @@ class PublicSet:
     counts: tuple[int, int, int]
     convert: Callable[[Path], Tables]
     pairs: str | None = None
+
+
+GENRES = (
+    *(
+        "unknown",
+        "Action",
+        "Adventure",
+        "Animation",
+        "Children's",
+        "Comedy",
+        "Crime",
+        "Documentary",
+        "Drama",
+        "Fantasy",
+    ),
+    *("Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western"),
+)
+
+
+def movielens_100k(raw: Path) -> Tables:
+    """Ratings with tabs; films and users with ``|`` in Latin-1, genres as one flag each; the year ends the title."""
+    with zipfile.ZipFile(raw / "ml-100k.zip") as archive:
+        texts = {kind: archive.read(f"ml-100k/u.{kind}").decode("latin-1") for kind in ("data", "item", "user")}
+    rows = {kind: [line.split("|") for line in texts[kind].split("\n") if line] for kind in ("item", "user")}
+    ratings = np.array([line.split("\t") for line in texts["data"].split("\n") if line], dtype=np.int64)
+    columns = ("user_id", "item_id", "rating", "timestamp")
+    films = []
+    for row in rows["item"]:
+        dated = YEAR.fullmatch(row[1])
+        title, year = (row[1], None) if dated is None else dated.groups()
+        genres = " ".join(genre for genre, flag in zip(GENRES, row[-len(GENRES) :], strict=True) if flag == "1")
+        films.append((int(row[0]), title, year, genres))
+    users = [(int(user), *rest) for user, *rest in rows["user"]]
+    return {
+        "interactions": pl.DataFrame({name: ratings[:, i] for i, name in enumerate(columns)}),
+        "items": pl.DataFrame(films, schema=["item_id", "title", "release_year", "genres"], orient="row"),
+        "users": pl.DataFrame(users, schema=["user_id", "age", "gender", "occupation", "zip_code"], orient="row"),
+    }
 
 
 def movielens_1m(raw: Path) -> Tables:
@@ -113,6 +153,12 @@ LIGHTGCN = f"https://raw.githubusercontent.com/gusye1234/LightGCN-PyTorch/{COMMI
 AMAZON = "https://snap.stanford.edu/data/amazon/productGraph/categoryFiles"
 
 PUBLIC: dict[str, PublicSet] = {
+    "ml-100k": PublicSet(
+        "ml-100k",
+        (RemoteFile("https://files.grouplens.org/datasets/movielens/ml-100k.zip", "0e33842e24a9c977be4e0107933c0723"),),
+        (943, 1_682, 100_000),
+        movielens_100k,
+    ),
     "ml-1m": PublicSet(
         "ml-1m",
         (RemoteFile("https://files.grouplens.org/datasets/movielens/ml-1m.zip", "c4d9eecfca2ab87c1945afe126590906"),),

@@ -19,6 +19,8 @@ from recpair.data.splitting import Splits
 from recpair.errors import ConfigError
 from recpair.evaluation.evaluator import Evaluation, Evaluator
 from recpair.experiment.build import Components, build
+from recpair.experiment.earlier import Earlier
+from recpair.experiment.fallback import with_available_data
 from recpair.experiment.folds import fit_folds, has_folds
 from recpair.experiment.loading import load_config
 from recpair.experiment.prepare import Evaluators, Prepared
@@ -32,6 +34,7 @@ from recpair.models.popularity import Popularity
 from recpair.notebook import in_notebook, progress
 from recpair.plugins import assignments
 from recpair.registry import options_in
+from recpair.run import refitted
 from recpair.run.advice import advice
 from recpair.run.folder import METRICS
 from recpair.run.manifest import CHECKPOINT
@@ -91,15 +94,21 @@ def fit(
         RecpairError: the config, the data or the output folder is invalid; the message has one line.
     """
     given = assignments(model=model, loss=loss, denoise=denoise, hard_negatives=hard_negatives, terms=terms)
-    config = load_config(config, [*given, *overrides])
+    named, config = config, load_config(config, [*given, *overrides])
+    config = with_available_data(config, named) if data is None else config
+    return fit_config(config, data=data, items=items, resume=resume, log=log, tags=tags)
+
+
+def fit_config(config: Config, *, log: Log | None = None, **given: Any) -> Any:
+    """``fit`` with a checked config; ``given`` are arguments of ``fit_into``."""
     shown = log is None and in_notebook()
     bar = progress(config["train"]["epochs"], config["evaluate"]["monitor"]) if shown else nullcontext(log)
     if has_folds(config):
         with bar as log:
-            return fit_folds(fit_into, config, data=data, items=items, resume=resume, log=log, tags=tags)
+            return fit_folds(fit_into, config, log=log, **given)
     output = Output(Path(config["output"]), config["output_keep"])
     with output.locked() if processes.is_first() else nullcontext(), bar as log:
-        return fit_into(output, config, data=data, items=items, resume=resume, log=log, tags=tags)
+        return fit_into(output, config, log=log, **given)
 
 
 def fit_into(
@@ -113,12 +122,14 @@ def fit_into(
     tags: Mapping[str, str] | None = None,
     prepared: Prepared | None = None,
     trial: bool = False,
+    earlier: Earlier | None = None,
 ) -> Run:
     """``fit`` with a checked config and an output folder that is locked by the caller.
 
     Args:
         prepared: the data and the evaluators of the config, if they are in memory already.
         trial: whether this is a trial of a search: the test part is not read, and nothing is drawn.
+        earlier: the run that the model starts from and is compared with (``refit``).
     """
     _refuse_blend(config)
     require_machine(config["train"]["device"])
@@ -138,12 +149,16 @@ def fit_into(
         components = build(config, splits)
     for evaluator in filter(None, (evaluators.valid, evaluators.test)):
         evaluator.check(components.model)
+    if earlier is not None:
+        earlier.prepare(config, splits, components.model)
 
     checkpoint = Checkpoint(output.work / CHECKPOINT, splits.fingerprint)
     training = trainer(config, components, splits, evaluators, fabric, checkpoint, resume)
     seed = config["train"]["seed"]
     if fabric.is_global_zero:
         output.start(config.to_yaml(), splits.fingerprint, begun.state)
+        if earlier is not None:
+            earlier.note(output.work)
     fabric.barrier()  # all ranks read the same checkpoint
     if not fabric.is_global_zero:  # other ranks train, but write nothing
         with isolated(seed):
@@ -157,9 +172,14 @@ def fit_into(
         open_run(tracker, output, parts, config.flat(), record, resumed, tags or {})
         logs = MultiLog([tracker] if log is None else [log, tracker])
         outcome = _learn(components, splits, evaluators, training, logs, seed, prepared.seconds)
-        named, warnings = title(config, splits.name), _warnings(config, outcome)
+        warnings = _warnings(config, outcome)
         metrics = outcome.metrics() | {"data": record, "warnings": warnings, "mlflow_run_id": tracker.run_id}
-        report = RunReport(output.work, named, config["evaluate"]["monitor"], splits, outcome, warnings, config.notes)
+        details = []
+        if earlier is not None:
+            metrics["refit"] = earlier.compare(config, splits, outcome.model)
+            details = refitted.summary(metrics)
+        named, monitor = title(config, splits.name), config["evaluate"]["monitor"]
+        report = RunReport(output.work, named, monitor, splits, outcome, warnings, config.notes, details)
         report.write(evaluators.test, draw=not trial)
         files.write_json(output.work / METRICS, metrics)
         output.complete()

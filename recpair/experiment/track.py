@@ -34,7 +34,9 @@ def track(run: Run, *, uri: str | None = None) -> str | None:
         return upload(tracker, run, components(config), config.flat())
 
 
-def tracking_section(config: Config, folder: Path, uri: str | None) -> dict[str, Any]:
+def tracking_section(
+    config: Config, folder: Path, uri: str | None, remedy: str = "give the address with --uri"
+) -> dict[str, Any]:
     """Return the section ``tracking`` of a run's config, with ``uri`` in place of its address.
 
     Raises:
@@ -48,8 +50,7 @@ def tracking_section(config: Config, folder: Path, uri: str | None) -> dict[str,
         held = [variable for variable in CREDENTIALS if os.environ.get(variable)]
         if held and named != os.environ.get("MLFLOW_TRACKING_URI"):
             raise ConfigError(
-                f"tracking.uri in the config of {folder} names a server, and ${held[0]} would be sent to it; "
-                f"give the address with --uri"
+                f"tracking.uri in the config of {folder} names a server, and ${held[0]} would be sent to it; {remedy}"
             )
     return section
 

@@ -92,6 +92,14 @@ def close_search(tracker: Tracker, folder: Path, values: Mapping[str, float]) ->
     tracker.finish(folder, values, _uploaded(folder), _description(folder))
 
 
+def refit_tags(earlier: Mapping[str, Any] | None) -> dict[str, str]:
+    """Tags of a refitted run, which name the earlier run: its id, and that of its tracked run."""
+    if earlier is None:
+        return {}
+    tracked = earlier["mlflow_run_id"]
+    return {"refit_of": earlier["id"]} | ({} if tracked is None else {"refit_of_mlflow_run": tracked})
+
+
 def reconcile(tracker: Tracker, run: Run, parts: Sequence[str], params: Mapping[str, Any]) -> None:
     """Complete the tracked run of a complete folder if the process was killed before doing so."""
     run_id = run.metrics["mlflow_run_id"]
@@ -129,7 +137,7 @@ def upload(tracker: Tracker, run: Run, parts: Sequence[str], params: Mapping[str
 def _transfer(tracker: Tracker, run: Run, parts: Sequence[str], params: Mapping[str, Any], run_id: str | None) -> None:
     """Write a finished run to a new tracked run, or add what is missing to ``run_id``."""
     environment = run.files.json(ENVIRONMENT)
-    tags = _tags(environment["versions"], environment)
+    tags = _tags(environment["versions"], environment) | refit_tags(run.metrics.get("refit", {}).get("earlier"))
     tracker.start(_name(parts, run.folder), params, tags, run.metrics["data"], run_id)
     for (epoch,), rows in run.history.group_by("epoch", maintain_order=True):
         tracker.epoch(int(str(epoch)), dict(zip(rows["metric"], rows["value"], strict=True)))
@@ -170,6 +178,11 @@ def _final(metrics: Mapping[str, Any]) -> dict[str, float]:
     parts = {
         f"{part}/{name}": value for part in ("test", "popularity", "timing") for name, value in metrics[part].items()
     }
+    if "refit" in metrics:
+        groups = metrics["refit"]["groups"]
+        decisive = next(group for group in groups if group["group"] == metrics["refit"]["decided_on"])
+        parts |= {f"refit/{name}": decisive[name] for name in ("earlier", "refitted", "difference", "low", "high")}
+        parts["refit/promote"] = float(metrics["refit"]["promote"])
     return parts | {"best_epoch": metrics["best_epoch"], "epochs": metrics["epochs"]}
 
 

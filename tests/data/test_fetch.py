@@ -14,6 +14,8 @@ import polars as pl
 import pytest
 
 from recpair.cli import main
+from recpair.data import SOURCES
+from recpair.data.events import read_data
 from recpair.data.fetch import _verified, fetch, pairs_checksum
 from recpair.data.public import PUBLIC, PublicSet, RemoteFile
 from recpair.errors import DataError
@@ -27,6 +29,21 @@ def movielens() -> bytes:
             "ml-1m/movies.dat", "10::Léon: The Pro (1994)::Crime|Drama\n20::Up (2009)::Comedy\n".encode("latin-1")
         )
         archive.writestr("ml-1m/users.dat", "1::F::1::10::48067\n2::M::56::16::70072\n")
+    return out.getvalue()
+
+
+def movielens_100k() -> bytes:
+    out = io.BytesIO()
+    flags = {"1": (5, 8), "2": (0,)}
+    titles = {"1": "Amélie (Fabuleux destin) (2001)", "2": "unknown"}
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("ml-100k/u.data", "1\t2\t3\t881250949\n2\t1\t5\t881250950\n2\t2\t1\t881250951\n")
+        lines = [
+            "|".join([item, title, "01-Jan-2001", "", "http://x", *("01"[k in flags[item]] for k in range(19))])
+            for item, title in titles.items()
+        ]
+        archive.writestr("ml-100k/u.item", "\n".join(lines).encode("latin-1"))
+        archive.writestr("ml-100k/u.user", "1|24|M|technician|85711\n2|53|F|other|T8H1N\n")
     return out.getvalue()
 
 
@@ -46,7 +63,13 @@ def beauty() -> dict[str, bytes]:
 
 
 ZIP = movielens()
-FILES = {"ml-1m.zip": ZIP, "train.txt": b"0 3 4 5\n1 3\n", "test.txt": b"0 6\n1 4 5\n", **beauty()}
+FILES = {
+    "ml-1m.zip": ZIP,
+    "ml-100k.zip": movielens_100k(),
+    "train.txt": b"0 3 4 5\n1 3\n",
+    "test.txt": b"0 6\n1 4 5\n",
+    **beauty(),
+}
 
 
 def without_checksums(name: str, counts: tuple[int, int, int]) -> PublicSet:
@@ -61,6 +84,7 @@ STAND_INS = {
         counts=(2, 2, 3),
         files=(RemoteFile(PUBLIC["ml-1m"].files[0].url, hashlib.md5(ZIP).hexdigest()),),
     ),
+    "ml-100k": without_checksums("ml-100k", (2, 2, 3)),
     "gowalla": without_checksums("gowalla", (2, 4, 7)),
     "yelp2018": without_checksums("yelp2018", (2, 4, 7)),
     "amazon-beauty": without_checksums("amazon-beauty", (2, 2, 3)),
@@ -124,6 +148,21 @@ def test_movielens(tmp_path, home):
     assert events.columns == ["user_id", "item_id", "rating", "timestamp"]
     assert pl.read_parquet(folder / "items.parquet").row(0) == (10, "Léon: The Pro (1994)", ["Crime", "Drama"])
     assert pl.read_parquet(folder / "users.parquet")["zip"].to_list() == ["48067", "70072"]
+
+
+def test_movielens_100k_has_the_columns_of_the_recbole_wheel(tmp_path, home):
+    folder = get("ml-100k", tmp_path, home)
+    events = pl.read_parquet(folder / "interactions.parquet")
+    assert events.rows() == [(1, 2, 3, 881250949), (2, 1, 5, 881250950), (2, 2, 1, 881250951)]
+    items, users = pl.read_parquet(folder / "items.parquet"), pl.read_parquet(folder / "users.parquet")
+    assert items.rows() == [(1, "Amélie (Fabuleux destin)", "2001", "Comedy Drama"), (2, "unknown", None, "unknown")]
+    assert users.rows() == [(1, "24", "M", "technician", "85711"), (2, "53", "F", "other", "T8H1N")]
+    try:
+        bundled = SOURCES["ml-100k"]()
+    except DataError:
+        return
+    wheel = read_data(source="ml-100k") if bundled.rename else None
+    assert wheel is None or (wheel.items.columns, wheel.users.columns) == (items.columns, users.columns)
 
 
 @pytest.mark.parametrize("name", ["gowalla", "yelp2018"])

@@ -4,6 +4,7 @@ import importlib.util
 import subprocess
 import sys
 
+import polars as pl
 import pytest
 
 from recpair.data import SOURCES
@@ -31,7 +32,11 @@ def test_recbole_itself_is_not_imported():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
 
-def test_without_recbole_the_rest_works(monkeypatch):
+def test_without_recbole_the_downloaded_set_is_read(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(DataError, match=r"it needs Python 3\.11"):
+    monkeypatch.setenv("RECPAIR_DATA", str(tmp_path))
+    with pytest.raises(DataError, match=r"it needs Python 3\.11.*recpair data fetch ml-100k.*data\.source=shop"):
         SOURCES["ml-100k"]()
+    (tmp_path / "ml-100k").mkdir()
+    pl.DataFrame({"user_id": [1, 2], "item_id": [3, 4]}).write_parquet(tmp_path / "ml-100k/interactions.parquet")
+    assert read_data(source="ml-100k").frame["item_id"].to_list() == [3, 4]
