@@ -58,7 +58,7 @@ def evaluate_winner(
     several = several_seeds(fit_one, config, seeds, first.data, first.items, tags)
     if State.COMPLETE is state_of(output.work) and [*several.overrides] != runs_in(output.work):
         files.remove_folder(output.work)  # fewer or more seeds
-    return several.into(output, None, None, resume=True, log=None)
+    return several.into(output, None, None, resume=state_of(output.work) is not State.EMPTY, log=None)
 
 
 def runs_in(folder: Path) -> list[str]:
