@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from recpair.errors import one_line
 from recpair.figures import ACCENT, INK, MUTED, tidy
@@ -44,7 +44,13 @@ def values(frame: pl.DataFrame, space: Space, metric: str) -> Figure:
         score = part["value"].to_numpy()
         if isinstance(dimension, Range):
             at = part[key].cast(pl.Float64).to_numpy()
-            axes.set_xscale("log" if dimension.log else "linear")
+            if dimension.log:
+                axes.set_xscale("log")
+                axes.xaxis.set_major_locator(
+                    LogLocator(subs=(1.0, 3.0) if dimension.high < 100 * dimension.low else (1.0,))
+                )
+                axes.xaxis.set_major_formatter(FormatStrFormatter("%g"))
+                axes.xaxis.set_minor_formatter(NullFormatter())
         else:
             names = [str(each) for each in dimension.labels]
             at = np.array([names.index(str(each)) if str(each) in names else -1 for each in part[key]], dtype=float)

@@ -135,8 +135,9 @@ class Search:
             return
         best = max(t.value for t in self.finished if t.value is not None)
         logger.info(
-            "%strial %s of %s: %s %.4f%s, best %.4f, %.1f s (%s)",
+            "%strial %s (%s of %s): %s %.4f%s, best %.4f, %.1f s (%s)",
             self._prefix,
+            trial.number,
             trial.number + 1,
             self.plan.trials,
             self.plan.metric,
