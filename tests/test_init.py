@@ -159,6 +159,24 @@ def test_a_model_that_reads_texts_gets_them(here, events):
     assert recpair.fit(config).metrics["test"]
 
 
+def test_a_folder_of_recbole_is_read_with_its_items(here, events):
+    folder = here / "films"
+    folder.mkdir()
+    named = {"user_id:token": "u", "item_id:token": "i", "timestamp:float": "seconds"}
+    events.select(**named).write_csv(folder / "films.inter", separator="\t")
+    table = {"item_id:token": range(30), "movie_title:token_seq": [f"Film {i % 7}" for i in range(30)]}
+    pl.DataFrame(table).write_csv(folder / "films.item", separator="\t")
+    config = load_config(init("films", overrides=["split=leave_last"]).path)
+    assert config["data"]["columns"] == {"user": "user_id", "item": "item_id", "time": "timestamp"}
+    assert config["semantics"]["template"] == "{movie_title}"
+
+
+def test_a_single_user_is_named(here):
+    (here / "tiny.csv").write_text("user,item\n1,2\n1,3\n")
+    with pytest.raises(DataError, match="one user only"):
+        init("tiny.csv")
+
+
 def test_overrides_replace_guesses(here, events):
     events.select(a="u", b="i", c=pl.col("i") * 2, d="seconds").write_csv("events.csv")
     given = ["data.columns.user=a", "data.columns.item=c", "split.name=leave_last", "split.n=2", "train.seed=3"]
@@ -216,9 +234,9 @@ def test_events_that_mostly_lack_a_value_are_refused(here, events):
 
 
 def test_dates_of_unknown_order_are_refused(here, events):
-    events.select(user="u", item="i", date=pl.lit("03/04/2020") + pl.lit("")).with_columns(
-        date=pl.format("0{}/04/2020", pl.int_range(N) % 9 + 1)
-    ).write_csv("events.csv")
+    events.select(user="u", item="i").with_columns(date=pl.format("0{}/04/2020", pl.int_range(N) % 9 + 1)).write_csv(
+        "events.csv"
+    )
     with pytest.raises(DataError, match=r"data\.time_format"):
         init("events.csv")
     assert init("events.csv", overrides=["data.time_format='%d/%m/%Y'"]).path.exists()

@@ -172,7 +172,7 @@ def read_data(
             return replace(events, notes=(*events.notes, SYNTHETIC.format(name=source)))
         located, name = found, source
     else:
-        located = _located(Path(str(path)).expanduser())
+        located = locate(Path(str(path)).expanduser())
         name = unpacked(located.events).stem
     table = read_table(located.events, named, separator=separator, header=header)
     events = _events(standardise(table, named, **reading), name)
@@ -233,7 +233,7 @@ def _events(read: Standardised, name: str) -> Events:
     return Events(read.frame, name=name, clock=read.clock, notes=read.notes, unrated=read.unrated)
 
 
-def _located(path: Path) -> Located:
+def locate(path: Path) -> Located:
     """Locate a path; for RecBole's format, including the side tables next to the events."""
     atomic = path / f"{path.name}.inter" if path.is_dir() else path
     if atomic.suffix != ".inter" or not atomic.is_file():

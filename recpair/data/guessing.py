@@ -106,6 +106,9 @@ def guess_columns(columns: Columns, given: Mapping[str, int]) -> dict[str, Guess
             also = [columns.names[place] for place in fitting[1:]]
             found[role] = Guess(fitting[0], "by its name" + (f", before {listed(also)}" if also else ""))
     if lacking := [role for role in ("user", "item") if role not in found]:
+        constant = {role: places[0] for role in lacking if (places := columns.by_name(role, _free(columns, found)))}
+        if len(constant) == len(lacking):  # a later check refuses a single user or item, with its name
+            return found | {role: Guess(place, "by its name") for role, place in constant.items()}
         found |= _by_values(columns, found, lacking)
     return found
 

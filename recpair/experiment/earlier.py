@@ -42,6 +42,8 @@ class Earlier:
         margin: the refitted run is promoted if the lower bound of the 95 % interval of the difference is above −margin
             times the mean of the earlier run.
         warm: whether to start from the weights of the run.
+        started: result of the warm start.
+        left_out: mask of the test events that are training events of the run, which are not compared.
     """
 
     run: Run
@@ -49,6 +51,7 @@ class Earlier:
     margin: float
     warm: bool = True
     started: WarmStart | None = None
+    left_out: np.ndarray | None = None
 
     @cached_property
     def id(self) -> str:
@@ -77,17 +80,19 @@ class Earlier:
         """
         train, ids = self.run.recommender.train, self.alignment(test)
         user, item = ids.users[test.user].astype(np.int64), ids.items[test.item].astype(np.int64)
-        keys = [user * train.n_items + item, train.user.astype(np.int64) * train.n_items + train.item]
-        if _comparable(test.time, train.time):
-            assert test.time is not None
-            assert train.time is not None
-            ours, theirs = (
-                pl.DataFrame({"key": key, "time": time})
-                for key, time in zip(keys, (test.time, train.time), strict=True)
-            )
-            same = pl.concat([ours, theirs]).select(pl.struct("key", "time").rank("dense"))["key"].to_numpy()
-            keys = [same[: len(test)], same[len(test) :]]
-        leaked: np.ndarray = (user >= 0) & (item >= 0) & np.isin(*keys)
+        pairs, trained = user * train.n_items + item, train.user.astype(np.int64) * train.n_items + train.item
+        trained_on: np.ndarray = (user >= 0) & (item >= 0) & np.isin(pairs, trained)
+        if not trained_on.any() or not _comparable(test.time, train.time):
+            return trained_on
+        assert test.time is not None
+        assert train.time is not None
+        same = np.isin(trained, pairs[trained_on])
+        earlier = pl.DataFrame({"pair": trained[same], "time": train.time[same]})
+        ours = pl.DataFrame(
+            {"row": np.flatnonzero(trained_on), "pair": pairs[trained_on], "time": test.time[trained_on]}
+        )
+        leaked = np.zeros(len(test), dtype=bool)
+        leaked[ours.join(earlier, on=["pair", "time"], how="semi")["row"].to_numpy()] = True
         return leaked
 
     def prepare(self, config: Config, splits: Splits, model: Model) -> None:
@@ -102,7 +107,7 @@ class Earlier:
             RunError: fewer than two test users are left without the training events of the earlier run.
             ConfigError: the metric has no values per user, or its cut-off is larger than the catalogue.
         """
-        leaked = self.leaked(splits.test)
+        self.left_out = leaked = self.leaked(splits.test)
         if len(np.unique(splits.test.user[~leaked])) < 2:
             raise RunError(
                 f"{int(leaked.sum()):,} of {len(leaked):,} test events are among the training events of {self.run.folder}, "
@@ -193,7 +198,8 @@ class Earlier:
         section = config["evaluate"]
         entry = next((entry for entry in section["metrics"] if name_of(entry) == name), name)
         options = options_in(section, Evaluator) | {"metrics": [entry], "cutoffs": [cutoff]}
-        test = splits.test.select(~self.leaked(splits.test))
+        assert self.left_out is not None, "check comes before the comparison"
+        test = splits.test.select(~self.left_out)
         evaluator = Evaluator(splits.train, test, (splits.valid,), **options)
         measure = evaluator.measures[0]
         if not measure.per_list or measure.requires("texts"):

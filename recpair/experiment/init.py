@@ -13,7 +13,7 @@ from recpair import files, raw_config
 from recpair.boundary import boundary
 from recpair.data.columns import look_at, places_of
 from recpair.data.content import unpacked
-from recpair.data.events import Events, read_data, require_something_to_rank
+from recpair.data.events import Events, locate, read_data, require_something_to_rank
 from recpair.data.filtering import filter_events
 from recpair.data.guessing import GIVEN, guess_columns
 from recpair.data.table import named_columns
@@ -109,7 +109,12 @@ def _propose(
     reading = {key: checked[key] for key in ("separator", "time_unit", "time_format") if checked[key] is not None}
     proposal.add("data", {"path": data, **({} if items is None else {"items": items}), **reading})
     columns = named_columns(checked["columns"])
-    look = look_at(data, separator=checked["separator"], header=checked["header"], columns=columns)
+    look = look_at(
+        locate(Path(data).expanduser()).events,
+        separator=checked["separator"],
+        header=checked["header"],
+        columns=columns,
+    )
     guesses = guess_columns(look.columns, places_of(look, columns))
     propose_data(proposal, look, guesses, "error" if "on_missing" in _section(given) else None)
     section = {**checked, **proposal.sections["data"]}

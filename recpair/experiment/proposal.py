@@ -11,8 +11,7 @@ from recpair.data import SPLITS
 from recpair.data.columns import Look
 from recpair.data.dataset import Dataset
 from recpair.data.events import Events
-from recpair.data.features import CATEGORY
-from recpair.data.guessing import GIVEN, TESTING, TRAINING, Guess, numbers_of
+from recpair.data.guessing import GIVEN, TESTING, TOKEN, TRAINING, Guess, numbers_of
 from recpair.data.splitting import Splits, apply_split
 from recpair.data.table import STANDARD, missing
 from recpair.errors import DataError
@@ -22,10 +21,7 @@ from recpair.semantics.text import item_texts
 VALIDATION = {"valid", "validation", "val", "dev", "eval"}
 TESTED = 50  # users that a test part should have, or a tenth of all users
 DENSE = 20_000  # items up to which the item–item matrix of ease fits memory: 1.6 GB
-TEXTS = (
-    *("title", "name", "item_name", "product_name", "product_title", "description"),
-    *(*CATEGORY, "brand", "author", "artist"),
-)
+TEXTS = ("title", "name", "description", "category", "categories", "genre", "genres", "brand", "author", "artist")
 CUTOFFS = (10, 20)
 WEIGHTS = {"quantity", "qty", "count", "plays", "play_count", "playcount", "listens", "n"}
 
@@ -168,13 +164,15 @@ def propose_texts(splits: Splits) -> dict[str, Any] | None:
     """Return the section ``semantics`` if the item table has texts, from its columns of titles, categories and names."""
     if splits.items is None:
         return None
-    names = {column.lower(): column for column in splits.items.columns[1:] if column.isidentifier()}
-    chosen = [names[text] for text in TEXTS if text in names and _has_text(splits.items[names[text]])]
+    items = splits.items
+    texts = [column for column in items.columns[1:] if column.isidentifier() and _has_text(items[column])]
+    last = {column: (TOKEN.findall(column) or [""])[-1].lower() for column in texts}  # movie_title: title
+    chosen = sorted((column for column in texts if last[column] in TEXTS), key=lambda column: TEXTS.index(last[column]))
     if not chosen:
         return None
     template = ". ".join(f"{{{column}}}" for column in chosen)
     try:
-        Tfidf().learn(item_texts(splits.items, splits.vocabulary.items, template, quiet=True))
+        Tfidf().learn(item_texts(items, splits.vocabulary.items, template, quiet=True))
     except DataError:  # no word is in two texts
         return None
     return {"name": "tfidf", "template": template}

@@ -127,6 +127,20 @@ def test_events_that_trained_the_earlier_run_are_left_out(here, config):
     assert record["test_events"] == len(mask)
 
 
+def test_a_repeated_event_at_another_time_is_not_leakage(here, config):
+    live = recpair.fit(of(config, "item_knn"))
+    splits = prepare(load_stored(live.config, ["data.path=june.csv"]))
+    earlier = Earlier(live, "ndcg@5", 0.05)
+    trained = set(live.recommender.train.to_polars().select("user_id", "item_id").rows())
+    pairs = [row in trained for row in splits.test.to_polars().select("user_id", "item_id").rows()]
+    assert any(pairs)
+    assert not earlier.leaked(splits.test).any()
+    assert earlier.leaked(splits.train).sum() == len(live.recommender.train)  # the same events
+    other_unit = replace(splits.test, time=splits.test.time * 1000)
+    without = replace(splits.test, time=None)
+    assert earlier.leaked(other_unit).tolist() == earlier.leaked(without).tolist() == pairs
+
+
 def test_a_test_part_that_trained_the_earlier_run_is_refused(here, config):
     live = recpair.fit(of(config, "item_knn"))
     trained = live.recommender.train.to_polars().unique(["user_id", "item_id"])
