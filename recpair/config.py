@@ -175,9 +175,21 @@ def _checked(
     return head | values
 
 
-@lru_cache(maxsize=1024)
 def _model(components: tuple[Component, ...]) -> tuple[dict[str, Any], type[BaseModel]]:
-    """Options of components, and the pydantic model that checks them; creating it takes milliseconds."""
+    """Options of components, and the pydantic model that checks them."""
+    try:
+        return _known_model(components)
+    except TypeError:  # a model of RecBole, whose defaults are lists, has no hash
+        return _new_model(components)
+
+
+@lru_cache(maxsize=1024)
+def _known_model(components: tuple[Component, ...]) -> tuple[dict[str, Any], type[BaseModel]]:
+    """``_new_model``, created once, as that takes milliseconds."""
+    return _new_model(components)
+
+
+def _new_model(components: tuple[Component, ...]) -> tuple[dict[str, Any], type[BaseModel]]:
     fields = {name: option for component in components for name, option in options(component).items()}
     definitions: dict[str, Any] = dict(field_of(name, *option) for name, option in fields.items())
     return fields, create_model("Section", __config__=CHECKS, **definitions)
