@@ -97,7 +97,7 @@ def _print(tuned: "Tuned") -> None:
     compared = tuned.folder / "comparison.csv"
     if compared.is_file():
         shown_columns = ["run", "seeds", "mean", "difference", "t_test_holm", "wilcoxon_holm"]
-        console.frame_table("Test of the winners", pl.read_csv(compared).select(shown_columns))
+        console.frame_table("Test of the winners", pl.read_csv(compared, glob=False).select(shown_columns))
     elif tuned.test:
         columns = {kind: {name: by[kind] for name, by in tuned.test.items()} for kind in ("mean", "sd")}
         console.metric_table("Test metrics of the winner over its seeds", columns)

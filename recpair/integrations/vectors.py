@@ -32,7 +32,7 @@ def write_vectors(folder: Path, model: Model, train: Interactions, origin: Mappi
     if (found := Embeddings.of(model, train)) is None:
         raise RunError(
             f"model {origin['model']} has no vectors of users and items whose inner products are its scores; "
-            f"export a run of mf, lightgcn, ials, sasrec or gru4rec"
+            f"export a run of mf, lightgcn, ials, sasrec, gru4rec or two_tower"
         )
     about: dict[str, Any] = {
         "metric": found.metric,

@@ -101,7 +101,7 @@ def compare_winners(folder: Path, records: Mapping[str, Mapping[str, Any]]) -> p
 
 def write_overview(folder: Path, records: Mapping[str, Any], compared: pl.DataFrame | None) -> None:
     """Write the page, the table and the best config of several searches."""
-    frames = [pl.read_csv(folder / name / TABLE, infer_schema_length=None) for name in records]
+    frames = [pl.read_csv(folder / name / TABLE, infer_schema_length=None, glob=False) for name in records]
     named = [
         frame.with_columns(pl.lit(name).alias("search"), (pl.lit(f"{name}/") + pl.col("run")).alias("run"))
         for name, frame in zip(records, frames, strict=True)

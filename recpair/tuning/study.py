@@ -52,7 +52,7 @@ class Studied:
     @cached_property
     def results(self) -> pl.DataFrame:
         """One row per method and noise level: validation and test metric, difference from the baseline, tests, costs."""
-        return pl.read_csv(self.folder / RESULTS, infer_schema_length=None)
+        return pl.read_csv(self.folder / RESULTS, infer_schema_length=None, glob=False)
 
     @property
     def verdict(self) -> list[str]:

@@ -69,7 +69,7 @@ class Tuned:
     @cached_property
     def trials(self) -> pl.DataFrame:
         """One row per trial: search, trial, state, value, epochs, seconds, run, and a column per config key."""
-        return pl.read_csv(self.folder / "trials.csv", infer_schema_length=None)
+        return pl.read_csv(self.folder / "trials.csv", infer_schema_length=None, glob=False)
 
 
 @boundary

@@ -17,7 +17,7 @@ from recpair.integrations.embeddings import Embeddings
 from recpair.models import MODELS
 
 K = 10
-VECTOR_MODELS = {"mf", "lightgcn", "ials", "sasrec", "gru4rec"}
+VECTOR_MODELS = {"mf", "lightgcn", "ials", "sasrec", "gru4rec", "two_tower"}
 
 
 def exported(run, folder):
