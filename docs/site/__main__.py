@@ -1,0 +1,40 @@
+"""Build the documentation site: ``python docs/site [OUTPUT]``, by default ``build/docs/html``.
+
+The pages are plain Markdown in the repository. They are copied to a folder beside the output with the same relative
+paths, so that links between them work on GitHub and in the site, and the reference pages are generated there from
+signatures and docstrings. Warnings are errors. Environment: NOTEBOOKS=force executes the notebooks.
+"""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from sphinx.cmd.build import build_main
+
+SITE = Path(__file__).parent
+ROOT = SITE.parent.parent
+
+
+def main(arguments: list[str]) -> int:
+    output = Path(arguments[0] if arguments else ROOT / "build" / "docs" / "html").resolve()
+    source = output.parent / "source"
+    sys.path[:0] = [str(SITE), str(ROOT)]
+    import commands
+    import contents
+    import legends
+    import reference
+
+    shutil.rmtree(source, ignore_errors=True)
+    contents.copy(ROOT, source)
+    for pages in (contents.pages(source), reference.pages(), legends.pages(), commands.pages()):
+        for name, text in pages.items():
+            page = source / name
+            page.parent.mkdir(parents=True, exist_ok=True)
+            page.write_text(text, encoding="utf-8")
+    os.environ.setdefault("JUPYTER_PLATFORM_DIRS", "1")
+    return build_main(["-W", "--keep-going", "-q", "-b", "html", "-c", str(SITE), str(source), str(output)])
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

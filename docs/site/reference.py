@@ -1,0 +1,149 @@
+"""Reference pages of configs: every section, component and option, from signatures and docstrings."""
+
+import inspect
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+from rst import arguments, heading, literal, prose, table, toctree
+from types_in_words import in_words
+
+from recpair.comparison import COMPARISONS
+from recpair.config import Section
+from recpair.diagnostics import DIAGNOSTICS
+from recpair.evaluation.legend import LEGEND
+from recpair.evaluation.metrics import METRICS
+from recpair.experiment.schema import SCHEMA
+from recpair.integrations import BLEND
+from recpair.integrations.all_models import ALL_MODELS
+from recpair.registry import options
+from recpair.sampling import NEGATIVES
+from recpair.signatures import Reference, signature
+from recpair.step import SUPPLIES
+
+FURTHER = {  # components that are named inside a section
+    "sampler": ("Negatives", "sampler.negatives", NEGATIVES),
+    "evaluate": ("Metrics", "evaluate.metrics", METRICS),
+}
+REGISTRIES = {
+    "diagnostics": ("Diagnostics", DIAGNOSTICS, "Logged values of a training step. Registered in Python, without a config key."),
+    "comparisons": ("Comparisons", COMPARISONS, "Functions of the test results of several runs."),
+}
+OTHER_MODELS = (
+    "``recbole/NAME`` is a model of RecBole 1.2.1 with its own options: "
+    ":doc:`list </benchmarks/results/recbole_models>`. ``blend`` is made of finished runs by ``recpair blend`` "
+    "(:doc:`/docs/runs`):\n\n"
+)
+
+
+def pages() -> dict[str, str]:
+    """Names and texts of the pages."""
+    found = {f"reference/config/{name}.rst": section_page(name, spec) for name, spec in SCHEMA.items()}
+    for name, (title, registry, text) in REGISTRIES.items():
+        found[f"reference/config/{name}.rst"] = heading(title) + f"{text}\n\n" + components(registry)
+    found["reference/config/index.rst"] = index()
+    return found
+
+
+def index() -> str:
+    """Table of all sections with their keys."""
+    rows = [
+        (f":doc:`{name}`", default(spec.default), ", ".join(map(literal, keys(spec))) or "a plain value")
+        for name, spec in SCHEMA.items()
+    ]
+    text = (
+        "All sections of a config, with all options and components. The pages are generated from the signatures and "
+        "docstrings of the code. :doc:`/docs/configs` explains files, overrides and errors.\n\n"
+    )
+    names = [*SCHEMA, *REGISTRIES]
+    return heading("Config reference") + text + table(("section", "default", "keys"), rows) + toctree(names, hidden=True)
+
+
+def keys(spec: Section) -> list[str]:
+    """Keys of a section that do not depend on the component."""
+    own = [option for function in spec.functions for option in options(function)]
+    return [*(["name"] if spec.choices is not None else []), *own]
+
+
+def section_page(name: str, spec: Section) -> str:
+    parts = [heading(name)]
+    if spec.value is not None:
+        kind = {str: "text", int: "integer"}[spec.value]
+        return parts[0] + f"A plain value: {kind}, by default {default(spec.default)}.\n"
+    state = {None: "off, unless the config has it", "[]": "empty"}.get(
+        spec.default if spec.default is None else str(spec.default), None
+    )
+    if spec.choices is not None and spec.usual_name:
+        state = f"``name: {spec.usual_name}``" + (", if the section is given" if spec.default is None else "")
+    if state:
+        parts.append(f"Default: {state}.\n\n")
+    if spec.many:
+        parts.append("A list of components, each with the keys below and the options of the component.\n\n")
+    for function in spec.functions:
+        parts.append(described(function))
+    if spec.choices is not None:
+        parts.append(components(spec.choices))
+    if name == "model":
+        parts.append(heading("Other models", 2) + OTHER_MODELS + described(ALL_MODELS[BLEND]))
+    if name in FURTHER:
+        title, key, registry = FURTHER[name]
+        parts.append(heading(title, 2) + f"Names of ``{key}``.\n\n" + components(registry, level=3))
+    return "".join(parts)
+
+
+def components(registry: Mapping[str, Any], level: int = 2) -> str:
+    return "".join(heading(name, level) + described(registry[name]) for name in sorted(registry))
+
+
+def described(component: Any) -> str:
+    """Text, options and requirements of a component, and its place in the package."""
+    target = component.load() if isinstance(component, Reference) else component
+    text, meanings = documented(target)
+    rows = [
+        (literal(name), in_words(annotation), default(value), meanings.get(name, ""))
+        for name, (annotation, value) in options(component).items()
+    ]
+    header = ("option", "type", "default", "meaning") if any(row[3] for row in rows) else ("option", "type", "default")
+    parts = [prose(text)]
+    if rows:
+        parts.append(table(header, [row[: len(header)] for row in rows]))
+    if supplied := [name for name in names_before_star(target) if name in SUPPLIES or name in LEGEND]:
+        parts.append(f"Supplied: {', '.join(map(literal, supplied))} (:doc:`/reference/legends`).\n\n")
+    parts.append(f"Code: ``{target.__module__}.{target.__qualname__}``\n\n")
+    return "".join(parts)
+
+
+def documented(target: Any) -> tuple[str, dict[str, str]]:
+    """Docstring of a component without its arguments, and the meanings of the arguments."""
+    text, meanings = arguments(inspect.getdoc(target) or "")
+    if inspect.isclass(target):
+        for base in reversed(target.__mro__):
+            if (made := vars(base).get("__init__")) is not None and made.__doc__:
+                rest, more = arguments(inspect.cleandoc(made.__doc__))
+                meanings |= more
+                if base is target and rest.startswith("Raises:"):
+                    text += f"\n\n{rest}"
+    return text, meanings
+
+
+def names_before_star(target: Any) -> list[str]:
+    """Supplied names in the signatures of a component: of itself, and of the method that a step calls."""
+    methods = [vars(target).get(name) for name in ("forward", "choose", "draw")] if inspect.isclass(target) else []
+    found = [
+        parameter.name
+        for each in [target, *filter(callable, methods)]
+        for parameter in signature(each).parameters.values()
+        if parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+    ]
+    return list(dict.fromkeys(found))
+
+
+def default(value: Any) -> str:
+    """Default of an option as it would be written in a config."""
+    if value is ...:
+        return "required"
+    if isinstance(value, tuple):
+        value = list(value)
+    written = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True).removesuffix("\n...\n").strip()
+    return literal(re.sub(r"\s+", " ", written)) if written else "``''``"
