@@ -20,6 +20,7 @@ def main(arguments: list[str]) -> int:
     output = Path(arguments[0] if arguments else ROOT / "build" / "docs" / "html").resolve()
     source = output.parent / "source"
     sys.path[:0] = [str(SITE), str(ROOT)]
+    import api
     import commands
     import contents
     import legends
@@ -27,7 +28,7 @@ def main(arguments: list[str]) -> int:
 
     shutil.rmtree(source, ignore_errors=True)
     contents.copy(ROOT, source)
-    for pages in (contents.pages(source), reference.pages(), legends.pages(), commands.pages()):
+    for pages in (contents.pages(source), reference.pages(), legends.pages(), api.pages(), commands.pages()):
         for name, text in pages.items():
             page = source / name
             page.parent.mkdir(parents=True, exist_ok=True)

@@ -115,5 +115,5 @@ CONFIGS = (
     "their default, see :doc:`/reference/config/index`.\n\n"
 )
 REFERENCE = heading("Reference") + toctree(
-    ("config/index", "cli", "api", "legends", "/configs/index", "/data/index"), depth=2
+    ("config/index", "cli", "api", "contracts", "legends", "/configs/index", "/data/index"), depth=2
 )

@@ -14,7 +14,7 @@ from recpair.config import Section
 from recpair.diagnostics import DIAGNOSTICS
 from recpair.evaluation.legend import LEGEND
 from recpair.evaluation.metrics import METRICS
-from recpair.experiment.schema import SCHEMA
+from recpair.experiment.schema import SCHEMA, SEARCH
 from recpair.integrations import BLEND
 from recpair.integrations.all_models import ALL_MODELS
 from recpair.registry import options
@@ -22,6 +22,7 @@ from recpair.sampling import NEGATIVES
 from recpair.signatures import Reference, signature
 from recpair.step import SUPPLIES
 
+SECTIONS: dict[str, Section] = SCHEMA | SEARCH
 FURTHER = {  # components that are named inside a section
     "sampler": ("Negatives", "sampler.negatives", NEGATIVES),
     "evaluate": ("Metrics", "evaluate.metrics", METRICS),
@@ -39,7 +40,7 @@ OTHER_MODELS = (
 
 def pages() -> dict[str, str]:
     """Names and texts of the pages."""
-    found = {f"reference/config/{name}.rst": section_page(name, spec) for name, spec in SCHEMA.items()}
+    found = {f"reference/config/{name}.rst": section_page(name, spec) for name, spec in SECTIONS.items()}
     for name, (title, registry, text) in REGISTRIES.items():
         found[f"reference/config/{name}.rst"] = heading(title) + f"{text}\n\n" + components(registry)
     found["reference/config/index.rst"] = index()
@@ -50,13 +51,13 @@ def index() -> str:
     """Table of all sections with their keys."""
     rows = [
         (f":doc:`{name}`", default(spec.default), ", ".join(map(literal, keys(spec))) or "a plain value")
-        for name, spec in SCHEMA.items()
+        for name, spec in SECTIONS.items()
     ]
     text = (
         "All sections of a config, with all options and components. The pages are generated from the signatures and "
         "docstrings of the code. :doc:`/docs/configs` explains files, overrides and errors.\n\n"
     )
-    names = [*SCHEMA, *REGISTRIES]
+    names = [*SECTIONS, *REGISTRIES]
     return heading("Config reference") + text + table(("section", "default", "keys"), rows) + toctree(names, hidden=True)
 
 
@@ -71,16 +72,11 @@ def section_page(name: str, spec: Section) -> str:
     if spec.value is not None:
         kind = {str: "text", int: "integer"}[spec.value]
         return parts[0] + f"A plain value: {kind}, by default {default(spec.default)}.\n"
-    state = {None: "off, unless the config has it", "[]": "empty"}.get(
-        spec.default if spec.default is None else str(spec.default), None
-    )
-    if spec.choices is not None and spec.usual_name:
-        state = f"``name: {spec.usual_name}``" + (", if the section is given" if spec.default is None else "")
-    if state:
-        parts.append(f"Default: {state}.\n\n")
+    parts.append(f"Default: {without_section(spec)}\n\n")
     if spec.many:
         parts.append("A list of components, each with the keys below and the options of the component.\n\n")
     for function in spec.functions:
+        parts.append(heading(f"Keys of {address(function).rpartition('.')[2]}", 2) if len(spec.functions) > 1 else "")
         parts.append(described(function))
     if spec.choices is not None:
         parts.append(components(spec.choices))
@@ -90,6 +86,16 @@ def section_page(name: str, spec: Section) -> str:
         title, key, registry = FURTHER[name]
         parts.append(heading(title, 2) + f"Names of ``{key}``.\n\n" + components(registry, level=3))
     return "".join(parts)
+
+
+def without_section(spec: Section) -> str:
+    """Meaning of a config that does not have the section."""
+    if spec.many:
+        return "an empty list."
+    if spec.default is None:
+        usual = f" Without ``name``, the component is ``{spec.usual_name}``." if spec.usual_name else ""
+        return f"the section is off.{usual}"
+    return f"``name: {spec.usual_name}``." if spec.usual_name else "the defaults below."
 
 
 def components(registry: Mapping[str, Any], level: int = 2) -> str:
@@ -110,8 +116,15 @@ def described(component: Any) -> str:
         parts.append(table(header, [row[: len(header)] for row in rows]))
     if supplied := [name for name in names_before_star(target) if name in SUPPLIES or name in LEGEND]:
         parts.append(f"Supplied: {', '.join(map(literal, supplied))} (:doc:`/reference/legends`).\n\n")
-    parts.append(f"Code: ``{target.__module__}.{target.__qualname__}``\n\n")
+    parts.append(f"Code: {literal(address(target))}\n\n")
     return "".join(parts)
+
+
+def address(component: Any) -> str:
+    """Dotted path of a component."""
+    if isinstance(component, Reference):
+        return f"{component.module}.{component.name}"
+    return f"{component.__module__}.{component.__qualname__}"
 
 
 def documented(target: Any) -> tuple[str, dict[str, str]]:
