@@ -2,7 +2,9 @@
 
 The pages are plain Markdown in the repository. They are copied to a folder beside the output with the same relative
 paths, so that links between them work on GitHub and in the site, and the reference pages are generated there from
-signatures and docstrings. Warnings are errors. Environment: NOTEBOOKS=force executes the notebooks.
+signatures and docstrings. Warnings are errors.
+
+Notebooks are shown with their committed outputs. NOTEBOOKS=force executes them, which needs the run of ``make fit``.
 """
 
 import os
@@ -33,7 +35,9 @@ def main(arguments: list[str]) -> int:
             page = source / name
             page.parent.mkdir(parents=True, exist_ok=True)
             page.write_text(text, encoding="utf-8")
-    os.environ.setdefault("JUPYTER_PLATFORM_DIRS", "1")
+    os.environ.setdefault("JUPYTER_PLATFORM_DIRS", "1")  # as the next version of Jupyter does; otherwise it warns
+    os.environ.setdefault("RECPAIR_RUN", str(ROOT / "runs" / "ml-100k-mf-bpr-pld"))
+    os.environ.setdefault("RECPAIR_RUNS", str(ROOT / "runs"))
     return build_main(["-W", "--keep-going", "-q", "-b", "html", "-c", str(SITE), str(source), str(output)])
 
 

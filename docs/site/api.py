@@ -23,7 +23,9 @@ INTRODUCTION = (
     "Names of ``recpair`` are stable between minor versions (:doc:`/docs/stability`). They are imported on first use, so "
     "that ``import recpair`` is fast.\n\n"
 )
-EXTENSION = "Base classes, decorators and values for components of your own; :doc:`/docs/extend` shows how they are used.\n\n"
+EXTENSION = (
+    "Base classes, decorators and values for components of your own; :doc:`/docs/extend` shows how they are used.\n\n"
+)
 
 
 def pages() -> dict[str, str]:

@@ -10,6 +10,7 @@ from rst import escaped, heading, literal, table
 from recpair.cli import app as application
 
 MARKUP = re.compile(r"\[/?(?:bold|italic|dim)?\]")
+BOLD = re.compile(r"\[bold\](.*?)\[/(?:bold)?\]")
 
 
 def pages() -> dict[str, str]:
@@ -42,7 +43,9 @@ def row(parameter: Any) -> tuple[str, str, str]:
     else:
         name = literal(parameter.metavar or parameter.name.upper())
     value = parameter.default
-    shown = "required" if parameter.required else "" if value in (None, False, ...) or callable(value) else literal(value)
+    shown = (
+        "required" if parameter.required else "" if value in (None, False, ...) or callable(value) else literal(value)
+    )
     return name, shown, escaped(MARKUP.sub("", getattr(parameter, "help", None) or ""))
 
 
@@ -56,7 +59,7 @@ def help_text(text: str) -> str:
             continue
         parts += literal_block(examples)
         examples = []
-        parts.append(escaped(MARKUP.sub("", block.replace("\\[", "["))))
+        parts.append(BOLD.sub(r"**\1**", escaped(block.replace("\\[", "["))))
     return "\n\n".join([*parts, *literal_block(examples)]) + "\n\n"
 
 

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from rst import heading, table, toctree
+from rst import escaped, heading, table, toctree
 
 COPIED = ("docs/*", "docs/site/pages/**/*", "benchmarks/**/*.md", "benchmarks/**/*.png", "benchmarks/**/*.svg")
 COPIED += ("notebooks/*.ipynb", "configs/**/*.yaml", "data/*/README.md", "CHANGELOG.md", "LICENSE")
@@ -19,6 +19,7 @@ GUIDES = {
 }
 FOLDERS = {"../configs": "../configs/index.rst", "../data": "../data/index.rst"}  # on GitHub a folder, here a page
 TITLE = re.compile(r"^# (.+)$", re.M)
+SKIPPED = re.compile(r"```|[|#<!:-]|`[^`]*`$|Measured on |`python ")  # paragraphs that do not describe a page
 
 
 def copy(root: Path, source: Path) -> None:
@@ -65,9 +66,13 @@ def guides(source: Path) -> str:
         groups["Further guides"] = rest
     parts = [heading("User guide")]
     for caption, names in groups.items():
-        if names:
-            rows = [(f":doc:`{title_of(source / f'docs/{name}.md')} <{name}>`", first_sentence(source / f"docs/{name}.md")) for name in names]
-            parts += [heading(caption, 2), table(("guide", "content"), rows, "25 75"), toctree(names, caption, hidden=True)]
+        rows = [(f":doc:`{name}`", first_sentence(source / f"docs/{name}.md")) for name in names]
+        if rows:
+            parts += [
+                heading(caption, 2),
+                table(("guide", "content"), rows, "25 75"),
+                toctree(names, caption, hidden=True),
+            ]
     return "".join(parts)
 
 
@@ -88,11 +93,6 @@ def configs(source: Path) -> str:
     return "".join(parts)
 
 
-def title_of(page: Path) -> str:
-    found = TITLE.search(page.read_text(encoding="utf-8"))
-    return found[1] if found else page.stem
-
-
 def first_sentence(page: Path) -> str:
     """First sentence below the title of a Markdown page or a notebook, without markup."""
     text = page.read_text(encoding="utf-8")
@@ -101,10 +101,10 @@ def first_sentence(page: Path) -> str:
 
         text = nbformat.reads(text, as_version=4).cells[0].source
     body = TITLE.split(text, maxsplit=1)[-1].strip()
-    paragraph = next((part for part in re.split(r"\n\s*\n", body) if part[0] not in "`|#<!:-"), "")
+    paragraph = next((part for part in re.split(r"\n\s*\n", body) if not SKIPPED.match(part)), "")
     plain = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", " ".join(paragraph.split())).replace("`", "").replace("*", "")
-    found = re.match(r".*?[.!?:](?=\s|$)", plain)
-    return found[0].rstrip(":") if found else plain
+    found = re.match(r".*?[.!?](?=\s|$)", plain)
+    return escaped(found[0] if found else plain)
 
 
 NOTEBOOKS = "Shown with the outputs of their last execution; the tests execute all of them.\n\n"

@@ -19,7 +19,13 @@ def supplied() -> str:
         "are config keys. See :doc:`/docs/extend`.\n\n"
     )
     rows = [
-        (literal(name), literal(each.shape) if each.shape else "", escaped(each.meaning), each.needs or "", when(each.building))
+        (
+            literal(name),
+            literal(each.shape) if each.shape else "",
+            escaped(each.meaning),
+            each.needs or "",
+            when(each.building),
+        )
         for name, each in SUPPLIES.items()
     ]
     header = ("name", "shape", "value", "requires", "supplied to")
@@ -47,5 +53,5 @@ def metrics() -> str:
 
 def axes() -> str:
     rows = [(literal(letter), escaped(meaning)) for letter, meaning in AXES.items()]
-    text = "Letters of all shape annotations, such as ``Float[Tensor, \"Q P\"]``.\n\n"
+    text = 'Letters of all shape annotations, such as ``Float[Tensor, "Q P"]``.\n\n'
     return heading("Axes", 2) + text + table(("letter", "axis"), rows)

@@ -28,7 +28,11 @@ FURTHER = {  # components that are named inside a section
     "evaluate": ("Metrics", "evaluate.metrics", METRICS),
 }
 REGISTRIES = {
-    "diagnostics": ("Diagnostics", DIAGNOSTICS, "Logged values of a training step. Registered in Python, without a config key."),
+    "diagnostics": (
+        "Diagnostics",
+        DIAGNOSTICS,
+        "Logged values of a training step. Registered in Python, without a config key.",
+    ),
     "comparisons": ("Comparisons", COMPARISONS, "Functions of the test results of several runs."),
 }
 OTHER_MODELS = (
@@ -58,7 +62,9 @@ def index() -> str:
         "docstrings of the code. :doc:`/docs/configs` explains files, overrides and errors.\n\n"
     )
     names = [*SECTIONS, *REGISTRIES]
-    return heading("Config reference") + text + table(("section", "default", "keys"), rows) + toctree(names, hidden=True)
+    return (
+        heading("Config reference") + text + table(("section", "default", "keys"), rows) + toctree(names, hidden=True)
+    )
 
 
 def keys(spec: Section) -> list[str]:
@@ -72,7 +78,7 @@ def section_page(name: str, spec: Section) -> str:
     if spec.value is not None:
         kind = {str: "text", int: "integer"}[spec.value]
         return parts[0] + f"A plain value: {kind}, by default {default(spec.default)}.\n"
-    parts.append(f"Default: {without_section(spec)}\n\n")
+    parts.append(f"Without this section: {without_section(spec)}\n\n")
     if spec.many:
         parts.append("A list of components, each with the keys below and the options of the component.\n\n")
     for function in spec.functions:
@@ -93,9 +99,9 @@ def without_section(spec: Section) -> str:
     if spec.many:
         return "an empty list."
     if spec.default is None:
-        usual = f" Without ``name``, the component is ``{spec.usual_name}``." if spec.usual_name else ""
-        return f"the section is off.{usual}"
-    return f"``name: {spec.usual_name}``." if spec.usual_name else "the defaults below."
+        usual = f" Without ``name``: ``{spec.usual_name}``." if spec.usual_name else ""
+        return f"off.{usual}"
+    return f"``name: {spec.usual_name}``." if spec.usual_name else "all defaults."
 
 
 def components(registry: Mapping[str, Any], level: int = 2) -> str:

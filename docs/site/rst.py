@@ -30,7 +30,10 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], widths: str = "a
     for row in [header, *rows]:
         for place, cell in enumerate(row):
             first, *rest = cell.strip().split("\n") if cell.strip() else [""]
-            lines += [f"   {'* -' if place == 0 else '  -'} {first}".rstrip(), *(f"       {line}".rstrip() for line in rest)]
+            lines += [
+                f"   {'* -' if place == 0 else '  -'} {first}".rstrip(),
+                *(f"       {line}".rstrip() for line in rest),
+            ]
     return "\n".join(lines) + "\n\n"
 
 
