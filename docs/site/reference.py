@@ -54,7 +54,7 @@ def pages() -> dict[str, str]:
 def index() -> str:
     """Table of all sections with their keys."""
     rows = [
-        (f":doc:`{name}`", default(spec.default), ", ".join(map(literal, keys(spec))) or "a plain value")
+        (f":doc:`{name}`", default(spec.default) if spec.default != {} else "all defaults", keys(spec))
         for name, spec in SECTIONS.items()
     ]
     text = (
@@ -67,10 +67,12 @@ def index() -> str:
     )
 
 
-def keys(spec: Section) -> list[str]:
-    """Keys of a section that do not depend on the component."""
-    own = [option for function in spec.functions for option in options(function)]
-    return [*(["name"] if spec.choices is not None else []), *own]
+def keys(spec: Section) -> str:
+    """Keys of a section: those of its functions, and ``name`` with the options of the component."""
+    own = ", ".join(literal(option) for function in spec.functions for option in options(function))
+    if spec.choices is not None:
+        return f"``name``, options of the component{', ' if own else ''}{own}"
+    return own or "a plain value"
 
 
 def section_page(name: str, spec: Section) -> str:

@@ -7,6 +7,7 @@ from sphinx.ext.napoleon import Config, GoogleDocstring
 
 STYLE = Config(napoleon_use_ivar=True, napoleon_use_rtype=False)
 ENTRY = re.compile(r"^ {4}(\w[\w, ]*):\s+(.*(?:\n {8}.*)*)", re.M)
+ENUMERATOR = re.compile(r"^(\w+|#)\.")
 ARGUMENTS = re.compile(r"^Args:\n((?:(?: {4}.*)?\n)+)", re.M)
 
 
@@ -25,11 +26,11 @@ def escaped(text: str) -> str:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], widths: str = "auto") -> str:
-    """A list-table; an empty cell is allowed."""
+    """A list-table; an empty cell is allowed, and a cell such as "N." is text, not an item of a list."""
     lines = [".. list-table::", "   :header-rows: 1", f"   :widths: {widths}", ""]
     for row in [header, *rows]:
         for place, cell in enumerate(row):
-            first, *rest = cell.strip().split("\n") if cell.strip() else [""]
+            first, *rest = ENUMERATOR.sub(r"\\\1.", cell.strip()).split("\n")
             lines += [
                 f"   {'* -' if place == 0 else '  -'} {first}".rstrip(),
                 *(f"       {line}".rstrip() for line in rest),
