@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from rst import escaped, heading, table, toctree
@@ -17,7 +17,11 @@ GUIDES = {
     "Serving": ("serving", "browse", "new-items", "export"),
     "Extending": ("extend", "stability"),
 }
-FOLDERS = {"../configs": "../configs/index.rst", "../data": "../data/index.rst"}  # on GitHub a folder, here a page
+TARGETS = {  # of links in docs/, to a folder or the README of the repository: a page of the site
+    "../configs": "../configs/index.rst",
+    "../data": "../data/index.rst",
+    "../README.md": "../index.md",
+}
 TITLE = re.compile(r"^# (.+)$", re.M)
 SKIPPED = re.compile(r"```|[|#<!:-]|`[^`]*`$|Measured on |`python ")  # paragraphs that do not describe a page
 
@@ -32,16 +36,15 @@ def copy(root: Path, source: Path) -> None:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, target)
     for page in source.glob("docs/*.md"):
-        page.write_text(rewritten(page.read_text(encoding="utf-8"), root, page.relative_to(source)), encoding="utf-8")
+        page.write_text(rewritten(page.read_text(encoding="utf-8"), TARGETS), encoding="utf-8")
     for page in source.glob("benchmarks/**/*.md"):
-        page.write_text(rewritten(page.read_text(encoding="utf-8"), root, page.relative_to(source)), encoding="utf-8")
+        page.write_text(rewritten(page.read_text(encoding="utf-8"), {}), encoding="utf-8")
 
 
-def rewritten(text: str, root: Path, page: Path) -> str:
-    """Links to folders lead to their index pages; links to code, which the site does not have, become code."""
-    for folder, index in FOLDERS.items():
-        text = text.replace(f"]({folder})", f"]({index})")
-    text = re.sub(r"\]\((?:\.\./)*README\.md(#[\w-]*)?\)", "](../index.md)", text) if page.parts[0] == "docs" else text
+def rewritten(text: str, targets: Mapping[str, str]) -> str:
+    """The text of a page with other targets of links; links to code, which the site does not have, become code."""
+    for before, after in targets.items():
+        text = re.sub(rf"\]\({re.escape(before)}(?:#[\w-]*)?\)", f"]({after})", text)
     return re.sub(r"\[`?([^]`]+)`?\]\([^)]+\.py\)", r"`\1`", text)
 
 

@@ -39,9 +39,15 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], widths: str = "a
 
 
 def arguments(docstring: str) -> tuple[str, dict[str, str]]:
-    """Split the section ``Args`` off a clean docstring: the rest, and the meaning of each argument."""
+    """Split the section ``Args`` off a clean docstring: the rest, and the meaning of each argument.
+
+    Raises:
+        ValueError: a part of the section is not of the form ``name: meaning``, and would be lost.
+    """
     if (found := ARGUMENTS.search(docstring + "\n")) is None:
         return docstring, {}
+    if lost := ENTRY.sub("", found[1]).strip():
+        raise ValueError(f"the Args of a docstring are not of the form 'name: meaning': {lost[:200]}")
     meanings = {
         name.strip(): " ".join(text.split()) for names, text in ENTRY.findall(found[1]) for name in names.split(",")
     }
