@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 import recpair
 from recpair.experiment.schema import SCHEMA, SEARCH
@@ -25,14 +26,22 @@ for package in ("sphinx", "myst_nb", "pydata_sphinx_theme"):
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    """Folder of the site."""
-    out = tmp_path_factory.mktemp("site") / "html"
+    """Folder of the site, built once for all processes of pytest-xdist."""
+    own = tmp_path_factory.getbasetemp()
+    folder = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    out = folder / "site"
+    with FileLock(folder / "site.lock"):
+        if not (out / "searchindex.js").is_file():  # written last
+            build(out)
+    return out
+
+
+def build(out: Path) -> None:
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    command = [sys.executable, "docs/site", str(out)]
     environment = os.environ | {"PYTHONPATH": path, "NOTEBOOKS": "off"}
+    command = [sys.executable, "docs/site", str(out)]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
-    return out
 
 
 def text_of(page: Path) -> str:
