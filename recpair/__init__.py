@@ -47,7 +47,7 @@ _HOME = {
     "tune": "tuning.tune",
 }
 __all__ = [*_HOME]
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 compiled.provide_folder()  # before numba is imported
 
 

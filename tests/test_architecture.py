@@ -72,6 +72,18 @@ def test_a_library_is_imported_in_its_home_only(library, homes):
     assert {path.name for path, tree in TREES.items() if library in imported(tree)} == homes
 
 
+def test_the_library_logs_and_does_not_print():
+    """Only the command line and the display of notebooks print; everything else uses the logger ``recpair``."""
+    calls = {path: [node for node in ast.walk(tree) if isinstance(node, ast.Call)] for path, tree in TREES.items()}
+    printing = {path.relative_to(ROOT / "recpair") for path, found in calls.items() if "print" in map(called, found)}
+    assert {path for path in printing if path.parts[0] != "cli"} == {Path("notebook.py")}
+
+
+def called(node):
+    """Name of the function of a call, or None."""
+    return getattr(node.func, "id", None)
+
+
 def test_axes_of_annotations_are_in_the_legend():
     unknown = {(name, axis) for name, each in LEGEND.items() for axis in each.shape.split() if axis not in AXES}
     for path, tree in TREES.items():

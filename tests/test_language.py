@@ -14,7 +14,7 @@ AVOIDED = re.compile(
     re.IGNORECASE,
 )
 CODE = re.compile(r"``[^`]*``")
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 NO_PROSE = re.compile(
     r"^```.*?^```|^\|.*?$|<!--.*?-->|`[^`\n]*`|(?<=\])\([^)]*\)", re.S | re.M

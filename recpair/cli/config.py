@@ -19,11 +19,11 @@ def schema() -> None:
 
     Editors with a YAML language server read it if the first line of a config is
 
-      # yaml-language-server: $schema=recpair.experiment.schema.json
+      # yaml-language-server: $schema=recpair.schema.json
 
     [bold]Example[/]
 
-      recpair config schema > recpair.experiment.schema.json
+      recpair config schema > recpair.schema.json
     """
     import json
 
