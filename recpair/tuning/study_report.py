@@ -137,4 +137,4 @@ def _epoch_seconds(folder: Path, search: Mapping[str, Any]) -> float:
 def _values(values: Mapping[str, Any]) -> str:
     from recpair.tuning.space import described
 
-    return described(values) if values else "the config as it is"
+    return described(values) if values else "values of the config, defaults of the method"
