@@ -313,6 +313,7 @@ def test_the_sra_cl_notebook_runs(tmp_path, ml_100k, monkeypatch):
     monkeypatch.setenv("RECPAIR_RUNS", str(tmp_path))
     monkeypatch.setenv("RECPAIR_CONFIG", str(ROOT / "configs" / "ml-100k" / "sasrec-sra-cl.yaml"))
     monkeypatch.setenv("RECPAIR_EPOCHS", "1")
+    monkeypatch.setenv("RECPAIR_OVERRIDES", "filter.min_rating=5 model.history_length=10 model.embedding_dim=16")
     shown = executed("sra_cl.ipynb", tmp_path)
     assert any("image/png" in output.get("data", {}) for output in shown)
     assert "Return of the Jedi" in str([output.get("data", {}) for output in shown])

@@ -230,7 +230,7 @@ def test_wrong_settings_are_refused_before_anything_is_written(settings, checker
 def test_a_budget_decides_the_number_of_trials(settings, checkerboard):
     settings["study"].pop("trials")
     studied = recpair.study(
-        settings, ["study.noise=[0.0]"], methods=["hinge"], n_seeds=1, budget="20s", data=checkerboard
+        settings, ["study.noise=[0.0]"], methods=["hinge"], n_seeds=1, budget="3s", data=checkerboard
     )
     trials = studied.results["trials"].unique().to_list()
     assert len(trials) == 1
