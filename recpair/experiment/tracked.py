@@ -100,6 +100,14 @@ def refit_tags(earlier: Mapping[str, Any] | None) -> dict[str, str]:
     return {"refit_of": earlier["id"]} | ({} if tracked is None else {"refit_of_mlflow_run": tracked})
 
 
+def reconcile_search(tracker: Tracker, folder: Path, values: Mapping[str, float]) -> None:
+    """``reconcile`` for the parent of the trials of a search."""
+    run_id = _noted(folder)
+    if run_id is not None and tracker.status(run_id) not in (None, "FINISHED"):
+        tracker.start(folder.name, {}, {}, {}, run_id)
+        close_search(tracker, folder, values)
+
+
 def reconcile(tracker: Tracker, run: Run, parts: Sequence[str], params: Mapping[str, Any]) -> None:
     """Complete the tracked run of a complete folder if the process was killed before doing so."""
     run_id = run.metrics["mlflow_run_id"]

@@ -29,7 +29,7 @@ from recpair.tuning.parts import Part, parts_for, parts_of
 from recpair.tuning.plan import Plan
 from recpair.tuning.search import Workers, workers
 from recpair.tuning.study_report import RESULTS, write_study
-from recpair.tuning.tune import require_comparable, require_optuna, run_search
+from recpair.tuning.tune import reconcile, require_comparable, require_optuna, run_search
 
 logger = logging.getLogger("recpair")
 
@@ -115,6 +115,7 @@ def study(
         state = open_search(output, plans, resume)
         if state is State.COMPLETE:
             logger.info("%s is already finished", output.final)
+            reconcile(output.final, first["tracking"])
             return opened(output.final)
         for note in first.notes:
             logger.info(note)
@@ -191,7 +192,8 @@ def _run(
     number = record.get("trials")
     if number is None:
         number = _announce(output, arms, section, ready, using)
-    arms = [replace(arm, plan=replace(arm.plan, trials=number)) for arm in arms]
+    tuned = [replace(arm, plan=replace(arm.plan, trials=number)) for arm in arms if arm.plan.space]
+    arms = [next((each for each in tuned if each.name == arm.name), arm) for arm in arms]  # others have one trial
     for arm in arms:
         _search(output, arm, ready[arm.name], using)
     record = read_json(output.work / SEARCH)

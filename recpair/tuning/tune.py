@@ -16,7 +16,7 @@ from recpair.config import Config
 from recpair.errors import ConfigError, RecpairError, shown
 from recpair.experiment.loading import load_config
 from recpair.experiment.titles import components
-from recpair.experiment.tracked import close_search, data_record, open_run, tracker_of
+from recpair.experiment.tracked import close_search, data_record, open_run, reconcile_search, tracker_of
 from recpair.run.asked import is_list
 from recpair.run.folder import SEARCH
 from recpair.run.output import Output, State
@@ -121,6 +121,7 @@ def tune(
         state = open_search(output, plans, resume)
         if state is State.COMPLETE:
             logger.info("%s is already finished", output.final)
+            reconcile(output.final, next(iter(plans.values())).config["tracking"])
             return opened(output.final)
         if resume and state is State.EMPTY:
             logger.info("%s holds no search yet; starting it", output.final)
@@ -142,6 +143,15 @@ def tune(
 def opened(folder: Path) -> Tuned:
     """Open the folder of a complete search."""
     return Tuned(folder, require_complete(folder).json(SEARCH))
+
+
+def reconcile(folder: Path, tracking: Mapping[str, Any] | None) -> None:
+    """Complete the tracked runs of complete searches if the process was killed before doing so."""
+    searches = require_complete(folder).json(SEARCH)["searches"]
+    with tracker_of(tracking) as tracker:
+        for name, record in searches.items():
+            inner = folder / name if (folder / name / SEARCH).is_file() else folder
+            reconcile_search(tracker, inner, final_values(record))
 
 
 def _run_all(

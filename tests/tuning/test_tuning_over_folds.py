@@ -44,5 +44,6 @@ def test_a_study_compares_methods_over_the_folds(settings, events, tmp_path):
     methods = {"none": [], "popular": ["model=popularity"]}
     studied = recpair.study(settings, methods=methods, trials=2, n_seeds=1, data=events)
     assert studied.results["method"].to_list() == ["none", "popular"]
+    assert studied.results["trials"].to_list() == [2, 1]  # most popular has no options
     groups = Folds.open(studied.folder / "none" / "winner")
     assert len(groups.summary["folds"]) == 2
