@@ -10,7 +10,7 @@ from rst import escaped, heading, table, toctree
 COPIED = ("docs/*", "docs/site/pages/**/*", "benchmarks/**/*.md", "benchmarks/**/*.png", "benchmarks/**/*.svg")
 COPIED += ("notebooks/*.ipynb", "configs/**/*.yaml", "data/*/README.md", "CHANGELOG.md", "LICENSE")
 GUIDES = {
-    "Start": ("install", "quickstart"),
+    "Start": ("install", "quickstart", "tour"),
     "Data": ("data", "evaluation"),
     "Methods": ("models", "losses", "denoising", "contrast", "components"),
     "Training": ("configs", "tuning", "distributed", "runs", "retraining"),
