@@ -1,6 +1,11 @@
 """Common style of all figures."""
 
+import warnings
+from pathlib import Path
+
 from matplotlib.figure import Figure
+
+from recpair import files
 
 INK, ACCENT, MUTED = "#1f4e79", "#d1495b", "#9aa5b1"
 
@@ -22,3 +27,10 @@ def tidy(figure: Figure, legend_at: float = -0.2) -> None:
                 loc="upper center",
                 bbox_to_anchor=(0.5, legend_at),
             )
+
+
+def write_figure(path: Path, figure: Figure) -> None:
+    """Write a figure in the format of the extension of a path."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")  # of names in a script that the font lacks
+        files.write(path, lambda partial: figure.savefig(partial, format=path.suffix[1:].lower(), dpi=130))

@@ -1,12 +1,16 @@
 """The Typer application, and arguments that several commands share."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
 from recpair import __version__
 from recpair.cli import completion
+from recpair.errors import shown
+
+T = TypeVar("T", int, float)
 
 app = typer.Typer(
     help="Train, evaluate and use recommenders from noisy implicit feedback.",
@@ -44,6 +48,14 @@ PluginsOption = Annotated[
         help="A module of components from outside recpair that the run uses; may be repeated.",
     ),
 ]
+
+
+def numbers(subject: str, text: str, kind: Callable[[str], T], example: str) -> list[T]:
+    """Return the numbers of an option, separated by commas; ``subject`` begins the message on any other text."""
+    try:
+        return [kind(part) for part in text.split(",")]
+    except ValueError:
+        raise typer.BadParameter(f"{subject} {shown(text)}; expected numbers such as {example}") from None
 
 
 def _show_version(asked: bool) -> None:

@@ -7,8 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from recpair.cli import completion
-from recpair.cli.app import PluginsOption, app
-from recpair.errors import shown
+from recpair.cli.app import PluginsOption, app, numbers
 
 OVERRIDE = re.compile(r"[a-z_]+(\.\w+)*=")  # section.key=value
 
@@ -67,7 +66,7 @@ def blend(
     from recpair.experiment import blend as blending
     from recpair.run import blended
 
-    given = None if weights is None else _numbers(weights)
+    given = None if weights is None else numbers("weights are", weights, float, "2,1,1")
     overrides = [each for each in members if OVERRIDE.match(each) and not Path(each).exists()]
     with console.notes():
         run = blending.blend(
@@ -86,10 +85,3 @@ def blend(
     console.frame_table(title, blended.table(run.metrics))
     console.console.print(blended.verdict(run.metrics))
     console.console.print(f"run folder:  {run.folder}  (SUMMARY.md)")
-
-
-def _numbers(text: str) -> list[float]:
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError:
-        raise typer.BadParameter(f"weights are {shown(text)}; expected numbers such as 2,1,1") from None

@@ -4,8 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recpair.cli.app import ConfigOption, OverridesArgument, app
-from recpair.errors import shown
+from recpair.cli.app import ConfigOption, OverridesArgument, app, numbers
 
 if TYPE_CHECKING:
     from recpair.config import Config
@@ -50,7 +49,7 @@ def fit(
     from recpair.cli import console
     from recpair.experiment import loading
 
-    numbers = None if seeds is None else _numbers(seeds)
+    chosen = None if seeds is None else numbers("seeds are", seeds, int, "1,2,3")
     checked = loading.load_config(config, overrides or [])
 
     from recpair.experiment import (
@@ -63,14 +62,14 @@ def fit(
     with console.notes():
         checked = with_available_data(checked, config)
     with console.notes(), console.EpochBar(checked["train"]["epochs"], checked["evaluate"]["monitor"]) as bar:
-        if numbers is not None:
-            summary = fit_seeds(checked, numbers, resume=resume, log=bar)
+        if chosen is not None:
+            summary = fit_seeds(checked, chosen, resume=resume, log=bar)
         else:
             run = fitting.fit(checked, resume=resume, log=bar)
     if has_folds(checked):
         _print_folds(checked)
         return
-    if numbers is None:
+    if chosen is None:
         _print_run(run, checked)
         return
     columns = {kind: {name: both[kind] for name, both in summary["test"].items()} for kind in ("mean", "sd")}
@@ -113,10 +112,3 @@ def _print_folds(config: "Config") -> None:
 
 
 app.command("train", hidden=True, help="The same as fit.")(fit)
-
-
-def _numbers(text: str) -> list[int]:
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise typer.BadParameter(f"seeds are {shown(text)}; expected numbers such as 1,2,3") from None

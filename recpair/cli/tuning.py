@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from recpair.cli import completion
-from recpair.cli.app import ConfigOption, OverridesArgument, app
-from recpair.errors import shown
+from recpair.cli.app import ConfigOption, OverridesArgument, app, numbers
 
 if TYPE_CHECKING:
     from recpair.tuning.tune import Tuned
@@ -88,13 +87,14 @@ def _print(tuned: "Tuned") -> None:
 
     from recpair.cli import console
     from recpair.run.folder import SUMMARY
+    from recpair.tuning.folder import COMPARISON
     from recpair.tuning.report import best_trials
 
     console.frame_table("Best trials by validation metric", best_trials(tuned.trials, 5))
     best = tuned.best
     first = "" if best["first"] is None else f"; the config as it is: {best['first']:.4f}"
     console.console.print(f"best:        trial {best['trial']}, {best['value']:.4f}{first}")
-    compared = tuned.folder / "comparison.csv"
+    compared = tuned.folder / COMPARISON
     if compared.is_file():
         shown_columns = ["run", "seeds", "mean", "difference", "t_test_holm", "wilcoxon_holm"]
         console.frame_table("Test of the winners", pl.read_csv(compared, glob=False).select(shown_columns))
@@ -145,7 +145,7 @@ def study(
     from recpair.cli import console
     from recpair.experiment import loading
 
-    shares = None if noise is None else _shares(noise)
+    shares = None if noise is None else numbers("noise is", noise, float, "0,0.2")
     loading.check_keys(config, overrides or [])
 
     from recpair.tuning.methods import split_methods  # imports torch: seconds
@@ -169,10 +169,3 @@ def study(
     for sentence in studied.verdict:
         console.console.print(sentence)
     console.console.print(f"output:      {studied.folder}  (report.html, report.md, results.csv, results.tex)")
-
-
-def _shares(text: str) -> list[float]:
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError:
-        raise typer.BadParameter(f"noise is {shown(text)}; expected numbers such as 0,0.2") from None

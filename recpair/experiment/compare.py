@@ -1,13 +1,11 @@
 """Comparison of run folders, and its plot."""
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from recpair import files
 from recpair.comparison import COMPARISONS, Comparison
 from recpair.comparison.results import Results
 from recpair.errors import RunError
@@ -45,10 +43,9 @@ def comparison(folders: Sequence[Path], metric: str, name: str = "paired", **opt
 def draw(compared: Comparison, path: Path) -> None:
     """Draw a comparison into a file, in the format of its extension."""
     check_plot(path)
-    figure = compared.plot()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing")  # of names in a script that the font lacks
-        files.write(path, lambda partial: figure.savefig(partial, format=path.suffix[1:].lower(), dpi=130))
+    from recpair.figures import write_figure  # imports matplotlib
+
+    write_figure(path, compared.plot())
 
 
 def check_plot(path: Path) -> None:

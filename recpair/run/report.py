@@ -1,6 +1,5 @@
 """Files of a finished run, except for its config and checkpoints."""
 
-import io
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -110,10 +109,6 @@ class RunReport:
         files.write_json(self.folder / run_folder.ENVIRONMENT, environment())
         if draw:
             self._draw(frame, evaluator)
-        for name, figure in self.figures.items():
-            buffer = io.BytesIO()
-            figure.savefig(buffer, format="png", dpi=130)
-            files.write_bytes(self.folder / run_folder.PLOTS / f"{name}.png", buffer.getvalue())
         files.write_text(self.folder / run_folder.SUMMARY, self.summary())
 
     def _per_user(self) -> pl.DataFrame:
@@ -124,7 +119,8 @@ class RunReport:
         return pl.DataFrame([*head, *frame.drop("user").get_columns()])
 
     def _draw(self, history: pl.DataFrame, evaluator: Evaluator | None) -> None:
-        from recpair.run import plots  # imports matplotlib
+        from recpair.figures import write_figure  # imports matplotlib
+        from recpair.run import plots
 
         outcome = self.outcome
         if outcome.progress.epoch:
@@ -138,6 +134,8 @@ class RunReport:
             self.figures["audit"] = plots.audit(self.splits.train, outcome.losses, self.splits.noise)
         if outcome.pool is not None:
             self.figures["choices"] = plots.choices(*outcome.pool)
+        for name, figure in self.figures.items():
+            write_figure(self.folder / run_folder.PLOTS / f"{name}.png", figure)
 
     def summary(self) -> str:
         """Markdown page with the title, the data, the test metrics beside those of the most popular items, and the plots."""

@@ -14,7 +14,7 @@ from recpair.run.output import LAST, Output, State
 from recpair.tuning.plan import Plan
 from recpair.tuning.store import JOURNAL
 
-BEST, TABLE, WINNER = "best.yaml", "trials.csv", "winner"
+BEST, TABLE, COMPARISON, WINNER = "best.yaml", "trials.csv", "comparison.csv", "winner"
 MAY_CHANGE = ("output", "tracking", "train.device")
 
 

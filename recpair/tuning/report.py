@@ -1,9 +1,8 @@
 """Results of a search: table, best config, plots and a page."""
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
@@ -14,13 +13,11 @@ from recpair.markdown import escaped
 from recpair.run.folder import PLOTS, SEARCH, SUMMARY
 from recpair.run.manifest import read_json
 from recpair.tuning.ask import importances
-from recpair.tuning.folder import BEST, TABLE, WINNER
+from recpair.tuning.folder import BEST, COMPARISON, TABLE, WINNER
+from recpair.tuning.plan import value_at
 from recpair.tuning.search import Search
 from recpair.tuning.space import described, label, values_of
 from recpair.tuning.trial import name_of
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 SHOWN = 10  # trials in the summary
 NOTES = ("best_epoch", "seconds", "run", "error")
@@ -55,7 +52,8 @@ def write_search(name: str, search: Search, best: Config, summary: Mapping[str, 
     Args:
         summary: content of the winner's ``seeds.json``; empty if it was not tested.
     """
-    from recpair.tuning import plots  # imports matplotlib
+    from recpair.figures import write_figure  # imports matplotlib
+    from recpair.tuning import plots
 
     folder, plan, frame = search.output.work, search.plan, trials_frame(search)
     files.write(folder / TABLE, lambda partial: frame.write_csv(partial))
@@ -80,13 +78,6 @@ def final_values(record: Mapping[str, Any]) -> dict[str, float]:
     return {f"valid/{record['metric']}": record["best"]["value"], "trials": record["finished"]} | test
 
 
-def write_figure(path: Path, figure: "Figure") -> None:
-    """Write a figure as PNG."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=130)
-    files.write_bytes(path, buffer.getvalue())
-
-
 def compare_winners(folder: Path, records: Mapping[str, Mapping[str, Any]]) -> pl.DataFrame | None:
     """Compare the winners of several searches by paired tests over users, and draw them; None if they are not tested."""
     if not all(record["test"] for record in records.values()):
@@ -95,7 +86,7 @@ def compare_winners(folder: Path, records: Mapping[str, Mapping[str, Any]]) -> p
     compared = comparison([folder / name / WINNER for name in records], metric)
     draw(compared, folder / PLOTS / "comparison.png")
     named = compared.table.with_columns(pl.Series("run", list(records)))
-    files.write(folder / "comparison.csv", lambda partial: named.write_csv(partial))
+    files.write(folder / COMPARISON, lambda partial: named.write_csv(partial))
     return named
 
 
@@ -142,14 +133,9 @@ def _cell(value: Any) -> str:
 
 def _values(search: Search, trial: Any) -> dict[str, Any]:
     """Return the value of each key of the space in a trial, lists and mappings as JSON."""
-    config = search.plan.trial(0, {}, search.output.final) if trial.number == 0 else None
-    from recpair.tuning.plan import value_at
-
-    values = (
-        {key: value_at(config, key) for key in search.plan.space}
-        if config is not None
-        else values_of(search.plan.space, trial.params)
-    )
+    plan = search.plan
+    own = {key: value_at(plan.config, key) for key in plan.space}
+    values = values_of(plan.space, trial.params) if trial.number else own
     return {key: label(value) for key, value in values.items()}
 
 

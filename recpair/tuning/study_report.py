@@ -15,7 +15,6 @@ from recpair.run.folder import PLOTS, SEARCH, RunFolder
 from recpair.tuning.folder import WINNER
 from recpair.tuning.pages import write_pages
 from recpair.tuning.parts import Part
-from recpair.tuning.report import write_figure
 from recpair.tuning.verdict import verdict
 
 RESULTS, GROUPS = "results.csv", "groups.csv"
@@ -27,7 +26,8 @@ def write_study(
     folder: Path, arms: Sequence[Labelled], ready: Mapping[str, Sequence[Part]], record: Mapping[str, Any]
 ) -> None:
     """Write ``results.csv``, ``groups.csv``, the plots, the pages, and the verdict into ``search.json``."""
-    from recpair.tuning import study_plots  # imports matplotlib
+    from recpair.figures import write_figure  # imports matplotlib
+    from recpair.tuning import study_plots
 
     metric = next(iter(record["searches"].values()))["metric"]
     results = results_frame(folder, arms, record, metric)

@@ -20,7 +20,7 @@ from recpair.experiment.tracked import close_search, data_record, open_run, reco
 from recpair.run.asked import is_list
 from recpair.run.folder import SEARCH
 from recpair.run.output import Output, State
-from recpair.tuning.folder import BEST, WINNER, open_search, require_complete, start_search
+from recpair.tuning.folder import BEST, TABLE, WINNER, open_search, require_complete, start_search
 from recpair.tuning.parts import Part, parts_for, parts_of
 from recpair.tuning.plan import Plan, load_plan
 from recpair.tuning.report import compare_winners, final_values, write_overview, write_search
@@ -69,7 +69,7 @@ class Tuned:
     @cached_property
     def trials(self) -> pl.DataFrame:
         """One row per trial: search, trial, state, value, epochs, seconds, run, and a column per config key."""
-        return pl.read_csv(self.folder / "trials.csv", infer_schema_length=None, glob=False)
+        return pl.read_csv(self.folder / TABLE, infer_schema_length=None, glob=False)
 
 
 @boundary
@@ -116,25 +116,23 @@ def tune(
     sources: list[Any] = [*config] if is_list(config) else [config]  # type: ignore[misc]
     settings = checked_settings(given | {"n_seeds": n_seeds})
     plans = {name: load_plan(each, overrides, settings) for name, each in zip(names_of(sources), sources, strict=True)}
-    output = Output(Path(next(iter(plans.values())).config["output"]), next(iter(plans.values())).config["output_keep"])
+    name, first = next(iter(plans.items()))
+    output = Output(Path(first.config["output"]), first.config["output_keep"])
     with output.locked():
         state = open_search(output, plans, resume)
         if state is State.COMPLETE:
             logger.info("%s is already finished", output.final)
-            reconcile(output.final, next(iter(plans.values())).config["tracking"])
+            reconcile(output.final, first.config["tracking"])
             return opened(output.final)
         if resume and state is State.EMPTY:
             logger.info("%s holds no search yet; starting it", output.final)
-        for name, plan in plans.items():
+        for each, plan in plans.items():
             for note in (*plan.config.notes, *plan.notes):
-                logger.info("%s%s", f"{name}: " if len(plans) > 1 else "", note)
+                logger.info("%s%s", f"{each}: " if len(plans) > 1 else "", note)
         with workers(jobs) as using:
             if len(plans) == 1:
-                (name, plan), parts = (
-                    next(iter(plans.items())),
-                    parts_of(next(iter(plans.values())).config, data, items),
-                )
-                run_search(output, name, plan, state, parts, using, timeout=timeout, storage=storage)
+                parts = parts_of(first.config, data, items)
+                run_search(output, name, first, state, parts, using, timeout=timeout, storage=storage)
             else:
                 _run_all(output, plans, state, using, timeout, storage, data, items)
     return opened(output.final)
