@@ -10,6 +10,7 @@ from typing import Any
 from recpair.browse.opened import Shelf
 from recpair.errors import ConfigError, RecpairError, RunError
 from recpair.run.run import Run
+from recpair.sockets import listening_socket
 
 ADDRESS = "127.0.0.1"
 
@@ -58,17 +59,10 @@ def listening(port: int) -> socket.socket:
     Raises:
         RunError: the port is in use.
     """
-    sock = socket.socket(
-        socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP
-    )  # without a protocol, answers are delayed
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        sock.bind((ADDRESS, port))
-        sock.listen(128)
+        return listening_socket(ADDRESS, port)
     except OSError as error:
-        sock.close()
         raise RunError(f"cannot listen on port {port}: {error.strerror}; choose another with --port") from None
-    return sock
 
 
 def _warm_up(shelf: Shelf) -> None:

@@ -1,11 +1,11 @@
 """Commands of the semantic stage: encode item texts, and show their nearest neighbours."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from recpair import raw_config
 from recpair.cli import completion
 from recpair.cli.app import ConfigOption, OverridesArgument, app
 
@@ -76,7 +76,7 @@ def neighbours(
     if (config is None) == (run is None):
         raise typer.BadParameter("give either --config FILE or --run RUN")
     if run is not None:
-        config, given = run / "config.yaml", [f"output={json.dumps(str(run))}", *given]
+        config, given = run / "config.yaml", [raw_config.assignment("output", str(run)), *given]
     assert config is not None
     with console.notes(), console.StageBar() as bar:
         title, frame = stage.neighbours(config, given, item=item_id, user=user, report=bar, of_run=run is not None)

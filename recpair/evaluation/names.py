@@ -47,6 +47,17 @@ def check_metrics(metrics: Sequence[Entry], gain: str = "binary", monitor: str |
     return list(entries.values())
 
 
+def only_metric(section: Mapping[str, Any], metric: str) -> dict[str, Any]:
+    """Return the section ``evaluate`` with one metric, ``ndcg@10``; its options are those of the section, if it is there.
+
+    Raises:
+        ConfigError: ``metric`` is not a metric with a cut-off.
+    """
+    name, cutoff = parse_metric(metric, "metric")
+    entry = next((entry for entry in section["metrics"] if name_of(entry) == name), name)
+    return {**section, "metrics": [entry], "cutoffs": [cutoff]}
+
+
 def _checked(place: int, given: Entry) -> Entry:
     name = given.get("name") if isinstance(given, Mapping) else given
     if isinstance(name, str) and "@" in name:

@@ -16,7 +16,7 @@ from recpair.data.interactions import Interactions
 from recpair.data.splitting import Splits
 from recpair.errors import ConfigError, RunError
 from recpair.evaluation.evaluator import Evaluator
-from recpair.evaluation.names import name_of, parse_metric
+from recpair.evaluation.names import only_metric
 from recpair.models import GradientModel, Model
 from recpair.models.realigned import Realigned
 from recpair.registry import options_in
@@ -194,10 +194,7 @@ class Earlier:
 
     def _evaluator(self, config: Config, splits: Splits) -> Evaluator:
         """Evaluator of the metric on the test events that are not among the earlier training events."""
-        name, cutoff = parse_metric(self.metric, "metric")
-        section = config["evaluate"]
-        entry = next((entry for entry in section["metrics"] if name_of(entry) == name), name)
-        options = options_in(section, Evaluator) | {"metrics": [entry], "cutoffs": [cutoff]}
+        options = options_in(only_metric(config["evaluate"], self.metric), Evaluator)
         assert self.left_out is not None, "check comes before the comparison"
         test = splits.test.select(~self.left_out)
         evaluator = Evaluator(splits.train, test, (splits.valid,), **options)

@@ -21,7 +21,7 @@ from recpair.evaluation.evaluator import Evaluation, Evaluator
 from recpair.experiment.build import Components, build
 from recpair.experiment.earlier import Earlier
 from recpair.experiment.fallback import with_available_data
-from recpair.experiment.folds import fit_folds, has_folds
+from recpair.experiment.folds import has_folds, several_folds
 from recpair.experiment.loading import load_config
 from recpair.experiment.prepare import Evaluators, Prepared
 from recpair.experiment.resume import Begun, begin
@@ -37,6 +37,7 @@ from recpair.registry import options_in
 from recpair.run import refitted
 from recpair.run.advice import advice
 from recpair.run.folder import METRICS
+from recpair.run.folds import Folds
 from recpair.run.manifest import CHECKPOINT
 from recpair.run.output import Output, State
 from recpair.run.report import Outcome, RunReport
@@ -99,16 +100,26 @@ def fit(
     return fit_config(config, data=data, items=items, resume=resume, log=log, tags=tags)
 
 
-def fit_config(config: Config, *, log: Log | None = None, **given: Any) -> Any:
-    """``fit`` with a checked config; ``given`` are arguments of ``fit_into``."""
+def fit_config(
+    config: Config,
+    *,
+    data: Any = None,
+    items: Any = None,
+    resume: bool = False,
+    log: Log | None = None,
+    tags: Mapping[str, str] | None = None,
+    earlier: Earlier | None = None,
+) -> Run | Any:
+    """``fit`` with a checked config; ``earlier`` is that of ``fit_into``, for a config without folds."""
     shown = log is None and in_notebook()
     bar = progress(config["train"]["epochs"], config["evaluate"]["monitor"]) if shown else nullcontext(log)
     if has_folds(config):
+        several = several_folds(fit_into, config, data=data, items=items, tags=tags)
         with bar as log:
-            return fit_folds(fit_into, config, log=log, **given)
+            return Folds(Path(config["output"]), several.fit(data, items, resume, log))
     output = Output(Path(config["output"]), config["output_keep"])
     with output.locked() if processes.is_first() else nullcontext(), bar as log:
-        return fit_into(output, config, log=log, **given)
+        return fit_into(output, config, data=data, items=items, resume=resume, log=log, tags=tags, earlier=earlier)
 
 
 def fit_into(

@@ -16,7 +16,6 @@ from recpair.experiment.several import FitOne, Several, spread
 from recpair.experiment.titles import title
 from recpair.run.folder import FOLDS, PER_USER, SUMMARY, RunFolder
 from recpair.run.folds import Folds, folds_page
-from recpair.training.log import Log
 
 LEVEL = 0.95
 PARTS = ("valid", "test", "popularity")
@@ -28,35 +27,6 @@ def has_folds(config: Config) -> bool:
     return config["split"]["name"] == ROLLING and config["split"]["fold"] is None
 
 
-def fit_folds(
-    fit_one: FitOne,
-    config: Config,
-    *,
-    seeds: Mapping[str, Sequence[str]] = ONE_SEED,
-    data: Any = None,
-    items: Any = None,
-    resume: bool = False,
-    log: Log | None = None,
-    tags: Mapping[str, str] | None = None,
-) -> Folds:
-    """Train and test a config on each fold of the split ``rolling``, in ``<output>/fold-<f>``.
-
-    ``folds.json`` and ``SUMMARY.md`` in the output folder have mean, standard deviation and t interval of each metric over
-    the folds. In MLflow, the runs are children of one parent run.
-
-    Args:
-        fit_one: ``fit.fit_into``.
-        seeds: name of each seed → its overrides; a fold is trained with each, in ``<output>/fold-<f>-<name>``, and its
-            metrics are their means.
-        tags: additional tags of the parent of the MLflow runs.
-
-    Raises:
-        DataError: the data are too short for the folds, or a window has no events.
-    """
-    several = several_folds(fit_one, config, seeds=seeds, data=data, items=items, tags=tags)
-    return Folds(Path(config["output"]), several.fit(data, items, resume, log))
-
-
 def several_folds(
     fit_one: FitOne,
     config: Config,
@@ -66,7 +36,20 @@ def several_folds(
     items: Any = None,
     tags: Mapping[str, str] | None = None,
 ) -> Several:
-    """Return the runs of ``fit_folds``, not yet trained."""
+    """Return the runs of a config on each fold of the split ``rolling``, in ``fold-<f>``; they are not yet trained.
+
+    ``folds.json`` and ``SUMMARY.md`` of their folder have mean, standard deviation and t interval of each metric over the
+    folds. In MLflow, the runs are children of one parent run.
+
+    Args:
+        fit_one: ``fit.fit_into``.
+        seeds: name of each seed → its overrides; a fold is trained with each, in ``fold-<f>-<name>``, and its metrics are
+            their means.
+        tags: additional tags of the parent of the MLflow runs.
+
+    Raises:
+        DataError: the data are too short for the folds, or a window has no events.
+    """
     folds = folds_of(config, data, items)
     names = {fold: [f"fold-{fold.number}{name and '-'}{name}" for name in seeds] for fold in folds}
     overrides = {

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from recpair import files
+from recpair import files, raw_config
 from recpair.config import Config
 from recpair.errors import RunError
 from recpair.experiment.fit import fit_into
@@ -38,7 +38,9 @@ def refit_config(run: Run) -> Config:
         overrides += [f"train.epochs={epochs}", "train.patience=null"]
     stored = run.folder.parent / ".semantics"
     if run.config.get("semantics") is not None and run.config["semantics"].get("folder") is None and stored.is_dir():
-        overrides.append(f"semantics.folder={json.dumps(str(stored))}")  # descriptions by a language model cost money
+        overrides.append(
+            raw_config.assignment("semantics.folder", str(stored))
+        )  # descriptions by a language model cost money
     return load_stored(run.config, overrides)
 
 

@@ -1,6 +1,5 @@
 """Refit: a finished run trained on new data with the same settings, and compared with the earlier run."""
 
-import json
 import math
 import os
 from collections.abc import Sequence
@@ -8,6 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from recpair import raw_config
 from recpair.boundary import boundary
 from recpair.config import Config
 from recpair.errors import ConfigError, RunError, shown
@@ -102,7 +102,7 @@ def refit_config(run: Run, overrides: Sequence[str], out: str | Path | None) -> 
     named = [assignment.partition("=")[0].strip() for assignment in overrides if isinstance(assignment, str)]
     other = [f"{key}=null" for key in SOURCES if len({*SOURCES} & {*named}) == 1 and key not in named]
     path = None if "output" in named and out is None else out or beside.with_name(f"{beside.name}-refit")
-    given = [*other, *overrides, *([] if path is None else [f"output={json.dumps(str(path))}"])]
+    given = [*other, *overrides, *([] if path is None else [raw_config.assignment("output", str(path))])]
     config = load_stored(run.config, given)
     if has_folds(config):
         raise RunError(f"split.name is {config['split']['name']}, which makes several runs; add split=temporal")

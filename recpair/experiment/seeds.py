@@ -31,7 +31,7 @@ def fit_seeds(
 
     The result (runs, and test by metric) is also written to ``<output>/seeds.json``. In MLflow, the runs are
     children of one parent run. With the split ``rolling``, each fold is trained with each seed, in
-    ``<output>/fold-<f>-seed-<n>``, and the result is that of ``fit_folds``.
+    ``<output>/fold-<f>-seed-<n>``, and the result is the content of ``folds.json``.
 
     Raises:
         ConfigError: seeds are missing, duplicate or invalid, or there are several processes.

@@ -1,6 +1,5 @@
 """Training of several runs in one output folder, as children of one tracked run."""
 
-import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from recpair import files, processes
+from recpair import files, processes, raw_config
 from recpair.config import Config
 from recpair.errors import ConfigError
 from recpair.experiment.loading import load_config
@@ -96,13 +95,13 @@ class Several:
         return summary
 
     def _config_of(self, output: Output, name: str) -> Config:
-        place = json.dumps(str(output.final / name))
-        return load_config(self.config, [*self.overrides[name], f"output={place}"])
+        placed = raw_config.assignment("output", str(output.final / name))
+        return load_config(self.config, [*self.overrides[name], placed])
 
     def _finished(self, begun: Begun) -> dict[str, Any]:
         """Return the summary of a finished folder; complete its tracked run if the process was killed before doing so."""
         folder = RunFolder.open(begun.folder)
-        runs = [name for group in folder.groups() for name in group]
+        runs = folder.members()
         if not begun.finished or runs != list(self.overrides):
             raise ConfigError(
                 f"{begun.folder} is complete with the runs {', '.join(runs)[:200]}; choose another output for other "

@@ -20,7 +20,7 @@ from recpair.evaluation.blending import (
     normalised,
 )
 from recpair.evaluation.evaluator import Evaluation, Evaluator
-from recpair.evaluation.names import name_of, parse_metric
+from recpair.evaluation.names import only_metric
 from recpair.experiment.loading import load_stored
 from recpair.experiment.members import content_of, model_section
 from recpair.models import Blend, Model
@@ -158,7 +158,5 @@ def choose(
 
 def _single(run: Run, metric: str) -> dict[str, Any]:
     """Return the options of an evaluator of one metric."""
-    name, cutoff = parse_metric(metric, "metric")
     section = load_stored(run.config, tolerant=True)["evaluate"]
-    entry = next((entry for entry in section["metrics"] if name_of(entry) == name), name)
-    return options_in(section, Evaluator) | {"metrics": [entry], "cutoffs": [cutoff]}
+    return options_in(only_metric(section, metric), Evaluator)

@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from recpair import markdown
 from recpair.markdown import escaped
 
 REFIT = (
@@ -51,9 +52,7 @@ def summary(metrics: dict[str, Any]) -> list[str]:
     cells = [["" if v is None else f"{v:.4f}" if isinstance(v, float) else escaped(v) for v in r] for r in frame.rows()]
     n = len(record["weights"]) * (len(record["members"]) - 1)
     return [
-        f"| {' | '.join(frame.columns)} |",
-        f"|{'---|' * 2}{'---:|' * (len(frame.columns) - 2)}",
-        *(f"| {' | '.join(row)} |" for row in cells),
+        *markdown.table(frame.columns, cells, left=2),
         "",
         f"The weights ({n} free parameters) and the calibration ({record['calibration']}) were chosen by validation "
         f"{record['metric']} in {record['readings']} readings of the validation part.",

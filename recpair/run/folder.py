@@ -131,6 +131,10 @@ class RunFolder:
             return [[str(name) for name in fold["runs"]] for fold in self.json(FOLDS)["folds"]]
         return [[str(name) for name in self.json(SEEDS)["runs"]]] if self.has(SEEDS) else []
 
+    def members(self) -> list[str]:
+        """Names of the runs in the folder of several seeds or folds; empty for one run."""
+        return [name for names in self.groups() for name in names]
+
     def json(self, name: str) -> dict[str, Any]:
         """Read a JSON file."""
         return read_json(self.file(name))

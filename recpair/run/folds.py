@@ -1,6 +1,6 @@
 """Result of a config over rolling folds: a folder of runs and its summary."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ import polars as pl
 
 from recpair.boundary import boundary
 from recpair.errors import RunError
-from recpair.markdown import escaped
+from recpair.markdown import escaped, table
 from recpair.run.folder import CONFIG, FOLDS, RunFolder, consistent, holding, read_config
 from recpair.run.run import Run
 
@@ -100,7 +100,6 @@ class Folds:
 def folds_page(title: str, folds: Folds, metric: str) -> str:
     """Markdown page with the test metrics over the folds, one of them by fold, and notes."""
     summary = folds.summary
-    rows = [_row(row) for row in folds.table.iter_rows()]
     by_fold = folds.by_fold(metric)
     interval = f"{100 * summary['level']:g} % t interval over {len(summary['folds'])} folds"
     return "\n".join(
@@ -110,13 +109,9 @@ def folds_page(title: str, folds: Folds, metric: str) -> str:
             f"Test metrics over {len(summary['folds'])} rolling folds; low and high are the {interval}. "
             f"Each fold is a run in this folder.",
             "",
-            _row([name.replace("_", " ") for name in folds.table.columns]),
-            _row(["---", *["---:"] * (folds.table.width - 1)]),
-            *rows,
+            *_table(folds.table, left=1),
             "",
-            _row([name.replace("_", " ") for name in by_fold.columns]),
-            _row(["---:"] * by_fold.width),
-            *(_row(row) for row in by_fold.iter_rows()),
+            *_table(by_fold),
             "",
             f"- Note: {CAVEAT}.",
             "- Note: untested events are those of a test window whose user has no training event.",
@@ -135,8 +130,9 @@ def _remarks(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [("Warning", f"fold {', '.join(numbers)}: {warning}") for warning, numbers in found.items()]
 
 
-def _row(cells: Iterable[Any]) -> str:
-    return f"| {' | '.join(_cell(cell) for cell in cells)} |"
+def _table(frame: pl.DataFrame, left: int = 0) -> list[str]:
+    head = [name.replace("_", " ") for name in frame.columns]
+    return table(head, [[_cell(cell) for cell in row] for row in frame.iter_rows()], left)
 
 
 def _cell(value: Any) -> str:

@@ -4,6 +4,7 @@ from typing import Any
 
 import polars as pl
 
+from recpair import markdown
 from recpair.markdown import escaped
 
 KNOWN, UNKNOWN, ALL = "users known to both runs", "users new to the earlier run", "all users"
@@ -50,9 +51,7 @@ def summary(metrics: dict[str, Any]) -> list[str]:
     return [
         f"Refit of {escaped(record['earlier']['path'])}, test {record['metric']}:",
         "",
-        f"| {' | '.join(frame.columns)} |",
-        f"|---|{'---:|' * (len(frame.columns) - 1)}",
-        *(f"| {' | '.join(row)} |" for row in cells),
+        *markdown.table(frame.columns, cells, left=1),
         "",
         f"{escaped(verdict(metrics))}.",
         "",

@@ -12,7 +12,7 @@ import polars as pl
 from recpair import files
 from recpair.data.splitting import Splits
 from recpair.evaluation.evaluator import Evaluation, Evaluator
-from recpair.markdown import escaped
+from recpair.markdown import escaped, table
 from recpair.models import Model
 from recpair.run import folder as run_folder
 from recpair.run.environment import environment
@@ -141,12 +141,12 @@ class RunReport:
         """Markdown page with the title, the data, the test metrics beside those of the most popular items, and the plots."""
         outcome = self.outcome
         sizes = self.splits.report
-        rows = [
-            f"| {name} | {value:.4f} | {outcome.floor.means[name]:.4f} |" for name, value in outcome.test.means.items()
+        head = ["test metric", "this model", "most popular"]
+        cells = [
+            [name, f"{value:.4f}", f"{outcome.floor.means[name]:.4f}"] for name, value in outcome.test.means.items()
         ]
-        tested = f"; {outcome.test.n_users:,} test users" if rows else ""
-        if rows:
-            rows = ["| test metric | this model | most popular |", "|---|---:|---:|", *rows, ""]
+        tested = f"; {outcome.test.n_users:,} test users" if cells else ""
+        rows = [*table(head, cells, left=1), ""] if cells else []
         data = ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in sizes.items() if value)
         return "\n".join(
             [
