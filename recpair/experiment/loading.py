@@ -89,21 +89,24 @@ def check_keys(config: str | Path | Mapping[str, Any] | Config, overrides: Seque
 
 
 def search_section(
-    name: str, config: str | Path | Mapping[str, Any] | Config, overrides: Sequence[str] = ()
-) -> dict[str, Any] | None:
-    """Return the checked section ``tune`` or ``study`` of a config, defaults included, or None.
+    name: str,
+    config: str | Path | Mapping[str, Any] | Config,
+    overrides: Sequence[str],
+    given: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return the checked section ``tune`` or ``study`` of a config, defaults included.
+
+    Args:
+        given: values in place of those of the section, checked as they are; None values are ignored.
 
     Raises:
         ConfigError: a key is unknown or invalid.
     """
     current, _, _ = _current(config)
-    section: dict[str, Any] | None = _searched(raw_config.override(current, overrides))[name]
-    return section
-
-
-def _searched(raw: Mapping[str, Any]) -> Config:
-    """Check the sections of a search and of a study."""
-    return configs.parse({name: raw[name] for name in SEARCH if name in raw}, SEARCH)
+    section = raw_config.override(current, overrides).get(name) or {}
+    named = {key: raw_config.plain(value, key) for key, value in given.items() if value is not None}
+    checked, replaced = (configs.parse({name: each}, SEARCH)[name] for each in (section, named))
+    return {**checked, **{key: replaced[key] for key in named}}
 
 
 def _current(
@@ -130,7 +133,7 @@ def _checked_keys(
     if isinstance(overrides, Sequence) and not isinstance(overrides, str):
         overrides = [aliases.current_path(each) if isinstance(each, str) else each for each in overrides]
     raw, moved = aliases.l2_as_term(raw_config.override(current, overrides))
-    _searched(raw)
+    configs.parse({name: raw[name] for name in SEARCH if name in raw}, SEARCH)
     raw = {name: section for name, section in raw.items() if name not in SEARCH}
     plugins.resolve(raw)
     given = Given(raw, paths(overrides), l2=bool(moved))

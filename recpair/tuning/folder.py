@@ -54,7 +54,7 @@ def start_search(output: Output, plans: Mapping[str, Plan], state: State) -> str
     output.start(plan.config.to_yaml(), None, State.EMPTY if state is State.EMPTY else State.UNFINISHED)
     records = {label: each.record() | {"trials": each.trials, "n_seeds": each.n_seeds} for label, each in plans.items()}
     study = before.get("study") or f"{output.final.name}-{output.identity[:8]}"
-    files.write_json(output.work / SEARCH, {"study": study, "searches": records})
+    files.write_json(output.work / SEARCH, {**before, "study": study, "searches": records})
     return str(study)
 
 

@@ -33,7 +33,7 @@ def settings(
     budget: str | None = None,
     n_seeds: Annotated[int, Field(gt=0, le=100)] = 3,
     spaces: dict[str, dict[str, Any]] | None = None,
-) -> dict[str, Any]:
+) -> None:
     """Settings of ``recpair study``; ``fit`` and ``tune`` ignore them.
 
     ``methods`` lists names, ``section=name`` overrides and configs, or maps labels to overrides. ``noise`` lists the
@@ -41,14 +41,6 @@ def settings(
     such as 60m, decides) and ``n_seeds`` seeds. ``spaces`` maps labels to search spaces, in place of those of the
     components; the space of ``none`` is part of that of every method.
     """
-    return {
-        "methods": methods,
-        "noise": noise,
-        "trials": trials,
-        "budget": budget,
-        "n_seeds": n_seeds,
-        "spaces": spaces,
-    }
 
 
 @dataclass(frozen=True)

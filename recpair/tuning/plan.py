@@ -30,21 +30,13 @@ def settings(
     sampler: Sampling = "tpe",
     pruner: Pruning = "median",
     n_seeds: Annotated[int, Field(ge=0, le=100)] = 3,
-) -> dict[str, Any]:
+) -> None:
     """Settings of ``recpair tune``; ``fit`` and ``study`` ignore them.
 
     ``space`` maps config keys to ``{low, high, log, step}`` or a list of values; by default it is that of the components
     (``tuning.spaces``). ``metric`` is the validation metric to maximise, by default ``evaluate.monitor``; it also chooses
     the epoch of each trial. The winner is trained with ``n_seeds`` seeds and tested; with 0, nothing is tested.
     """
-    return {
-        "space": space,
-        "metric": metric,
-        "trials": trials,
-        "sampler": sampler,
-        "pruner": pruner,
-        "n_seeds": n_seeds,
-    }
 
 
 @dataclass(frozen=True)
@@ -130,8 +122,7 @@ def load_plan(
     Raises:
         ConfigError: a key is unknown or invalid, or values of the space contradict the config.
     """
-    section = search_section(TUNE, config, overrides) or settings()
-    section |= {key: value for key, value in (given or {}).items() if value is not None}
+    section = search_section(TUNE, config, overrides, given or {})
     checked = load_config(config, overrides)
     metric = section["metric"] or checked["evaluate"]["monitor"]
     if metric is None:

@@ -9,7 +9,7 @@ import polars as pl
 from recpair import files
 from recpair.config import Config
 from recpair.experiment.compare import comparison, draw
-from recpair.markdown import escaped
+from recpair.markdown import escaped, table
 from recpair.run.folder import PLOTS, SEARCH, SUMMARY
 from recpair.run.manifest import read_json
 from recpair.tuning.ask import importances
@@ -119,8 +119,7 @@ def write_overview(folder: Path, records: Mapping[str, Any], compared: pl.DataFr
 
 def markdown(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
     """Return a Markdown table: text as it is, numbers with four decimals."""
-    lines = ["| " + " | ".join(escaped(name) for name in head) + " |", "|" + "---|" * len(head)]
-    return [*lines, *("| " + " | ".join(_cell(value) for value in row) + " |" for row in rows)]
+    return table([escaped(name) for name in head], [[_cell(value) for value in row] for row in rows], left=len(head))
 
 
 def _cell(value: Any) -> str:

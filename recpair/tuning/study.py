@@ -11,23 +11,21 @@ from typing import Any
 
 import polars as pl
 
-from recpair import config as configs
-from recpair import files, raw_config
+from recpair import files
 from recpair.boundary import boundary
 from recpair.config import Config
 from recpair.errors import ConfigError, shown
 from recpair.experiment.loading import load_config, search_section
-from recpair.experiment.schema import SEARCH as SCHEMA
 from recpair.experiment.schema import STUDY
 from recpair.run.folder import SEARCH
 from recpair.run.manifest import read_json
 from recpair.run.output import Output, State
 from recpair.tuning.duration import duration, in_words
 from recpair.tuning.folder import open_search, require_complete, start_search
-from recpair.tuning.methods import Method, description, parse_methods, plans_of, settings
+from recpair.tuning.methods import Method, description, parse_methods, plans_of
 from recpair.tuning.parts import Part, parts_for, parts_of
 from recpair.tuning.plan import Plan
-from recpair.tuning.search import Workers, workers
+from recpair.tuning.search import Search, Workers, workers
 from recpair.tuning.study_report import RESULTS, write_study
 from recpair.tuning.tune import reconcile, require_comparable, require_optuna, run_search
 
@@ -135,12 +133,10 @@ def settings_of(config: Any, overrides: Sequence[str], given: Mapping[str, Any])
     Raises:
         ConfigError: a setting is invalid or missing.
     """
-    section = search_section(STUDY, config, overrides) or settings()
-    named = {key: raw_config.plain(value, key) for key, value in given.items() if value is not None}
-    checked = configs.parse({STUDY: named}, SCHEMA)[STUDY]
-    section |= {key: checked[key] for key in named}
-    if len(only := {"budget", "trials"} & named.keys()) == 1:  # in place of the other one in the config
-        section |= dict.fromkeys({"budget", "trials"} - only)
+    section = search_section(STUDY, config, overrides, given)
+    named = [key for key in ("budget", "trials") if given.get(key) is not None]
+    if len(named) == 1:  # in place of the other one in the config
+        section["trials" if named == ["budget"] else "budget"] = None
     if section["trials"] is not None and section["budget"] is not None:
         raise ConfigError("trials and budget are both given; give the number of trials, or the time for everything")
     if section["budget"] is not None:
@@ -189,9 +185,8 @@ def _run(
         require_comparable({arm.name: ready[arm.name] for arm in arms if arm.noise == noise})
     start_search(output, {arm.name: arm.plan for arm in arms}, state)
     record = read_json(output.work / SEARCH)
-    number = record.get("trials")
-    if number is None:
-        number = _announce(output, arms, section, ready, using)
+    announced = "announced_s" in record  # before an interruption
+    number = section["trials"] or record["trials"] if announced else _announce(output, arms, section, ready, using)
     tuned = [replace(arm, plan=replace(arm.plan, trials=number)) for arm in arms if arm.plan.space]
     arms = [next((each for each in tuned if each.name == arm.name), arm) for arm in arms]  # others have one trial
     for arm in arms:
@@ -213,20 +208,15 @@ def _announce(
     using: Workers,
 ) -> int:
     """Run the first trial of each arm, log how long the study will take, and return the number of trials of each arm."""
-    seconds: dict[str, float] = {}
-    started = time.monotonic()
-    for arm in arms:
-        begun = time.monotonic()
-        _search(output, arm, ready[arm.name], using, until=1)
-        seconds[arm.name] = time.monotonic() - begun
-    one, used = sum(seconds.values()), time.monotonic() - started
+    seconds = {arm.name: _first_trial(output, arm, ready[arm.name], using) for arm in arms}
+    one = sum(seconds.values())
     budget = None if section["budget"] is None else duration(section["budget"], "budget")
     seeds = section["n_seeds"]
     number = section["trials"] or TRIALS
     if budget is not None:
-        number = int((budget - used - seeds * one) / (one * SHORTER) + 1)
+        number = int((budget - (1 + seeds) * one) / (one * SHORTER) + 1)
         if number < FEWEST:
-            least = in_words(used + (seeds + FEWEST - 1) * one)
+            least = in_words((seeds + FEWEST) * one)
             raise ConfigError(
                 f"budget is {section['budget']}, but {FEWEST} trials and {seeds} seeds of {len(arms)} methods take about "
                 f"{least}; raise it, or give fewer methods"
@@ -243,7 +233,7 @@ def _announce(
         f"{until:%H:%M}",
     )
     record = read_json(output.work / SEARCH)
-    record |= {"trials": number, "announced_s": round(used + left, 1), "first_trial_s": seconds}
+    record |= {"trials": number, "announced_s": round(one + left, 1), "first_trial_s": seconds}
     files.write_json(output.work / SEARCH, record)
     return number
 
@@ -251,10 +241,21 @@ def _announce(
 SHORTER = 0.8  # mean time of a trial, of which some are pruned, in units of that of the first
 
 
-def _search(output: Output, arm: Arm, parts: Sequence[Part], using: Workers, until: int | None = None) -> None:
-    """Run or continue the search of an arm, up to ``until`` trials; without it, also its winner and its report."""
+def _first_trial(output: Output, arm: Arm, parts: Sequence[Part], using: Workers) -> float:
+    """Run the first trial of an arm; return the seconds that it took, also if it was run before an interruption."""
+    search = _search(output, arm, parts, using, until=1)
+    assert search is not None, "an arm is complete only after the number of trials is known"
+    return float(search.finished[0].user_attrs["seconds"])
+
+
+def _search(output: Output, arm: Arm, parts: Sequence[Part], using: Workers, until: int | None = None) -> Search | None:
+    """Run or continue the search of an arm, up to ``until`` trials; without it, also its winner and its report.
+
+    Returns None if it is complete already.
+    """
     inner = output.below(arm.name)
     state = open_search(inner, {arm.name: arm.plan}, resume=True)
-    if state is not State.COMPLETE:
-        tags = {"study": output.final.name, "method": arm.method.label, "noise": f"{arm.noise:g}"}
-        run_search(inner, arm.name, arm.plan, state, parts, using, tags=tags, until=until)
+    if state is State.COMPLETE:
+        return None
+    tags = {"study": output.final.name, "method": arm.method.label, "noise": f"{arm.noise:g}"}
+    return run_search(inner, arm.name, arm.plan, state, parts, using, tags=tags, until=until)

@@ -100,7 +100,7 @@ def run_trial(
                 elif reports.report(_mean(runs, plan.metric), len(runs)):
                     break
         except TrainingError as error:
-            return _failed(study, trial, error)
+            return _failed(study, trial, error, time.perf_counter() - started)
         return _finished(study, trial, runs, reports, plan.metric, time.perf_counter() - started)
 
 
@@ -122,10 +122,11 @@ def _mean(runs: Sequence[Run], metric: str) -> float:
     return sum(float(run.metrics["valid"][metric]) for run in runs) / len(runs)
 
 
-def _failed(study: "Study", trial: "Trial", error: RecpairError) -> "FrozenTrial":
+def _failed(study: "Study", trial: "Trial", error: RecpairError, seconds: float) -> "FrozenTrial":
     from optuna.trial import TrialState
 
     trial.set_user_attr("error", str(error))
+    trial.set_user_attr("seconds", round(seconds, 2))
     return study.tell(trial, state=TrialState.FAIL)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from recpair import processes, raw_config
+from recpair import processes
 from recpair.boundary import boundary
 from recpair.config import Config
 from recpair.errors import ConfigError, RecpairError, shown
@@ -113,9 +113,9 @@ def tune(
     require_optuna()
     _check(timeout, jobs)
     given = {"space": space, "metric": metric, "trials": trials, "sampler": sampler, "pruner": pruner}
+    given["n_seeds"] = n_seeds
     sources: list[Any] = [*config] if is_list(config) else [config]  # type: ignore[misc]
-    settings = checked_settings(given | {"n_seeds": n_seeds})
-    plans = {name: load_plan(each, overrides, settings) for name, each in zip(names_of(sources), sources, strict=True)}
+    plans = {name: load_plan(each, overrides, given) for name, each in zip(names_of(sources), sources, strict=True)}
     name, first = next(iter(plans.items()))
     output = Output(Path(first.config["output"]), first.config["output_keep"])
     with output.locked():
@@ -190,7 +190,7 @@ def run_search(
     storage: str | None = None,
     tags: Mapping[str, str] | None = None,
     until: int | None = None,
-) -> None:
+) -> Search:
     """Run one search in a folder that the caller has locked, and write its results.
 
     Args:
@@ -208,7 +208,7 @@ def run_search(
         search = Search(plan, output, store, parts, below, deadline, name if output.member else "")
         search.run(using, until)
         if until is not None:
-            return
+            return search
         best = best_config(search)
         summary: dict[str, Any] = {}
         if plan.n_seeds:
@@ -217,6 +217,7 @@ def run_search(
         record = write_search(name, search, best, summary)
         output.complete()
         close_search(tracker, output.work, final_values(record))
+    return search
 
 
 def best_config(search: Search) -> Config:
@@ -239,17 +240,6 @@ def names_of(sources: Sequence[Any]) -> list[str]:
         same = sum(name == stem or name.rpartition("-")[0] == stem for name in names)
         names.append(f"{stem}-{same + 1}" if same else stem)
     return names
-
-
-def checked_settings(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Check settings that are given as arguments as those of the section ``tune`` are."""
-    from recpair import config as configs
-    from recpair.experiment.schema import SEARCH as SCHEMA
-    from recpair.experiment.schema import TUNE
-
-    named = {key: raw_config.plain(value, key) for key, value in given.items() if value is not None}
-    checked = configs.parse({TUNE: named}, SCHEMA)[TUNE]
-    return {key: checked[key] for key in named}
 
 
 def require_optuna() -> None:

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from recpair import files, raw_config
@@ -56,11 +55,6 @@ def evaluate_winner(
 
     first = parts[0].prepared
     several = several_seeds(fit_one, config, seeds, first.data, first.items, tags)
-    if State.COMPLETE is state_of(output.work) and [*several.overrides] != runs_in(output.work):
+    if State.COMPLETE is state_of(output.work) and [*several.overrides] != RunFolder.open(output.work).members():
         files.remove_folder(output.work)  # fewer or more seeds
     return several.into(output, None, None, resume=state_of(output.work) is not State.EMPTY, log=None)
-
-
-def runs_in(folder: Path) -> list[str]:
-    """Return the names of the runs in the folder of several runs."""
-    return [name for group in RunFolder.open(folder).groups() for name in group]

@@ -102,7 +102,7 @@ def test_default_spaces_are_valid_for_each_denoiser(denoise, quick):
 def test_fit_accepts_and_checks_the_section_and_does_not_store_it(quick):
     config = load_config(quick | {"tune": {"trials": 3}})
     assert "tune" not in config.sections
-    assert search_section("tune", quick | {"tune": {"trials": 3}}, ["tune.n_seeds=1"])["n_seeds"] == 1
+    assert search_section("tune", quick | {"tune": {"trials": 3}}, ["tune.n_seeds=1"], {})["n_seeds"] == 1
     with pytest.raises(ConfigError, match=r"tune\.trails is unknown; did you mean trials"):
         load_config(quick | {"tune": {"trails": 3}})
 

@@ -1,6 +1,7 @@
 """Studies: methods, equal budgets, interruptions, the report and its verdict."""
 
 import copy
+import json
 import re
 
 import polars as pl
@@ -235,6 +236,18 @@ def test_a_budget_decides_the_number_of_trials(settings, checkerboard):
     trials = studied.results["trials"].unique().to_list()
     assert len(trials) == 1
     assert trials[0] >= 2
+
+
+def test_a_resumed_study_keeps_the_number_of_trials_that_a_budget_gave(settings, checkerboard, tmp_path, monkeypatch):
+    settings["study"].pop("trials")
+    options = {"methods": ["hinge"], "n_seeds": 1, "budget": "3s", "data": checkerboard}
+    with monkeypatch.context() as patch:
+        patch.setattr("recpair.tuning.study.write_study", lambda *args: (_ for _ in ()).throw(Killed))
+        with pytest.raises(Killed):
+            recpair.study(settings, ["study.noise=[0.0]"], **options)
+    number = json.loads((tmp_path / "study" / "search.json").read_text())["trials"]
+    studied = recpair.study(settings, ["study.noise=[0.0]"], resume=True, **options)
+    assert studied.results["trials"].to_list() == [number, number]
 
 
 def test_a_budget_that_is_too_short_is_refused_with_the_time_that_is_needed(settings, checkerboard):
