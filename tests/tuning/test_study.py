@@ -3,17 +3,17 @@
 import copy
 import json
 import re
+from unittest.mock import Mock
 
 import polars as pl
 import pytest
 
 import recpair
-from recpair import files
 from recpair.comparison.results import Results
 from recpair.comparison.significance import paired
 from recpair.errors import ConfigError, RecpairError
 from recpair.experiment.loading import load_config
-from recpair.run.report import RunReport
+from recpair.tuning import study as studies
 from recpair.tuning.duration import duration, in_words
 from recpair.tuning.methods import Method, parse_methods, split_methods
 from recpair.tuning.verdict import verdict
@@ -29,14 +29,6 @@ SETTINGS = {
     "study": {"methods": ["none", "pld"], "trials": 2, "n_seeds": 2, "noise": [0.0, 0.2]},
 }
 SAME = pl.exclude("epoch_s", "search_s")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def plain_reports():
-    """Drawing the runs takes longer than everything else here."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(RunReport, "_draw", lambda *_: None)
-        yield
 
 
 @pytest.fixture
@@ -140,27 +132,12 @@ def test_groups_hold_every_user_once(studied):
     assert users["users"].unique().to_list() == [40]
 
 
-class Killed(BaseException):
-    """An interruption at any point."""
-
-
-def test_a_study_that_is_killed_many_times_equals_an_uninterrupted_one(settings, checkerboard, studied, monkeypatch):
-    write, left, kills = files.write, 0, 0
-
-    def limited(*args, **kwargs):
-        nonlocal left
-        left -= 1
-        if left < 0:
-            raise Killed
-        return write(*args, **kwargs)
-
-    monkeypatch.setattr(files, "write", limited)
-    for budget in [2, 17, 40, 60, 90, 100_000]:
-        left = budget
-        try:
-            again = recpair.study(settings, data=checkerboard, resume=True)
-        except Killed:
-            kills += 1
+def test_a_study_that_is_killed_many_times_equals_an_uninterrupted_one(
+    settings, checkerboard, studied, killed_and_resumed
+):
+    again, kills = killed_and_resumed(
+        lambda: recpair.study(settings, data=checkerboard, resume=True), [2, 17, 40, 60, 90, 100_000]
+    )
     assert kills >= 4
     assert again.results.select(SAME).equals(studied.results.select(SAME))
     assert recpair.study(settings, data=checkerboard, resume=True).results.equals(again.results)
@@ -228,25 +205,28 @@ def test_wrong_settings_are_refused_before_anything_is_written(settings, checker
     assert not (tmp_path / "study").exists()
 
 
-def test_a_budget_decides_the_number_of_trials(settings, checkerboard):
-    settings["study"].pop("trials")
-    studied = recpair.study(
-        settings, ["study.noise=[0.0]"], methods=["hinge"], n_seeds=1, budget="3s", data=checkerboard
-    )
-    trials = studied.results["trials"].unique().to_list()
-    assert len(trials) == 1
-    assert trials[0] >= 2
+@pytest.fixture
+def budgeted(settings, monkeypatch):
+    """A study of two methods within ten seconds, whose first trials count as one second each."""
+    monkeypatch.setattr(studies, "_first_trial", lambda *args: (studies._search(*args, until=1), 1.0)[1])
+    settings["study"] |= {"trials": None, "budget": "10s", "methods": ["hinge"], "noise": [0.0], "n_seeds": 1}
+    return settings
 
 
-def test_a_resumed_study_keeps_the_number_of_trials_that_a_budget_gave(settings, checkerboard, tmp_path, monkeypatch):
-    settings["study"].pop("trials")
-    options = {"methods": ["hinge"], "n_seeds": 1, "budget": "3s", "data": checkerboard}
+def test_a_budget_decides_the_number_of_trials(budgeted, checkerboard):
+    """Two seconds for the first trials and two for the seeds leave six for trials of 2 · 0.8 seconds."""
+    studied = recpair.study(budgeted, data=checkerboard)
+    assert studied.results["trials"].to_list() == [1 + int(6 / 1.6)] * 2
+
+
+def test_a_resumed_study_keeps_the_number_of_trials_that_a_budget_gave(budgeted, checkerboard, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr("recpair.tuning.study.write_study", lambda *args: (_ for _ in ()).throw(Killed))
-        with pytest.raises(Killed):
-            recpair.study(settings, ["study.noise=[0.0]"], **options)
+        patch.setattr(studies, "write_study", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            recpair.study(budgeted, data=checkerboard)
     number = json.loads((tmp_path / "study" / "search.json").read_text())["trials"]
-    studied = recpair.study(settings, ["study.noise=[0.0]"], resume=True, **options)
+    monkeypatch.setattr(studies, "_first_trial", Mock(side_effect=AssertionError("timed again")))
+    studied = recpair.study(budgeted, data=checkerboard, resume=True)
     assert studied.results["trials"].to_list() == [number, number]
 
 

@@ -10,9 +10,7 @@ import polars as pl
 import pytest
 
 import recpair
-from recpair import files
 from recpair.errors import ConfigError, RecpairError, RunError
-from recpair.run.report import RunReport
 from recpair.tuning.tune import names_of, opened
 
 RATE = "train.learning_rate"
@@ -27,14 +25,6 @@ SETTINGS = {
     "tune": {"space": SPACE, "trials": 8, "n_seeds": 2},
 }
 COLUMNS = ["trial", "state", "value", "epochs", "best_epoch", RATE, "model.embedding_dim"]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def plain_reports():
-    """Drawing the runs takes longer than everything else here."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(RunReport, "_draw", lambda *_: None)
-        yield
 
 
 @pytest.fixture
@@ -107,33 +97,16 @@ def test_the_winner_is_tested_with_every_seed(settings, checkerboard, tmp_path):
     assert all(run.config["train"]["learning_rate"] == tuned.config["train"]["learning_rate"] for run in runs)
 
 
-class Killed(BaseException):
-    """An interruption at any point."""
-
-
 @pytest.mark.parametrize("pruner", ["median", "hyperband"])
 def test_a_search_that_is_killed_many_times_equals_an_uninterrupted_one(
-    settings, checkerboard, tmp_path, monkeypatch, pruner
+    settings, checkerboard, tmp_path, killed_and_resumed, pruner
 ):
     settings["train"]["epochs"] = 4 if pruner == "median" else 9
     whole = searched(settings, checkerboard, tmp_path / "whole", n_seeds=1, pruner=pruner)
-    write, left = files.write, 0
-
-    def limited(*args, **kwargs):
-        nonlocal left
-        left -= 1
-        if left < 0:
-            raise Killed
-        return write(*args, **kwargs)
-
-    kills = 0
-    monkeypatch.setattr(files, "write", limited)
-    for budget in [1, 3, 9, 14, 22, 31, 47, 10_000]:
-        left = budget
-        try:
-            tuned = searched(settings, checkerboard, tmp_path / "killed", n_seeds=1, pruner=pruner, resume=True)
-        except Killed:
-            kills += 1
+    tuned, kills = killed_and_resumed(
+        lambda: searched(settings, checkerboard, tmp_path / "killed", n_seeds=1, pruner=pruner, resume=True),
+        [1, 3, 9, 14, 22, 31, 47, 10_000],
+    )
     assert kills >= 5
     assert tuned.trials.select(COLUMNS).equals(whole.trials.select(COLUMNS))
     assert tuned.test == whole.test
