@@ -156,8 +156,26 @@ def override(raw: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, An
 
 def assignment(key: str, value: Any) -> str:
     """Return an override that sets a key to a plain value."""
-    text = yaml.safe_dump([value], default_flow_style=True, width=sys.maxsize, allow_unicode=True)
-    return f"{key}={text.strip()[1:-1]}"
+    return f"{key}={on_one_line(value)}"
+
+
+def on_one_line(value: Any) -> str:
+    """Return a plain value as YAML on one line."""
+    text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=sys.maxsize, sort_keys=False)
+    return text.removesuffix("\n").removesuffix("\n...")
+
+
+def value_at(sections: Mapping[str, Any], key: str) -> Any:
+    """Return the value of a dotted key, ``terms.0.weight``; None if it does not exist."""
+    place: Any = sections
+    for part in key.split("."):
+        if isinstance(place, list) and _is_position(part, place):
+            place = place[int(part)]
+        elif isinstance(place, Mapping):
+            place = place.get(part)
+        else:
+            return None
+    return place
 
 
 def _assign(place: Any, dotted: list[str], value: Any, where: str) -> None:

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from recpair import files, raw_config
 from recpair.boundary import boundary
 from recpair.data.columns import look_at, places_of
@@ -88,9 +86,11 @@ def init(
     load_config(raw_config.parsed(text, str(path)))
     files.write_text(path, text)
     reasons = {
-        key: reason for key, reason in proposal.reasons.items() if _value(raw, key) == _value(proposal.sections, key)
+        key: reason
+        for key, reason in proposal.reasons.items()
+        if raw_config.value_at(raw, key) == raw_config.value_at(proposal.sections, key)
     }
-    return Initialised(path, [(key, _shown(_value(raw, key)), reason) for key, reason in reasons.items()])
+    return Initialised(path, [(key, _shown(raw_config.value_at(raw, key)), reason) for key, reason in reasons.items()])
 
 
 def _section(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -163,7 +163,10 @@ def _with_texts(proposal: Proposal, texts: dict[str, Any] | None, model: str) ->
     if model == "transitions":
         proposal.add("semantics", texts, template="text of an item; text_weight of the model is its weight")
     else:
-        proposal.hint("model", f"semantics: {_flow(texts)}  is for recpair neighbours, and for models that read texts")
+        proposal.hint(
+            "model",
+            f"semantics: {raw_config.on_one_line(texts)}  is for recpair neighbours, and for models that read texts",
+        )
 
 
 def rendered(raw: Mapping[str, Any], proposal: Proposal, command: str) -> str:
@@ -176,7 +179,7 @@ def rendered(raw: Mapping[str, Any], proposal: Proposal, command: str) -> str:
     for section, values in raw.items():
         lines.append("")
         if not isinstance(values, Mapping):
-            lines.append(f"{section}: {_flow(values)}")
+            lines.append(f"{section}: {raw_config.on_one_line(values)}")
             continue
         lines.append(f"{section}:")
         lines += _entries(values, section, proposal, raw)
@@ -191,24 +194,11 @@ def _entries(values: Mapping[str, Any], above: str, proposal: Proposal, raw: Map
         if isinstance(value, Mapping) and name == "data.columns":
             lines += [f"{indent}{key}:", *_entries(value, name, proposal, raw)]
             continue
-        kept = value == _value(proposal.sections, name)
+        kept = value == raw_config.value_at(proposal.sections, name)
         reason = proposal.reasons.get(name, "") if kept else GIVEN
-        entry = f"{indent}{key}: {_flow(value)}"
+        entry = f"{indent}{key}: {raw_config.on_one_line(value)}"
         lines.append(f"{entry:<{WIDTH}}  # {' '.join(reason.split())}" if reason else entry)
     return lines
-
-
-def _flow(value: Any) -> str:
-    """Return a value as YAML on one line."""
-    text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10**6, sort_keys=False)
-    return text.removesuffix("\n").removesuffix("\n...")
-
-
-def _value(sections: Mapping[str, Any], key: str) -> Any:
-    found: Any = sections
-    for part in key.split("."):
-        found = found.get(part) if isinstance(found, Mapping) else None
-    return found
 
 
 def _shown(value: Any) -> str:

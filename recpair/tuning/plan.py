@@ -155,15 +155,8 @@ def load_plan(
 
 
 def value_at(config: Config, key: str) -> Any:
-    """Return the value of a dotted key of a config; None if it does not exist."""
-    place: Any = config.sections
-    for part in key.split("."):
-        if isinstance(place, list) and part.isdigit() and int(part) < len(place):
-            place = place[int(part)]
-        elif isinstance(place, Mapping):
-            place = place.get(part)
-        else:
-            return None
+    """Return the value of a dotted key of a config, of a component without options its name; None if it does not exist."""
+    place = raw_config.value_at(config.sections, key)
     return place["name"] if isinstance(place, Mapping) and {*place} == {"name"} else place
 
 
